@@ -1,0 +1,47 @@
+//! One file per command: its `Args` (doc comments are the help) and its `run`.
+
+mod completions;
+
+use std::process::ExitCode;
+
+use camino::Utf8PathBuf;
+use clap::Subcommand;
+use kiln::process::Cancel;
+
+use crate::args::Global;
+use crate::error::CommandError;
+use crate::ui::Ui;
+
+/// What every command gets.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// Where to print.
+    pub(crate) ui: Ui,
+    /// The repository, as given.
+    pub(crate) project: Utf8PathBuf,
+    /// Set by Ctrl-C.
+    pub(crate) cancel: Cancel,
+}
+
+impl Context {
+    pub(crate) fn new(global: &Global) -> Self {
+        let cancel = Cancel::new();
+        let flag = cancel.clone();
+        // Without a handler Ctrl-C still ends kiln, only less tidily: not worth an error.
+        let _ = ctrlc::set_handler(move || flag.set());
+        Self { ui: Ui::new(global), project: global.project.clone(), cancel }
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Completions(completions::Args),
+}
+
+/// Runs a command.
+pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, CommandError> {
+    match command {
+        Command::Completions(args) => completions::run(context, &args),
+    }
+}

@@ -1,0 +1,1 @@
+//! Write: typed Dockerfile instructions with `Display`, and the stages of each kind of image.

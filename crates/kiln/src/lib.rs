@@ -1,0 +1,26 @@
+//! kiln: from a repository to fast images.
+//!
+//! Everything is a value until the last moment. Each arrow of the pipeline is one folder:
+//!
+//! ```text
+//! directory --project--> Project --plan--> Plan --dockerfile, files--> files
+//!                                           |
+//!                                           +--engine--> BuildEvent… --record--> Record --report--> text, HTML
+//! ```
+//!
+//! Inside the image build the same library runs as `kiln recipe …` ([`recipe`]).
+//!
+//! The library never prints, never exits, never parses flags and never reads environment variables or the home
+//! directory: callers pass what it needs. Programs are spawned by [`process`] only.
+
+pub mod dockerfile;
+pub mod engine;
+pub mod event;
+pub mod files;
+pub mod plan;
+pub mod process;
+pub mod project;
+pub mod recipe;
+pub mod record;
+pub mod settings;
+pub mod text;

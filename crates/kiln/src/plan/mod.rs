@@ -1,0 +1,362 @@
+//! Decide: [`Project`](crate::project::Project) facts and [`Settings`](crate::settings::Settings) become a [`Plan`].
+//!
+//! A plan is plain data without Docker types: it can be printed, saved and compared, and everything that kiln writes
+//! follows from it. The cargo command line is decided here, once, for `cook` and for `compile`.
+
+use std::collections::BTreeMap;
+
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+
+/// Everything kiln decided about a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Name of the project: prefix of image names, cache tags and cache mount ids.
+    pub project: String,
+    /// Image reference that the stage `kiln` of every generated Dockerfile is `FROM`. `kiln build` supplies it as a named context.
+    pub tool_image: String,
+    /// The images that can be built, in the order of their paths.
+    pub services: Vec<Service>,
+    /// What could not be decided. Nothing is written or built while one stands.
+    pub questions: Vec<Question>,
+}
+
+/// Which image of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Variant {
+    /// Release build on a small runtime base.
+    Prod,
+    /// Toolchain, debug symbols and tools; runs from source.
+    Dev,
+    /// The quickest image after an edit: debug or incremental, persisted target.
+    Fast,
+}
+
+impl Variant {
+    /// All variants in the order in which they are shown.
+    pub const ALL: [Self; 3] = [Self::Prod, Self::Dev, Self::Fast];
+
+    /// The name used in flags, file names and tags.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prod => "prod",
+            Self::Dev => "dev",
+            Self::Fast => "fast",
+        }
+    }
+
+    /// The image tag: `latest` for [`Variant::Prod`], else the name.
+    #[must_use]
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::Prod => "latest",
+            other => other.name(),
+        }
+    }
+}
+
+/// One buildable part of the repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Unique name within the project; part of image names.
+    pub name: String,
+    /// Folder of the service, relative to the project root (`.` for the root itself).
+    pub path: Utf8PathBuf,
+    /// Build context, relative to the project root: the service's folder, or the nearest folder that also holds the path
+    /// dependencies that lie outside of it.
+    pub context: Utf8PathBuf,
+    /// Where the Docker files of this service are, relative to the project root.
+    pub files: ServiceFiles,
+    /// What is built.
+    #[serde(flatten)]
+    pub kind: ServiceKind,
+    /// Base image of each stage family.
+    pub base_images: BaseImages,
+    /// Debian (or Alpine) packages that the build and the runtime stage install.
+    pub native_packages: NativePackages,
+    /// Port on which the service listens.
+    pub port: Option<u16>,
+    /// `uid:gid` under which the production image runs.
+    pub user: String,
+    /// Command (exec form) that tells whether the container is healthy.
+    pub health: Option<Vec<String>>,
+    /// Environment of the runtime stage.
+    pub environment: BTreeMap<String, String>,
+    /// Build arguments (`ARG`), declared after the dependencies are built, with their defaults.
+    pub build_args: BTreeMap<String, String>,
+    /// Target platform such as `linux/arm64`; the engine's own when absent.
+    pub platform: Option<String>,
+    /// Extra CA certificates (PEM files relative to the project root), mounted as secrets into steps that use the network.
+    pub ca_certificates: Vec<Utf8PathBuf>,
+    /// Build secrets (registry tokens and the like), mounted into steps that use the network, never in a layer.
+    pub secrets: Vec<Secret>,
+    /// Files or folders, relative to the context, that the program reads at run time and the image must carry.
+    pub assets: Vec<Asset>,
+    /// Where each value came from: setting key (as in `kiln.toml`) to source.
+    pub sources: BTreeMap<String, Source>,
+}
+
+/// Paths of the Docker files of one service, relative to the project root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceFiles {
+    /// Production Dockerfile.
+    pub prod: Utf8PathBuf,
+    /// Development Dockerfile.
+    pub dev: Utf8PathBuf,
+    /// Fast-iteration Dockerfile.
+    pub fast: Utf8PathBuf,
+    /// Ignore file: `.dockerignore` of the context, or `<Dockerfile>.dockerignore` where two services share a context.
+    pub ignore: Vec<Utf8PathBuf>,
+}
+
+impl ServiceFiles {
+    /// The Dockerfile of a variant.
+    #[must_use]
+    pub const fn dockerfile(&self, variant: Variant) -> &Utf8PathBuf {
+        match variant {
+            Variant::Prod => &self.prod,
+            Variant::Dev => &self.dev,
+            Variant::Fast => &self.fast,
+        }
+    }
+}
+
+/// What is built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum ServiceKind {
+    /// Binaries of a cargo workspace.
+    Rust(RustService),
+    /// A Node package: a static bundle or a server.
+    Node(NodeService),
+}
+
+/// A cargo build, decided once for `cook` and `compile`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RustService {
+    /// Folder of the workspace root's `Cargo.toml`, relative to the build context.
+    pub workspace: Utf8PathBuf,
+    /// The member that holds the binaries.
+    pub package: String,
+    /// Binary target names that go into the image; the first is the entry point.
+    pub binaries: Vec<String>,
+    /// Features to activate, as for `cargo build --features`.
+    pub features: Vec<String>,
+    /// Whether `--no-default-features` is given.
+    pub no_default_features: bool,
+    /// cargo profile of the production image.
+    pub profile: String,
+    /// cargo profile of the fast and development images.
+    pub fast_profile: String,
+    /// Target triple, where it is not the image's own.
+    pub target: Option<String>,
+    /// Toolchain that every stage uses: a version, or a channel with date.
+    pub toolchain: String,
+    /// How SQLx' macros find their data, if the closure of the binary uses them.
+    pub sqlx: Option<Sqlx>,
+    /// Name of the linker to use in the fast variant, if one is chosen (`mold`, `lld`).
+    pub fast_linker: Option<String>,
+}
+
+/// SQLx use of a workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sqlx {
+    /// Version in the lock.
+    pub version: Option<String>,
+    /// Whether checked-in query data exists, so that the build can run without a database.
+    pub offline: bool,
+    /// Folders with query data (`.sqlx`), relative to the workspace.
+    pub data: Vec<Utf8PathBuf>,
+    /// Migration folders, relative to the workspace.
+    pub migrations: Vec<Utf8PathBuf>,
+}
+
+/// A Node build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeService {
+    /// Folder with the lockfile (the workspace root, or the package itself), relative to the build context.
+    pub workspace: Utf8PathBuf,
+    /// Folder of the package, relative to the build context.
+    pub package: Utf8PathBuf,
+    /// The `name` in `package.json`.
+    pub package_name: Option<String>,
+    /// Package manager, by lockfile.
+    pub manager: PackageManager,
+    /// Version of the package manager where the manifest pins one.
+    pub manager_version: Option<String>,
+    /// Lockfile name, relative to `workspace`.
+    pub lockfile: String,
+    /// Major (or full) Node version of the base images.
+    pub node_version: String,
+    /// The script that builds, if there is one.
+    pub build_script: Option<String>,
+    /// The script that the development image runs.
+    pub dev_script: Option<String>,
+    /// Bundler found in the manifest (`rollup`, `vite`, `webpack`, …).
+    pub bundler: Option<String>,
+    /// What the image serves.
+    pub serve: Serve,
+    /// Tool cache folders relative to the package (for example `node_modules/.cache`), mounted in the builder.
+    pub tool_caches: Vec<String>,
+    /// Path prefixes that the static server passes on, with their upstream.
+    pub proxy: BTreeMap<String, String>,
+}
+
+/// What a Node image serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "mode", rename_all = "lowercase")]
+pub enum Serve {
+    /// A folder of files, relative to the package.
+    Static {
+        /// The bundler's output folder.
+        directory: Utf8PathBuf,
+    },
+    /// A Node process.
+    Server {
+        /// Command in exec form.
+        command: Vec<String>,
+        /// Folders of the build output that the runtime needs, relative to the package; empty means the whole package.
+        output: Vec<Utf8PathBuf>,
+    },
+}
+
+/// Node package managers, told apart by their lockfile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PackageManager {
+    /// npm: `package-lock.json` or `npm-shrinkwrap.json`.
+    Npm,
+    /// pnpm: `pnpm-lock.yaml`.
+    Pnpm,
+    /// yarn 1: `yarn.lock` of the first format.
+    YarnClassic,
+    /// yarn 2 and later: `yarn.lock` with `__metadata`.
+    YarnBerry,
+    /// bun: `bun.lock` or `bun.lockb`.
+    Bun,
+}
+
+/// Base images by stage family.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseImages {
+    /// Base of the stages that compile or bundle.
+    pub build: String,
+    /// Base of the production runtime stage.
+    pub runtime: String,
+}
+
+/// System packages, already named for the base image's distribution.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NativePackages {
+    /// Installed before dependencies are compiled.
+    pub build: Vec<String>,
+    /// Installed in the runtime image.
+    pub runtime: Vec<String>,
+    /// Which crate wants which packages, for `--explain`.
+    pub wanted_by: BTreeMap<String, Vec<String>>,
+}
+
+/// A build secret.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Secret {
+    /// BuildKit secret id.
+    pub id: String,
+    /// Environment variable of the caller that holds it, if any.
+    pub env: Option<String>,
+    /// File of the caller that holds it, relative to the project root or absolute, if any.
+    pub file: Option<Utf8PathBuf>,
+    /// Name of the environment variable under which steps see it (`CARGO_REGISTRIES_FOO_TOKEN`, `NPM_TOKEN`), if any.
+    pub as_env: Option<String>,
+    /// Path under which steps see it (`/root/.npmrc`), if any.
+    pub target: Option<String>,
+}
+
+/// A file or folder that the runtime image carries.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Asset {
+    /// Path relative to the build context.
+    pub from: Utf8PathBuf,
+    /// Path in the image.
+    pub to: String,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "lowercase")]
+pub enum Source {
+    /// kiln's own default.
+    Default,
+    /// Read off a file of the repository.
+    Detected {
+        /// The file, relative to the project root.
+        path: Utf8PathBuf,
+    },
+    /// Written in `kiln.toml`.
+    Setting {
+        /// Line, from 1.
+        line: usize,
+    },
+    /// An environment variable.
+    Environment {
+        /// Its name.
+        variable: String,
+    },
+    /// A command line flag.
+    Flag {
+        /// Its name with the dashes.
+        flag: String,
+    },
+}
+
+/// Something kiln will not guess.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// The service it is about, where there is one already.
+    pub service: Option<String>,
+    /// The file that raises it, relative to the project root.
+    pub path: Utf8PathBuf,
+    /// Line in that file, from 1, where one line is to blame.
+    pub line: Option<usize>,
+    /// What is open.
+    pub kind: QuestionKind,
+    /// The lines to write into `kiln.toml`, where a setting answers it.
+    pub setting: Option<String>,
+}
+
+/// What kiln could not decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum QuestionKind {
+    /// A workspace has several binaries and none is the default.
+    WhichBinary {
+        /// `package/binary` names.
+        candidates: Vec<String>,
+    },
+    /// A cargo workspace without any binary.
+    NoBinary,
+    /// A manifest without its lockfile.
+    MissingLock {
+        /// The lockfile that is expected.
+        expected: String,
+        /// The command that makes it.
+        command: String,
+    },
+    /// Lock and manifest disagree.
+    StaleLock {
+        /// The dependency that the lock lacks or has at another version.
+        dependency: String,
+        /// The command that updates the lock.
+        command: String,
+    },
+    /// Two lockfiles of different package managers stand side by side.
+    WhichPackageManager {
+        /// The lockfiles found.
+        lockfiles: Vec<String>,
+    },
+    /// A Node package whose bundle folder or start command is not recognised.
+    WhatToServe,
+    /// Nothing buildable was found at all.
+    NothingFound,
+}

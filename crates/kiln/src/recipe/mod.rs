@@ -1,0 +1,145 @@
+//! Recipes: what decides the dependencies of a build, and the commands that use it inside an image build.
+//!
+//! `kiln recipe prepare` reads a workspace and writes a [`Recipe`]; `cook` builds the external crates of a recipe and
+//! exports them as a layer; `compile` builds the real workspace on top of them. [`prepare`] is pure; the other two run cargo.
+//!
+//! # Why the recipe is flat
+//!
+//! An external unit (a crate from a registry or git, with its features, profile and kind) never depends on the local packages
+//! that ask for it: cargo's unit hash is made of the package id, the features, the profile, the toolchain and the hashes of its own
+//! dependencies. So a recipe does not keep the workspace's shape. It holds the resolved *requirements*: which external packages the
+//! chosen binaries ask for, with which features, for the target or for the host. `cook` puts them all into one stub package and
+//! lets cargo resolve it. Renaming a member, adding an internal crate or feature, or moving a dependency from one member to another
+//! leaves the recipe byte-identical, because the units are identical.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the recipe's format; part of the recipe, so that a change of format is a change of recipe.
+pub const RECIPE_SCHEMA: u32 = 1;
+
+/// Which binaries of a workspace are built, and how: what the planner decided, as flags of `prepare` and `compile`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selection {
+    /// Member that holds the binaries; found from the binary's name when absent.
+    pub package: Option<String>,
+    /// Binaries; the package's only or default one when empty.
+    pub binaries: Vec<String>,
+    /// `--features`
+    pub features: Vec<String>,
+    /// `--no-default-features`
+    pub no_default_features: bool,
+    /// `--profile`
+    pub profile: String,
+    /// `--target`, where it is not the host.
+    pub target: Option<String>,
+}
+
+/// Everything that decides which external units are compiled, and nothing else.
+///
+/// Serialized with sorted keys and without any path, name or version of a local package, so that equal units mean equal bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// [`RECIPE_SCHEMA`].
+    pub schema: u32,
+    /// `channel` of the toolchain file, if the repository has one.
+    pub toolchain: Option<String>,
+    /// Target triple given to cargo, if any (by flag or `build.target`).
+    pub target: Option<String>,
+    /// Name of the cargo profile.
+    pub profile: String,
+    /// TOML text of the profile tables that matter: the profile and those it inherits from, without overrides for local packages.
+    pub profiles: String,
+    /// Feature resolver: 1 or 2.
+    pub resolver: u32,
+    /// TOML text of cargo configuration that can change units (`build`, `target`, `env`, `registries`, `source`, `net`, …).
+    pub config: String,
+    /// External packages that the binaries' local closure asks for.
+    pub requirements: Vec<Requirement>,
+    /// `[patch]` entries that replace a registry or git package by another external one, as TOML text.
+    pub patches: String,
+    /// The part of the lock that the requirements reach.
+    pub lock: Vec<LockEntry>,
+    /// Crate types of local libraries in the closure; they matter to units only under LTO, and are empty otherwise.
+    pub crate_types: Vec<String>,
+    /// `cargo-features` of the root manifest.
+    pub cargo_features: Vec<String>,
+}
+
+/// One external package asked for by the local closure.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Requirement {
+    /// Package name.
+    pub name: String,
+    /// Exact version in the lock.
+    pub version: String,
+    /// Source id as in the lock.
+    pub source: String,
+    /// Whether it is built for the target or for the host (build scripts and procedural macros).
+    pub context: Context,
+    /// Platform under which it applies, as written in the manifest (`cfg(unix)`), if any.
+    pub platform: Option<String>,
+    /// Whether default features are on.
+    pub default_features: bool,
+    /// Features asked for, sorted.
+    pub features: Vec<String>,
+    /// How cargo is told to find it: registry name or index, or git URL and reference, as in the manifest.
+    pub locator: Locator,
+}
+
+/// For which machine a unit is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Context {
+    /// The machine that will run the program.
+    Target,
+    /// The machine that compiles: build scripts, procedural macros and what they use.
+    Host,
+    /// Only under resolver 1, where development dependencies take part in feature unification.
+    Development,
+}
+
+/// What to write into a manifest so that cargo finds an external package.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Locator {
+    /// crates.io.
+    CratesIo,
+    /// A named registry (`registry = "…"`).
+    Registry(String),
+    /// A registry by index URL (`registry-index = "…"`).
+    Index(String),
+    /// A git repository: URL, and `branch=…`, `tag=…` or `rev=…`.
+    Git(String, Option<String>),
+}
+
+/// One locked external package.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LockEntry {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Source id.
+    pub source: String,
+    /// SHA-256 of the `.crate` file.
+    pub checksum: Option<String>,
+    /// Dependencies as `name`, `name version` or `name version (source)`, as the pruned lock needs them.
+    pub dependencies: Vec<String>,
+}
+
+/// What `compile` and `cook` report, for the step's log and for kiln's record: one JSON line beginning with `kiln: `.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CargoReport {
+    /// `cook` or `compile`.
+    pub phase: String,
+    /// Local crates that were compiled (package names with target kind).
+    pub local_compiled: Vec<String>,
+    /// External crates that were compiled (`name version`).
+    pub external_compiled: Vec<String>,
+    /// Units that were fresh.
+    pub fresh: usize,
+    /// Seconds by part of the work (`seed`, `guard`, `cargo`, `export`).
+    pub seconds: BTreeMap<String, f64>,
+}

@@ -1,0 +1,1 @@
+//! Remember: one JSON Lines file per build.

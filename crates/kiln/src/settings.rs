@@ -1,0 +1,1 @@
+//! `kiln.toml`: what a person decided, typed, each value with the line it stands on.

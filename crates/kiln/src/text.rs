@@ -1,0 +1,76 @@
+//! Small pieces that every sentence needs: counts with their plural, and "did you mean".
+
+/// `1 crate`, `2 crates`: a number with its noun, plural by `s` unless the noun says otherwise.
+///
+/// ```
+/// assert_eq!(kiln::text::count(1, "crate"), "1 crate");
+/// assert_eq!(kiln::text::count(2, "binary"), "2 binaries");
+/// ```
+#[must_use]
+pub fn count(number: usize, noun: &str) -> String {
+    if number == 1 {
+        return format!("1 {noun}");
+    }
+    match noun.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{number} {stem}ies"),
+        _ => format!("{number} {noun}s"),
+    }
+}
+
+/// The candidate that is most like `word`, if one is near enough to be a slip of the finger.
+///
+/// Near enough means at most a third of the word's letters differ (Levenshtein distance).
+///
+/// ```
+/// assert_eq!(kiln::text::did_you_mean("prot", ["port", "path"]), Some("port"));
+/// assert_eq!(kiln::text::did_you_mean("zebra", ["port", "path"]), None);
+/// ```
+#[must_use]
+pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (word.chars().count() / 3).max(2);
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, right) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(left != *right);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// `1.2 MB`: bytes in decimal units, as registries and `docker images` count them.
+#[must_use]
+pub fn bytes(number: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = number as f64;
+    let mut unit = 0;
+    while value >= 1000.0 && unit < UNITS.len() - 1 {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{number} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// `0.3 s`, `12.4 s`, `3 min 05 s`: a duration in seconds for people.
+#[must_use]
+pub fn seconds(seconds: f64) -> String {
+    if seconds < 99.95 {
+        format!("{seconds:.1} s")
+    } else {
+        let whole = seconds.round() as u64;
+        format!("{} min {:02} s", whole / 60, whole % 60)
+    }
+}

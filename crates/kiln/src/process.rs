@@ -502,8 +502,12 @@ mod tests {
         });
         assert!(begun.elapsed() < Duration::from_secs(5));
         let pid = std::fs::read_to_string(&pid_file).unwrap();
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-        assert!(state.is_empty() || state.contains(") Z "), "the grandchild lives on: {state}");
+        let state = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        let until = Instant::now() + Duration::from_secs(1);
+        while !state().is_empty() && !state().contains(") Z ") {
+            assert!(Instant::now() < until, "the grandchild lives on: {}", state());
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     #[test]

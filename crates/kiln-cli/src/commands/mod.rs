@@ -37,7 +37,7 @@ impl Context {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Build(build::Args),
+    Build(Box<build::Args>),
     Completions(completions::Args),
 }
 

@@ -108,15 +108,18 @@ fn finish(context: &Context, root: &Utf8Path, builds: &session::Builds) -> Resul
     if context.cancel.is_set() {
         return Err(CommandError::new(Kind::Interrupted, "the build was interrupted"));
     }
-    for line in summary::lines(builds) {
-        context.ui.note(&line);
-    }
     if let Some(lack) = &builds.lack {
         let error = hints::engine_error(lack);
-        if builds.failed() == 0 {
-            context.ui.warn(&error.message);
-        } else {
+        if builds.failed() > 0 {
             return Err(error);
+        }
+        // It got there all the same.
+        context.ui.warn(&error.message);
+    }
+    // One build that failed is all in its error.
+    if builds.builds.len() > 1 || builds.failed() == 0 {
+        for line in summary::lines(builds) {
+            context.ui.note(&line);
         }
     }
     let mut errors = failed::errors(root, builds);

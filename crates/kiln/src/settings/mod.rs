@@ -236,6 +236,50 @@ impl Settings {
 }
 
 impl ServiceSettings {
+    /// Each key that is set, as it is called in `kiln.toml`, with its line. Entries of tables are `table.key`.
+    #[must_use]
+    pub fn lines(&self) -> Vec<(String, usize)> {
+        fn line<T>(at: &Option<At<T>>) -> Option<usize> {
+            at.as_ref().map(|at| at.line)
+        }
+        let single = [
+            ("path", line(&self.path)),
+            ("kind", line(&self.kind)),
+            ("package", line(&self.package)),
+            ("binary", line(&self.binaries)),
+            ("features", line(&self.features)),
+            ("no-default-features", line(&self.no_default_features)),
+            ("profile", line(&self.profile)),
+            ("fast-profile", line(&self.fast_profile)),
+            ("target", line(&self.target)),
+            ("toolchain", line(&self.toolchain)),
+            ("build-image", line(&self.build_image)),
+            ("runtime-image", line(&self.runtime_image)),
+            ("apt", line(&self.apt)),
+            ("runtime-apt", line(&self.runtime_apt)),
+            ("dev-apt", line(&self.dev_apt)),
+            ("port", line(&self.port)),
+            ("user", line(&self.user)),
+            ("health", line(&self.health)),
+            ("platform", line(&self.platform)),
+            ("ca-certificates", line(&self.ca_certificates)),
+            ("assets", line(&self.assets)),
+            ("include", line(&self.include)),
+            ("node-version", line(&self.node_version)),
+            ("build-script", line(&self.build_script)),
+            ("dev-script", line(&self.dev_script)),
+            ("output", line(&self.output)),
+            ("serve", line(&self.serve)),
+        ];
+        let mut lines: Vec<(String, usize)> =
+            single.into_iter().filter_map(|(key, line)| Some((key.to_owned(), line?))).collect();
+        for (table, map) in [("environment", &self.environment), ("build-args", &self.build_args), ("proxy", &self.proxy)] {
+            lines.extend(map.iter().map(|(key, at)| (format!("{table}.{key}"), at.line)));
+        }
+        lines.extend(self.secrets.iter().map(|at| (format!("secrets.{}", at.value.id), at.line)));
+        lines
+    }
+
     fn over(mut self, defaults: &Self) -> Self {
         self.toolchain = self.toolchain.or_else(|| defaults.toolchain.clone());
         self.user = self.user.or_else(|| defaults.user.clone());

@@ -53,7 +53,11 @@ impl fmt::Display for Instruction {
             Self::Expose(port) => write!(f, "EXPOSE {port}"),
             Self::StopSignal(signal) => write!(f, "STOPSIGNAL {signal}"),
             Self::Healthcheck { command, start_period } => {
-                write!(f, "HEALTHCHECK --interval=10s --timeout=3s --start-period={start_period}s{CONTINUED}CMD {}", exec(command))
+                write!(
+                    f,
+                    "HEALTHCHECK --interval=10s --timeout=3s --start-period={start_period}s{CONTINUED}CMD {}",
+                    exec(command)
+                )
             }
             Self::Entrypoint(command) => write!(f, "ENTRYPOINT {}", exec(command)),
             Self::Cmd(command) => write!(f, "CMD {}", exec(command)),

@@ -7,8 +7,10 @@ mod apt;
 mod display;
 mod escape;
 mod network;
-pub mod node;
-pub mod rust;
+mod nginx;
+mod node;
+mod node_manager;
+mod rust;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +19,7 @@ use camino::Utf8PathBuf;
 use crate::plan::{Plan, Service, ServiceKind, Variant};
 
 pub use escape::shell_word;
+pub(crate) use network::certificate_id;
 
 /// The Dockerfile of one variant of a service.
 #[must_use]

@@ -1,246 +1,122 @@
-//! From facts and settings to services: which there are, what they are called, and what counts for each.
+//! From facts and settings to services: what counts for each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::find::{Finder, Pick, What};
 use super::ignore::{self, IgnoreFacts};
-use super::paths::{is_within, join, relative};
-use super::rust::{self, Choice, Draft, Place};
-use super::{Asset, DEFAULT_TOOL_IMAGE, Plan, Question, QuestionKind, Service, ServiceFiles, Source};
+use super::node::NodeDecision;
+use super::paths::{join, relative};
+use super::rust::{self, Draft};
+use super::{
+    Asset, BaseImages, DEFAULT_TOOL_IMAGE, Plan, Question, QuestionKind, Serve, Service, ServiceFiles, ServiceKind, Source,
+};
 use crate::project::Project;
-use crate::settings::{At, FILE_NAME, Kind, ServiceSettings, Settings};
+use crate::settings::{At, ServiceSettings, Settings};
 
 /// Decides how the images of a project are built.
 ///
-/// A cargo workspace with one binary is one service. As soon as `kiln.toml` names a service of a workspace, it names them all: nothing
-/// else of that workspace is found by itself.
+/// A cargo workspace with one binary is one service, and so is a Node package that makes something to serve. As soon as `kiln.toml`
+/// names a service of a cargo workspace, it names them all: nothing else of that workspace is found by itself.
 #[must_use]
 pub fn plan(project: &Project, settings: &Settings) -> Plan {
-    let mut plan = Plan {
-        project: settings.project.name.as_ref().map_or_else(|| rust::service_name(&project.name), |at| at.value.clone()),
-        tool_image: settings.project.tool_image.as_ref().map_or_else(|| DEFAULT_TOOL_IMAGE.to_owned(), |at| at.value.clone()),
-        services: Vec::new(),
-        questions: Vec::new(),
-    };
-    let decider = Decider::new(project, settings);
-    let (mut picks, questions) = decider.picks();
-    plan.questions = questions;
+    let name = settings.project.name.as_ref().map_or_else(|| rust::service_name(&project.name), |at| at.value.clone());
+    let tool_image = settings.project.tool_image.as_ref().map_or_else(|| DEFAULT_TOOL_IMAGE.to_owned(), |at| at.value.clone());
+    let (mut picks, mut questions) = Finder::new(project, settings).picks();
     picks.sort_by(|a, b| (&a.path, &a.name).cmp(&(&b.path, &b.name)));
     let all_paths: Vec<Utf8PathBuf> = picks.iter().map(|pick| pick.path.clone()).collect();
-    let mut facts = Vec::new();
+    let mut services = Vec::new();
     for pick in &picks {
-        match decider.service(pick, &all_paths) {
-            Ok((mut service, mut ignored)) => {
-                plan.questions.extend(decider.lock_question(pick));
+        match service(pick, &all_paths) {
+            Ok((mut service, mut facts)) => {
+                questions.extend(missing_lock(pick));
                 apply(&mut service, &pick.settings);
-                keep(&mut ignored, &service, &pick.settings);
-                plan.services.push(service);
-                facts.push(ignored);
+                keep(&mut facts, &service, &pick.settings);
+                service.ignore = ignore::sections(&facts);
+                services.push(service);
             }
-            Err(question) => plan.questions.push(question),
+            Err(question) => questions.push(question),
         }
     }
-    for (service, facts) in plan.services.iter_mut().zip(&facts) {
-        service.ignore = ignore::sections(facts);
+    place_files(&mut services);
+    if services.is_empty() && questions.is_empty() {
+        questions.push(Question { service: None, path: ".".into(), line: None, kind: QuestionKind::NothingFound, setting: None });
     }
-    place_files(&mut plan.services);
-    if plan.services.is_empty() && plan.questions.is_empty() {
-        plan.questions.push(decider.nothing());
-    }
-    plan
+    Plan { project: name, tool_image, services, questions }
 }
 
-/// A service to be built, and where it was found.
-struct Pick<'a> {
-    name: String,
-    path: Utf8PathBuf,
-    settings: ServiceSettings,
-    what: What<'a>,
+fn service(pick: &Pick<'_>, all_paths: &[Utf8PathBuf]) -> Result<(Service, IgnoreFacts), Question> {
+    match &pick.what {
+        What::Rust { place, member, chosen } => {
+            let choice = match chosen {
+                Some(choice) => choice.clone(),
+                None => rust::choose(*place, Some(&pick.name), &pick.settings, member.as_deref())?,
+            };
+            let draft = Draft { place: *place, name: &pick.name, path: &pick.path, settings: &pick.settings, all_paths };
+            Ok(rust::service(draft, &choice))
+        }
+        What::Node(decision) => Ok(node_service(pick, decision)),
+    }
 }
 
-enum What<'a> {
-    Rust { place: Place<'a>, member: Option<Utf8PathBuf>, chosen: Option<Choice<'a>> },
+fn node_service(pick: &Pick<'_>, decision: &NodeDecision) -> (Service, IgnoreFacts) {
+    let mut node = decision.service.clone();
+    node.proxy.extend(pick.settings.proxy.iter().map(|(prefix, at)| (prefix.clone(), at.value.clone())));
+    let value = |at: &Option<At<String>>, default: &str| at.as_ref().map_or_else(|| default.to_owned(), |at| at.value.clone());
+    let mut native_packages = decision.native_packages.clone();
+    native_packages.build = added(&native_packages.build, &pick.settings.apt);
+    native_packages.runtime = added(&native_packages.runtime, &pick.settings.runtime_apt);
+    let outputs = match &node.serve {
+        Serve::Static { directory } => vec![join(&node.package, directory)],
+        Serve::Server { output, .. } => output.iter().map(|output| join(&node.package, output)).collect(),
+    };
+    let facts =
+        IgnoreFacts { node: true, outputs: outputs.into_iter().filter(|output| output != ".").collect(), ..Default::default() };
+    let sources = decision.sources.iter().map(|(key, path)| (key.clone(), Source::Detected { path: path.clone() }));
+    let service = Service {
+        name: pick.name.clone(),
+        path: pick.path.clone(),
+        context: decision.context.clone(),
+        files: ServiceFiles::in_folder(&pick.path),
+        base_images: BaseImages {
+            build: value(&pick.settings.build_image, &decision.build_image),
+            runtime: value(&pick.settings.runtime_image, &decision.runtime_image),
+        },
+        native_packages,
+        port: Some(decision.port),
+        user: decision.user.clone(),
+        health: None,
+        environment: decision.environment.clone(),
+        build_args: BTreeMap::new(),
+        platform: None,
+        ca_certificates: Vec::new(),
+        secrets: Vec::new(),
+        assets: Vec::new(),
+        dev_packages: Vec::new(),
+        ignore: Vec::new(),
+        sources: sources.collect(),
+        kind: ServiceKind::Node(node),
+    };
+    (service, facts)
 }
 
-struct Decider<'a> {
-    settings: &'a Settings,
-    /// Workspaces with their folder, relative to the project root.
-    cargo: Vec<(Utf8PathBuf, &'a crate::project::cargo::CargoWorkspace)>,
+/// A list with the settings' own entries behind it.
+pub(super) fn added(detected: &[String], own: &Option<At<Vec<String>>>) -> Vec<String> {
+    let mut list = detected.to_vec();
+    list.extend(own.iter().flat_map(|at| &at.value).filter(|name| !detected.contains(name)).cloned());
+    list
 }
 
-impl<'a> Decider<'a> {
-    fn new(project: &'a Project, settings: &'a Settings) -> Self {
-        let folder = |directory: &Utf8Path| {
-            directory.strip_prefix(&project.root).map_or_else(|_| directory.to_owned(), |path| join(Utf8Path::new("."), path))
-        };
-        let cargo = project.cargo.iter().map(|workspace| (folder(&workspace.directory), workspace)).collect();
-        Self { settings, cargo }
-    }
-
-    fn places(&self) -> impl Iterator<Item = Place<'_>> {
-        self.cargo.iter().map(|(folder, workspace)| Place { workspace, folder })
-    }
-
-    /// Services of `kiln.toml` first, then what is found by itself in workspaces that it does not mention.
-    fn picks(&self) -> (Vec<Pick<'_>>, Vec<Question>) {
-        let mut picks: Vec<Pick<'_>> = Vec::new();
-        let mut questions = Vec::new();
-        let mut claimed: BTreeSet<&Utf8Path> = BTreeSet::new();
-        for (name, own) in &self.settings.services {
-            let enabled = own.enabled.as_ref().is_none_or(|at| at.value);
-            match self.locate(name, own) {
-                Ok((path, what)) => {
-                    let What::Rust { place, .. } = &what;
-                    claimed.insert(place.folder);
-                    if enabled {
-                        picks.push(Pick { name: name.clone(), path, settings: self.settings.service(name), what });
-                    }
-                }
-                // A service that is off needs no place.
-                Err(_) if !enabled => {}
-                Err(question) => questions.push(question),
-            }
-        }
-        let found = self.found(&claimed, &mut questions);
-        for mut pick in found {
-            if picks.iter().any(|other| other.name == pick.name) {
-                pick.name = rust::service_name(&format!("{}-{}", pick.path, pick.name));
-            }
-            picks.push(pick);
-        }
-        (picks, questions)
-    }
-
-    fn found(&self, claimed: &BTreeSet<&Utf8Path>, questions: &mut Vec<Question>) -> Vec<Pick<'_>> {
-        let mut picks = Vec::new();
-        let free: Vec<Place<'_>> = self.places().filter(|place| !claimed.contains(place.folder)).collect();
-        let real: Vec<Place<'_>> = free.iter().copied().filter(|place| !rust::candidates(place.workspace).is_empty()).collect();
-        for place in &real {
-            let settings = self.settings.service("");
-            match rust::choose(*place, None, &settings, None) {
-                Ok(choice) => {
-                    let name = match place.folder.file_name() {
-                        Some(folder) if place.folder != "." => rust::service_name(folder),
-                        _ => rust::service_name(&choice.binaries[0]),
-                    };
-                    let what = What::Rust { place: *place, member: None, chosen: Some(choice) };
-                    picks.push(Pick { name, path: place.folder.to_owned(), settings, what });
-                }
-                Err(question) => questions.push(question),
-            }
-        }
-        // A workspace without a binary is a library; only where there is nothing else is that worth a question.
-        if real.is_empty() && claimed.is_empty() {
-            questions.extend(free.iter().filter_map(|place| rust::choose(*place, None, &self.settings.service(""), None).err()));
-        }
-        picks
-    }
-
-    /// Where a service of `kiln.toml` is.
-    fn locate(&self, name: &str, own: &ServiceSettings) -> Result<(Utf8PathBuf, What<'_>), Question> {
-        let at = |place: Place<'_>, member: Option<Utf8PathBuf>| -> What<'_> {
-            What::Rust { place: Place { workspace: self.workspace(place.folder).unwrap_or(place.workspace), folder: self.folder(place.folder) }, member, chosen: None }
-        };
-        if let Some(path) = &own.path {
-            if own.kind.as_ref().is_some_and(|kind| kind.value == Kind::Node) {
-                return Err(self.nothing_at(name, path));
-            }
-            // The innermost workspace that holds the folder.
-            let place = self
-                .places()
-                .filter(|place| is_within(&path.value, place.folder))
-                .max_by_key(|place| place.folder.components().count());
-            let Some(place) = place else { return Err(self.nothing_at(name, path)) };
-            let member = relative(&path.value, place.folder).unwrap_or_else(|| ".".into());
-            if place.folder == path.value {
-                return Ok((path.value.clone(), at(place, None)));
-            }
-            if place.workspace.packages.iter().any(|package| package.member && package.directory == member) {
-                return Ok((path.value.clone(), at(place, Some(member))));
-            }
-            return Err(self.nothing_at(name, path));
-        }
-        let has_binary = |place: &Place<'_>, wanted: &str| {
-            place.workspace.packages.iter().any(|package| package.member && package.binaries.iter().any(|binary| binary.name == wanted))
-        };
-        let by_folder: Vec<Place<'_>> =
-            self.places().filter(|place| place.folder.file_name().is_some_and(|folder| rust::service_name(folder) == name)).collect();
-        let by_binary: Vec<Place<'_>> = match (&own.binaries, &own.package) {
-            (Some(binaries), _) => self.places().filter(|place| binaries.value.iter().all(|binary| has_binary(place, binary))).collect(),
-            (None, Some(package)) => self
-                .places()
-                .filter(|place| place.workspace.packages.iter().any(|candidate| candidate.member && candidate.name == package.value))
-                .collect(),
-            (None, None) => self.places().filter(|place| has_binary(place, name)).collect(),
-        };
-        let only: Vec<Place<'_>> = if own.binaries.is_some() || own.package.is_some() { self.places().collect() } else { Vec::new() };
-        for places in [by_folder, by_binary, only] {
-            if let [place] = places[..] {
-                return Ok((place.folder.to_owned(), at(place, None)));
-            }
-        }
-        Err(Question {
-            service: Some(name.to_owned()),
-            path: FILE_NAME.into(),
-            line: Some(own.line),
-            kind: QuestionKind::UnknownService { candidates: self.candidates() },
-            setting: Some(format!("[services.{name}]\npath = \"…\"")),
-        })
-    }
-
-    fn workspace(&self, folder: &Utf8Path) -> Option<&'a crate::project::cargo::CargoWorkspace> {
-        self.cargo.iter().find(|(known, _)| known == folder).map(|(_, workspace)| *workspace)
-    }
-
-    fn folder(&self, folder: &Utf8Path) -> &Utf8Path {
-        self.cargo.iter().find(|(known, _)| known == folder).map_or(Utf8Path::new("."), |(known, _)| known)
-    }
-
-    fn nothing_at(&self, name: &str, path: &At<Utf8PathBuf>) -> Question {
-        Question {
-            service: Some(name.to_owned()),
-            path: FILE_NAME.into(),
-            line: Some(path.line),
-            kind: QuestionKind::NothingAt { folder: path.value.clone(), candidates: self.candidates() },
-            setting: None,
-        }
-    }
-
-    /// What could be built, for people.
-    fn candidates(&self) -> Vec<String> {
-        self.places()
-            .flat_map(|place| rust::candidates(place.workspace).into_iter().map(move |(package, binary)| format!("{}: {}/{binary}", place.folder, package.name)))
-            .collect()
-    }
-
-    fn service(&self, pick: &Pick<'_>, all_paths: &[Utf8PathBuf]) -> Result<(Service, IgnoreFacts), Question> {
-        match &pick.what {
-            What::Rust { place, member, chosen } => {
-                let choice = match chosen {
-                    Some(choice) => choice.clone(),
-                    None => rust::choose(*place, Some(&pick.name), &pick.settings, member.as_deref())?,
-                };
-                let draft = Draft { place: *place, name: &pick.name, path: &pick.path, settings: &pick.settings, all_paths };
-                Ok(rust::service(draft, &choice))
-            }
-        }
-    }
-
-    fn lock_question(&self, pick: &Pick<'_>) -> Option<Question> {
-        let What::Rust { place, .. } = &pick.what;
-        place.workspace.lock.is_none().then(|| Question {
-            service: Some(pick.name.clone()),
-            path: join(place.folder, Utf8Path::new("Cargo.toml")),
-            line: None,
-            kind: QuestionKind::MissingLock { expected: "Cargo.lock".to_owned(), command: "cargo generate-lockfile".to_owned() },
-            setting: None,
-        })
-    }
-
-    fn nothing(&self) -> Question {
-        Question { service: None, path: ".".into(), line: None, kind: QuestionKind::NothingFound, setting: None }
-    }
+fn missing_lock(pick: &Pick<'_>) -> Option<Question> {
+    let What::Rust { place, .. } = &pick.what else { return None };
+    place.workspace.lock.is_none().then(|| Question {
+        service: Some(pick.name.clone()),
+        path: join(place.folder, Utf8Path::new("Cargo.toml")),
+        line: None,
+        kind: QuestionKind::MissingLock { expected: "Cargo.lock".to_owned(), command: "cargo generate-lockfile".to_owned() },
+        setting: None,
+    })
 }
 
 /// Settings that every kind of service takes.

@@ -68,12 +68,15 @@ pub(super) fn sections(facts: &IgnoreFacts) -> Vec<IgnoreSection> {
     );
     add("Secrets and settings of one machine.", secrets(facts));
     add("Words.", documents(facts));
-    add("cargo reads these only for `cargo test`, `bench` and `run --example`: editing one rebuilds nothing.", facts.test_folders.clone());
     add(
-        "Other services have a context of their own.",
-        facts.other_services.iter().map(|folder| pattern(folder)).collect(),
+        "cargo reads these only for `cargo test`, `bench` and `run --example`: editing one rebuilds nothing.",
+        facts.test_folders.clone(),
     );
-    add("Read by the build all the same.", facts.keep.iter().filter(|path| *path != ".").map(|path| format!("!{}", pattern(path))).collect());
+    add("Other services have a context of their own.", facts.other_services.iter().map(|folder| pattern(folder)).collect());
+    add(
+        "Read by the build all the same.",
+        facts.keep.iter().filter(|path| *path != ".").map(|path| format!("!{}", pattern(path))).collect(),
+    );
     sections
 }
 
@@ -126,7 +129,17 @@ fn pattern(path: &Utf8Path) -> String {
 }
 
 /// Crates whose macros read whole folders at compile time.
-const EMBEDDING: &[&str] = &["include_dir", "rust-embed", "include-packed", "static-files", "minijinja-embed", "iftree", "askama", "rinja", "tera-embed"];
+const EMBEDDING: &[&str] = &[
+    "include_dir",
+    "rust-embed",
+    "include-packed",
+    "static-files",
+    "minijinja-embed",
+    "iftree",
+    "askama",
+    "rinja",
+    "tera-embed",
+];
 
 /// Whether local packages may read files that no scan of the sources shows.
 pub(super) fn reads_unseen_files(packages: &[&CargoPackage]) -> bool {
@@ -182,7 +195,12 @@ fn matches_star(pattern: &str, path: &str) -> bool {
 
 /// Folders of other services that lie in a context and hold nothing that the build needs. `services` and `context` are relative
 /// to the project root, `needed` and the result to the context.
-pub(super) fn other_services(context: &Utf8Path, own: &[Utf8PathBuf], services: &[Utf8PathBuf], needed: &BTreeSet<Utf8PathBuf>) -> Vec<Utf8PathBuf> {
+pub(super) fn other_services(
+    context: &Utf8Path,
+    own: &[Utf8PathBuf],
+    services: &[Utf8PathBuf],
+    needed: &BTreeSet<Utf8PathBuf>,
+) -> Vec<Utf8PathBuf> {
     let mut folders: Vec<Utf8PathBuf> = services
         .iter()
         .filter(|service| !own.iter().any(|own| is_within(own, service)))

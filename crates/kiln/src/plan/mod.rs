@@ -7,13 +7,14 @@
 
 mod decide;
 mod explain;
+mod find;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod ignore;
 mod images;
 pub mod mounts;
 mod paths;
 mod rust;
-#[cfg(test)]
-pub(crate) mod fixtures;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use decide::plan;
 pub use explain::{Row, explain};
+pub(crate) use images::is_rust_image;
 pub use images::{DEFAULT_RUNTIME_IMAGE, DEFAULT_RUST_VERSION, Distribution, distribution};
 
 /// Image that holds the `kiln` binary at `/kiln`, unless `kiln.toml` names another. It carries no version, so that a new kiln

@@ -50,21 +50,26 @@ mod tests {
 
     #[test]
     fn paths_are_normalised() {
-        for (path, expected) in [("a/./b", "a/b"), ("a/../b", "b"), ("a/..", "."), (".", "."), ("../a", "../a"), ("a/../../b", "../b")] {
+        for (path, expected) in
+            [("a/./b", "a/b"), ("a/../b", "b"), ("a/..", "."), (".", "."), ("../a", "../a"), ("a/../../b", "../b")]
+        {
             assert_eq!(normal(Utf8Path::new(path)), expected, "{path}");
         }
     }
 
     #[test]
     fn the_common_folder_holds_both() {
-        for (a, b, expected) in [("a/b", "a/c", "a"), ("a/b", "a/b", "a/b"), ("a", "b", "."), (".", "a", "."), ("a/b", "a", "a")] {
+        for (a, b, expected) in [("a/b", "a/c", "a"), ("a/b", "a/b", "a/b"), ("a", "b", "."), (".", "a", "."), ("a/b", "a", "a")]
+        {
             assert_eq!(common(Utf8Path::new(a), Utf8Path::new(b)), expected, "{a} {b}");
         }
     }
 
     #[test]
     fn a_path_is_seen_from_a_folder_that_holds_it() {
-        for (path, base, expected) in [("a/b", "a", Some("b")), ("a", "a", Some(".")), ("a", ".", Some("a")), ("ab", "a", None), ("../a", ".", None)] {
+        for (path, base, expected) in
+            [("a/b", "a", Some("b")), ("a", "a", Some(".")), ("a", ".", Some("a")), ("ab", "a", None), ("../a", ".", None)]
+        {
             assert_eq!(relative(Utf8Path::new(path), Utf8Path::new(base)), expected.map(Utf8PathBuf::from), "{path} {base}");
         }
     }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::decide::added;
 use super::paths::{common, is_within, join, relative};
 use super::{
-    BaseImages, DEFAULT_RUNTIME_IMAGE, NativePackages, Question, QuestionKind, RustService, Service, ServiceFiles, ServiceKind, Source,
-    ignore, images,
+    BaseImages, DEFAULT_RUNTIME_IMAGE, NativePackages, Question, QuestionKind, RustService, Service, ServiceFiles, ServiceKind,
+    Source, ignore, images,
 };
-use crate::project::cargo::{CargoPackage, CargoWorkspace, DependencyKind, DependencySource};
+use crate::project::cargo::{CargoPackage, CargoWorkspace, DependencySource};
 use crate::settings::ServiceSettings;
 
 /// A workspace with its place in the repository.
@@ -19,6 +20,14 @@ pub(super) struct Place<'a> {
     pub(super) workspace: &'a CargoWorkspace,
     /// Its folder, relative to the project root.
     pub(super) folder: &'a Utf8Path,
+}
+
+impl<'a> Place<'a> {
+    /// The place of a workspace below the project root.
+    pub(super) fn new(root: &Utf8Path, workspace: &'a CargoWorkspace) -> Self {
+        let folder = workspace.directory.strip_prefix(root).unwrap_or(&workspace.directory);
+        Self { workspace, folder: if folder.as_str().is_empty() { Utf8Path::new(".") } else { folder } }
+    }
 }
 
 /// The binaries that were chosen, all of one package.
@@ -31,7 +40,8 @@ pub(super) struct Choice<'a> {
 }
 
 /// Folders whose packages help development and are no service unless someone says so.
-const INCIDENTAL: &[&str] = &["xtask", "xtasks", "examples", "example", "tests", "test", "benches", "bench", "fuzz", "tools", "scripts"];
+const INCIDENTAL: &[&str] =
+    &["xtask", "xtasks", "examples", "example", "tests", "test", "benches", "bench", "fuzz", "tools", "scripts"];
 
 /// `package/binary` of every binary that may be a service.
 pub(super) fn candidates(workspace: &CargoWorkspace) -> Vec<(&CargoPackage, &str)> {
@@ -52,7 +62,12 @@ fn names(candidates: &[(&CargoPackage, &str)]) -> Vec<String> {
 }
 
 /// Which binaries a service builds. `member` is the folder of a member that the setting `path` points at, relative to the workspace.
-pub(super) fn choose<'a>(place: Place<'a>, name: Option<&str>, settings: &ServiceSettings, member: Option<&Utf8Path>) -> Result<Choice<'a>, Question> {
+pub(super) fn choose<'a>(
+    place: Place<'a>,
+    name: Option<&str>,
+    settings: &ServiceSettings,
+    member: Option<&Utf8Path>,
+) -> Result<Choice<'a>, Question> {
     let workspace = place.workspace;
     let question = |kind, setting| Question {
         service: name.map(str::to_owned),
@@ -101,7 +116,9 @@ pub(super) fn choose<'a>(place: Place<'a>, name: Option<&str>, settings: &Servic
     if left.is_empty() {
         return Err(question(QuestionKind::NoBinary, None));
     }
-    let detected = |package: &CargoPackage| Source::Detected { path: join(&join(place.folder, &package.directory), Utf8Path::new("Cargo.toml")) };
+    let detected = |package: &CargoPackage| Source::Detected {
+        path: join(&join(place.folder, &package.directory), Utf8Path::new("Cargo.toml")),
+    };
     let narrow = |left: &mut Vec<(&'a CargoPackage, &'a str)>, keep: &dyn Fn(&CargoPackage, &str) -> bool| {
         if left.len() > 1 && left.iter().any(|(package, binary)| keep(package, binary)) {
             left.retain(|(package, binary)| keep(package, binary));
@@ -177,11 +194,16 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore
     let mut sources = BTreeMap::from([("binary".to_owned(), choice.source.clone())]);
     let context = context(place);
     let in_context = |path: &Utf8Path| relative(path, &context).unwrap_or_else(|| path.to_owned());
-    let closure = closure(workspace, choice.package);
+    let closure = workspace.closure(&choice.package.name, false);
 
     let toolchain_file = workspace.toolchain.as_ref();
-    let channel = settings.toolchain.as_ref().map(|at| at.value.as_str()).or_else(|| toolchain_file.and_then(|file| file.channel.as_deref()));
-    let newest = closure.iter().filter_map(|package| package.rust_version.as_deref()).max_by_key(|version| images::numbers(version));
+    let channel = settings
+        .toolchain
+        .as_ref()
+        .map(|at| at.value.as_str())
+        .or_else(|| toolchain_file.and_then(|file| file.channel.as_deref()));
+    let newest =
+        closure.iter().filter_map(|package| package.rust_version.as_deref()).max_by_key(|version| images::numbers(version));
     let image = images::toolchain_image(channel, newest);
     let toolchain_source = match (&settings.toolchain, toolchain_file.filter(|file| file.channel.is_some())) {
         (Some(at), _) => Source::Setting { line: at.line },
@@ -207,7 +229,9 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore
         sources.insert("target".to_owned(), Source::Detected { path: join(place.folder, &path) });
         Some(target)
     });
-    let value = |at: &Option<crate::settings::At<String>>, default: &str| at.as_ref().map_or_else(|| default.to_owned(), |at| at.value.clone());
+    let value = |at: &Option<crate::settings::At<String>>, default: &str| {
+        at.as_ref().map_or_else(|| default.to_owned(), |at| at.value.clone())
+    };
     let rust = RustService {
         workspace: in_context(place.folder),
         package: choice.package.name.clone(),
@@ -224,8 +248,8 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore
     };
 
     let native_packages = NativePackages {
-        build: settings.apt.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
-        runtime: settings.runtime_apt.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
+        build: added(&[], &settings.apt),
+        runtime: added(&[], &settings.runtime_apt),
         wanted_by: BTreeMap::new(),
     };
     let facts = ignore::IgnoreFacts {
@@ -269,26 +293,6 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore
 /// A debugger, and what one misses first in a shell of a slim image.
 const DEV_PACKAGES: [&str; 4] = ["gdb", "git", "less", "procps"];
 
-/// Local packages that the chosen one needs to be built, itself first.
-pub(super) fn closure<'a>(workspace: &'a CargoWorkspace, start: &'a CargoPackage) -> Vec<&'a CargoPackage> {
-    let by_directory: BTreeMap<&Utf8Path, &CargoPackage> =
-        workspace.packages.iter().map(|package| (package.directory.as_path(), package)).collect();
-    let mut found = vec![start];
-    let mut next = 0;
-    while let Some(package) = found.get(next).copied() {
-        next += 1;
-        for dependency in package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development) {
-            if let DependencySource::Path(directory) = &dependency.source
-                && let Some(local) = by_directory.get(directory.as_path())
-                && !found.iter().any(|known| known.directory == local.directory)
-            {
-                found.push(local);
-            }
-        }
-    }
-    found
-}
-
 /// The nearest folder that holds everything cargo reads: the workspace, path dependencies and patches outside of it, the toolchain
 /// file and cargo's configuration above it. Relative to the project root.
 fn context(place: Place<'_>) -> Utf8PathBuf {
@@ -318,6 +322,7 @@ fn configured_target(workspace: &CargoWorkspace) -> Option<(Utf8PathBuf, String)
         let document = toml_edit::Document::parse(config.text.as_str()).ok()?;
         let target = document.as_table().get("build")?.as_table_like()?.get("target")?.as_str()?.to_owned();
         // A custom target specification is a file of the repository and no triple.
-        (!target.contains('/') && !is_within(Utf8Path::new(&target), Utf8Path::new("target"))).then(|| (config.path.clone(), target))
+        (!target.contains('/') && !is_within(Utf8Path::new(&target), Utf8Path::new("target")))
+            .then(|| (config.path.clone(), target))
     })
 }

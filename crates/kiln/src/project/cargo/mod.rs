@@ -14,6 +14,7 @@ mod inherit;
 mod load;
 mod locate;
 mod lock;
+mod lock_check;
 mod members;
 mod package;
 pub(crate) mod paths;
@@ -27,6 +28,7 @@ use serde::Serialize;
 
 pub use error::CargoError;
 pub use graph::LockGraph;
+pub use lock_check::{Disagreement, DisagreementKind};
 
 /// A cargo workspace, or a package on its own.
 #[derive(Debug, Clone, Serialize)]

@@ -9,6 +9,7 @@ mod configuration;
 mod dependencies;
 mod document;
 mod error;
+mod find;
 mod graph;
 mod inherit;
 mod load;
@@ -27,6 +28,7 @@ use camino::Utf8PathBuf;
 use serde::Serialize;
 
 pub use error::CargoError;
+pub use find::{Found, find};
 pub use graph::LockGraph;
 pub use lock_check::{Disagreement, DisagreementKind};
 

@@ -9,11 +9,13 @@ mod configuration;
 mod dependencies;
 mod document;
 mod error;
+mod find;
 mod graph;
 mod inherit;
 mod load;
 mod locate;
 mod lock;
+mod lock_check;
 mod members;
 mod package;
 pub(crate) mod paths;
@@ -26,7 +28,9 @@ use camino::Utf8PathBuf;
 use serde::Serialize;
 
 pub use error::CargoError;
+pub use find::{Found, find};
 pub use graph::LockGraph;
+pub use lock_check::{Disagreement, DisagreementKind};
 
 /// A cargo workspace, or a package on its own.
 #[derive(Debug, Clone, Serialize)]

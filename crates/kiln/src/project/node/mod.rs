@@ -57,6 +57,9 @@ pub struct NodeWorkspace {
     pub disagreement: Option<Disagreement>,
     /// Files that configure the package manager (`.npmrc`, `.yarnrc.yml`, `pnpm-workspace.yaml`, …), relative to the folder.
     pub config_files: Vec<Utf8PathBuf>,
+    /// Whether it lies in a folder for examples, fixtures, tests or vendored code, below the folder that was looked at: no service
+    /// unless someone says so.
+    pub incidental: bool,
 }
 
 /// One package of a workspace.
@@ -134,6 +137,7 @@ impl NodeWorkspace {
             native_addons,
             disagreement,
             config_files,
+            incidental: false,
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod errors;
 mod lock;
+mod lock_check;
 mod members;
 mod packages;
 mod query;

@@ -18,6 +18,7 @@ mod rust;
 #[cfg(test)]
 mod tests;
 
+mod manager;
 pub mod node;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,9 @@
 //! One file per command: its `Args` (doc comments are the help) and its `run`.
 
 mod completions;
+mod init;
+mod plan;
+mod project;
 
 use std::process::ExitCode;
 
@@ -36,12 +39,16 @@ impl Context {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Plan(plan::Args),
+    Init(init::Args),
     Completions(completions::Args),
 }
 
 /// Runs a command.
 pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, CommandError> {
     match command {
+        Command::Plan(args) => plan::run(context, &args),
+        Command::Init(args) => init::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),
     }
 }

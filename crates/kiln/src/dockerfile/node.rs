@@ -3,7 +3,7 @@
 
 use super::network::Network;
 use super::nginx;
-use super::node_manager::Manager;
+use super::node_manager;
 use super::rust::{finish, inside, tool_mount, tool_stage};
 use super::{Command, Copy, Dockerfile, Instruction, Mount, Run, Sharing, Stage, Word, apt};
 use crate::plan::{NodeService, Plan, Serve, Service, Variant, mounts};
@@ -13,7 +13,7 @@ const APP: &str = "/app";
 
 /// The Dockerfile of a variant.
 pub(super) fn dockerfile(plan: &Plan, service: &Service, node: &NodeService, variant: Variant) -> Dockerfile {
-    let stages = Stages { plan, service, node, variant, network: Network::of(service), manager: Manager::of(node) };
+    let stages = Stages { plan, service, node, variant, network: Network::of(service) };
     let title = match variant {
         Variant::Prod => "Production image: the bundle or the server, without development dependencies.",
         Variant::Dev => "Development image: sources and all dependencies; runs the development script.",
@@ -46,7 +46,6 @@ struct Stages<'a> {
     node: &'a NodeService,
     variant: Variant,
     network: Network,
-    manager: Manager<'a>,
 }
 
 impl Stages<'_> {
@@ -65,10 +64,16 @@ impl Stages<'_> {
             packages,
             &[],
         ));
-        if let Some(line) = self.manager.provide() {
+        if let Some(line) = self.node.manager_setup() {
             let lines = self.network.certificate_lines().into_iter().chain([line]).collect();
             let mounts = self.network.certificate_mounts();
             stage.push(Instruction::Run(Run { mounts, command: Command::Shell(apt::joined(lines)) }));
+        }
+        let environment = self.node.manager.environment();
+        if !environment.is_empty() {
+            stage.push(Instruction::Env(
+                environment.iter().map(|(name, value)| ((*name).to_owned(), Word::from(*value))).collect(),
+            ));
         }
         stage.push(Instruction::Workdir(self.workspace()));
         stage
@@ -108,12 +113,12 @@ impl Stages<'_> {
         }));
         let mut mounts = vec![Mount::Cache {
             id: mounts::node_packages(self.plan, self.node),
-            target: self.manager.cache().to_owned(),
+            target: self.node.manager.cache_directory().to_owned(),
             sharing: Sharing::Locked,
         }];
         mounts.extend(self.network.mounts());
         let mut lines = self.network.lines();
-        lines.push(self.manager.install(production));
+        lines.extend(node_manager::install(self.node.manager, production));
         stage.push(Instruction::Run(Run { mounts, command: Command::Shell(apt::joined(lines)) }));
     }
 
@@ -129,6 +134,11 @@ impl Stages<'_> {
             stage.push(Instruction::Arg(name.clone(), default.clone()));
         }
         stage.push(Instruction::Env(vec![("NODE_ENV".to_owned(), Word::from(mode))]));
+        for late in &self.node.late_scripts {
+            stage.push(Instruction::Workdir(inside(APP, &late.directory)));
+            let command = Command::Shell(vec![self.node.run_command(&late.script)]);
+            stage.push(Instruction::Run(Run { mounts: Vec::new(), command }));
+        }
         if let Some(script) = &self.node.build_script {
             stage.push(Instruction::Workdir(self.package()));
             let mounts = self.node.tool_caches.iter().map(|folder| Mount::Cache {
@@ -136,7 +146,7 @@ impl Stages<'_> {
                 target: format!("{}/{folder}", self.package()),
                 sharing: Sharing::Locked,
             });
-            let command = Command::Shell(vec![self.manager.run(script).join(" ")]);
+            let command = Command::Shell(vec![self.node.run_command(script)]);
             stage.push(Instruction::Run(Run { mounts: mounts.collect(), command }));
         }
         stage
@@ -218,7 +228,7 @@ impl Stages<'_> {
                 "production",
                 ["production: the workspace as it was built, without development dependencies where the manager can prune them."],
             );
-            if let Some(line) = self.manager.prune() {
+            if let Some(line) = node_manager::prune(self.node.manager) {
                 stage.push(Instruction::Workdir(self.workspace()));
                 stage.push(Instruction::Run(Run { mounts: Vec::new(), command: Command::Shell(vec![line]) }));
             }
@@ -251,9 +261,7 @@ impl Stages<'_> {
         self.copy_sources(&mut stage);
         finish(&mut stage, self.service, 30);
         let script = self.node.dev_script.as_ref().or(self.node.build_script.as_ref());
-        stage.push(Instruction::Cmd(
-            self.manager.run_for_development(script.map_or("start", String::as_str), self.node.bundler.as_deref()),
-        ));
+        stage.push(Instruction::Cmd(node_manager::development(self.node, script.map_or("start", String::as_str))));
         stage
     }
 

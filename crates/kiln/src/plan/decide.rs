@@ -30,7 +30,7 @@ pub fn plan(project: &Project, settings: &Settings) -> Plan {
     for pick in &picks {
         match service(pick, &all_paths) {
             Ok((mut service, mut facts)) => {
-                questions.extend(missing_lock(pick));
+                questions.extend(lock_question(pick).filter(|question| !asks_already(&questions, question)));
                 apply(&mut service, &pick.settings);
                 keep(&mut facts, &service, &pick.settings);
                 service.ignore = ignore::sections(&facts);
@@ -73,7 +73,7 @@ fn node_service(pick: &Pick<'_>, decision: &NodeDecision) -> (Service, IgnoreFac
     };
     let facts =
         IgnoreFacts { node: true, outputs: outputs.into_iter().filter(|output| output != ".").collect(), ..Default::default() };
-    let sources = decision.sources.iter().map(|(key, path)| (key.clone(), Source::Detected { path: path.clone() }));
+    let sources = decision.sources.iter().map(|(key, path)| (key.replace('_', "-"), Source::Detected { path: path.clone() }));
     let service = Service {
         name: pick.name.clone(),
         path: pick.path.clone(),
@@ -101,6 +101,11 @@ fn node_service(pick: &Pick<'_>, decision: &NodeDecision) -> (Service, IgnoreFac
     (service, facts)
 }
 
+/// Services of one workspace share its lock: one question is enough.
+fn asks_already(questions: &[Question], question: &Question) -> bool {
+    questions.iter().any(|other| other.path == question.path && other.kind == question.kind)
+}
+
 /// A list with the settings' own entries behind it.
 pub(super) fn added(detected: &[String], own: &Option<At<Vec<String>>>) -> Vec<String> {
     let mut list = detected.to_vec();
@@ -108,15 +113,24 @@ pub(super) fn added(detected: &[String], own: &Option<At<Vec<String>>>) -> Vec<S
     list
 }
 
-fn missing_lock(pick: &Pick<'_>) -> Option<Question> {
+/// What keeps `cargo build --locked` from starting.
+fn lock_question(pick: &Pick<'_>) -> Option<Question> {
     let What::Rust { place, .. } = &pick.what else { return None };
-    place.workspace.lock.is_none().then(|| Question {
+    let question = |path: &Utf8Path, line, kind| Question {
         service: Some(pick.name.clone()),
-        path: join(place.folder, Utf8Path::new("Cargo.toml")),
-        line: None,
-        kind: QuestionKind::MissingLock { expected: "Cargo.lock".to_owned(), command: "cargo generate-lockfile".to_owned() },
+        path: join(place.folder, path),
+        line,
+        kind,
         setting: None,
-    })
+    };
+    if place.workspace.lock.is_none() {
+        let kind = QuestionKind::MissingLock { expected: "Cargo.lock".to_owned(), command: "cargo generate-lockfile".to_owned() };
+        return Some(question(Utf8Path::new("Cargo.toml"), None, kind));
+    }
+    let first = place.workspace.lock_disagreements().into_iter().next()?;
+    let dependency = first.kind.dependency().unwrap_or(&first.package).to_owned();
+    let kind = QuestionKind::StaleLock { dependency, command: "cargo update --workspace".to_owned() };
+    Some(question(&first.manifest, first.line, kind))
 }
 
 /// Settings that every kind of service takes.

@@ -116,12 +116,11 @@ impl<'a> Finder<'a> {
         };
         for workspace in &self.project.node {
             let plan = plan_node(&self.project.root, workspace, &choices);
-            questions.extend(plan.questions.into_iter().filter(|question| {
-                !question
-                    .path
-                    .parent()
-                    .is_some_and(|folder| is_off(if folder.as_str().is_empty() { Utf8Path::new(".") } else { folder }))
-            }));
+            let is_named = plan.decisions.iter().any(|decision| named.contains_key(&decision.path));
+            if workspace.incidental && !is_named {
+                continue;
+            }
+            questions.extend(plan.questions.into_iter().filter(|question| !is_off(folder_of(question))).map(with_setting));
             for decision in plan.decisions {
                 if is_off(&decision.path) {
                     continue;
@@ -222,6 +221,21 @@ impl<'a> Finder<'a> {
     }
 }
 
+fn folder_of(question: &Question) -> &Utf8Path {
+    question.path.parent().filter(|folder| !folder.as_str().is_empty()).unwrap_or(Utf8Path::new("."))
+}
+
+/// A question about a Node package with the lines that answer it.
+fn with_setting(question: Question) -> Question {
+    if question.kind != QuestionKind::WhatToServe {
+        return question;
+    }
+    let folder = folder_of(&question);
+    let name = rust::service_name(question.service.as_deref().unwrap_or("web"));
+    let setting = Some(format!("[services.{name}]\npath = \"{folder}\"\noutput = [\"dist\"]"));
+    Question { setting, ..question }
+}
+
 fn is_enabled(own: &ServiceSettings) -> bool {
     own.enabled.as_ref().is_none_or(|at| at.value)
 }
@@ -233,12 +247,10 @@ fn node_folders<'a>(root: &'a Utf8Path, workspace: &'a NodeWorkspace) -> impl It
 
 fn choice(settings: &ServiceSettings) -> NodeChoice {
     let value = |at: &Option<At<String>>| at.as_ref().map(|at| at.value.clone());
-    let (is_static, command) = match settings.serve.as_ref().map(|at| &at.value) {
-        Some(ServeSetting::Command(command)) => (false, Some(command.clone())),
-        Some(ServeSetting::Static) => (true, None),
-        None => (false, None),
+    let command = match settings.serve.as_ref().map(|at| &at.value) {
+        Some(ServeSetting::Command(command)) => Some(command.clone()),
+        Some(ServeSetting::Static) | None => None,
     };
-    let _ = is_static;
     NodeChoice {
         manager: None,
         node_version: value(&settings.node_version),

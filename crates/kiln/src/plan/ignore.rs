@@ -60,9 +60,9 @@ pub(super) fn sections(facts: &IgnoreFacts) -> Vec<IgnoreSection> {
             "docker-bake.*",
             "kiln.toml",
             ".kiln",
-            "**/kiln.mk",
-            "**/Makefile",
-            "**/justfile",
+            "kiln.mk",
+            "Makefile",
+            "justfile",
             "**/*.kept",
         ]),
     );

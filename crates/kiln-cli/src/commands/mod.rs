@@ -2,6 +2,9 @@
 
 mod build;
 mod completions;
+mod init;
+mod plan;
+mod project;
 
 use std::process::ExitCode;
 
@@ -37,6 +40,8 @@ impl Context {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Plan(plan::Args),
+    Init(init::Args),
     Build(Box<build::Args>),
     Completions(completions::Args),
 }
@@ -44,6 +49,8 @@ pub(crate) enum Command {
 /// Runs a command.
 pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, CommandError> {
     match command {
+        Command::Plan(args) => plan::run(context, &args),
+        Command::Init(args) => init::run(context, &args),
         Command::Build(args) => build::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),
     }

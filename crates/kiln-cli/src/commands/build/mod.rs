@@ -9,9 +9,11 @@ use std::process::ExitCode;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use kiln::engine::Buildx;
+use kiln::files::{Status, Surroundings, compare};
 use kiln::plan::{Plan, Variant};
 
 use super::Context;
+use super::project::{look_and_decide, refuse};
 use crate::env_vars;
 use crate::error::{CommandError, Kind};
 use crate::hints;
@@ -73,10 +75,12 @@ fn variant(name: &str) -> Result<Variant, String> {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
-    let root = absolute(&context.project)?;
-    let plan = load_plan(args)?;
+    let (root, plan) = load_plan(context, args)?;
     let state = state_directory(&root)?;
     let jobs = jobs::collect(context, args, &plan, &root, &state)?;
+    if args.plan.is_none() {
+        warn_of_old_files(context, &root, &plan, &jobs);
+    }
 
     let group = context.cancel.child();
     let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
@@ -130,28 +134,33 @@ fn finish(context: &Context, root: &Utf8Path, builds: &session::Builds) -> Resul
     Err(last)
 }
 
-/// The plan of the project.
-///
-/// This is where looking and deciding join building: settings, `kiln::project::look` and `kiln::plan::plan`.
-fn load_plan(args: &Args) -> Result<Plan, CommandError> {
+/// The project's absolute root and its plan.
+fn load_plan(context: &Context, args: &Args) -> Result<(Utf8PathBuf, Plan), CommandError> {
     let Some(path) = &args.plan else {
-        return Err(CommandError::new(Kind::User, "there is no plan to build from").hint("`--plan FILE` names one"));
+        let (root, plan) = look_and_decide(&context.project)?;
+        return refuse(&plan).map_or_else(|| Ok((root, plan)), Err);
     };
-    let failed = |error: &(dyn std::error::Error + 'static)| {
-        let mut command_error = CommandError::new(Kind::User, format!("cannot read the plan `{path}`"));
+    let failed = |path: &Utf8Path, error: &dyn std::fmt::Display| {
+        let mut command_error = CommandError::new(Kind::User, format!("cannot read `{path}`"));
         command_error.causes.push(error.to_string());
         command_error
     };
-    let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
-    serde_json::from_str(&text).map_err(|error| failed(&error))
+    let root = context.project.canonicalize_utf8().map_err(|error| failed(&context.project, &error))?;
+    let text = std::fs::read_to_string(path).map_err(|error| failed(path, &error))?;
+    Ok((root, serde_json::from_str(&text).map_err(|error| failed(path, &error))?))
 }
 
-fn absolute(path: &Utf8Path) -> Result<Utf8PathBuf, CommandError> {
-    path.canonicalize_utf8().map_err(|error| {
-        let mut command_error = CommandError::new(Kind::User, format!("cannot use the project folder `{path}`"));
-        command_error.causes.push(error.to_string());
-        command_error
-    })
+/// Says which of the Docker files that are about to be used `kiln init` would write differently.
+///
+/// A file that cannot be compared says nothing: building it will tell.
+fn warn_of_old_files(context: &Context, root: &Utf8Path, plan: &Plan, jobs: &[jobs::Job]) {
+    let Ok(surroundings) = Surroundings::look(root) else { return };
+    let Ok(comparison) = compare(root, kiln::files::render(plan, &surroundings), false) else { return };
+    let used = |path: &Utf8Path| jobs.iter().any(|job| job.dockerfile == path || job.ignore.iter().any(|ignore| ignore == path));
+    for entry in comparison.out_of_date().filter(|entry| used(&entry.path)) {
+        let what = if entry.status == Status::Created { "is missing" } else { "is out of date" };
+        context.ui.warn(&format!("`{}` {what}: `kiln init` writes it", entry.path));
+    }
 }
 
 /// `.kiln` in the project: records, context links, the tool. It keeps itself out of git.

@@ -3,12 +3,12 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::support::{Test, plan};
+use crate::support::Test;
 
 /// The Dockerfile that the recorded streams `cold` and `noop` are of.
 const DOCKERFILE: &str = "\
 # syntax-less
-ARG KILN_IMAGE=kiln.tool/kiln:0.1
+ARG KILN_IMAGE=kiln:latest
 FROM ${KILN_IMAGE} AS kiln
 FROM debian:bookworm-slim AS base
 WORKDIR /app
@@ -35,16 +35,26 @@ COPY --from=a /etc/hostname /a
 COPY --from=b /etc/hostname /b
 ";
 
+const SETTINGS: &str = "\
+[project]
+name = \"shop\"
+
+[services.api]
+ca-certificates = [\"ca.pem\"]
+secrets = [{ id = \"npm\", env = \"NPM_TOKEN\", as-env = \"NPM_TOKEN\" }]
+";
+
 /// Two services, `api` and `web`; a script stands for the kiln inside of builds.
 fn shop() -> Test {
     Test::new()
         .docker()
-        .write("plan.json", &plan(&["api", "web"]))
-        .write("api/Dockerfile", DOCKERFILE)
-        .write("web/Dockerfile", FAILING)
+        .write("kiln.toml", SETTINGS)
+        .service("api", DOCKERFILE)
+        .service("web", FAILING)
+        .write("ca.pem", "")
         .write("tool.sh", "#!/bin/sh\n")
         .env("KILN_TOOL", "tool.sh")
-        .args(["build", "--plan", "plan.json"])
+        .args(["build"])
 }
 
 #[test]
@@ -315,4 +325,17 @@ fn flags_reach_the_client() {
     ]);
     assert_eq!(test.run().code, Some(0));
     insta::assert_snapshot!(test.calls());
+}
+
+#[test]
+fn generated_files_that_are_out_of_date_are_told() {
+    let mut test = shop().service("web", "").fake("build", "stream noop");
+    fs::remove_file(test.project().join("web/Dockerfile")).unwrap();
+    assert_eq!(test.run_with(["init"]).code, Some(0));
+    let ran = test.run_with(["build", "web", "--progress", "quiet"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran}");
+    let test = test.write("kiln.toml", &format!("{SETTINGS}\n[services.web]\nport = 4321\n"));
+    let ran = test.run();
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(ran.stderr.contains("warning: `web/Dockerfile` is out of date: `kiln init` writes it"), "{ran}");
 }

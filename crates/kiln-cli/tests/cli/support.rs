@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Output, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
 const FAKE_DOCKER: &str = include_str!("fake-docker.sh");
@@ -49,6 +49,18 @@ impl Test {
         fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
         fs::write(path, text).expect("written");
         self
+    }
+
+    /// Makes a Node service, the simplest thing that kiln builds.
+    pub(crate) fn service(self, name: &str, dockerfile: &str) -> Self {
+        let manifest = format!(r#"{{ "name": "{name}", "version": "1.0.0", "scripts": {{ "start": "node server.js" }} }}"#);
+        let lock = format!(
+            r#"{{ "name": "{name}", "version": "1.0.0", "lockfileVersion": 3, "requires": true, "packages": {{ "": {{ "name": "{name}", "version": "1.0.0" }} }} }}"#
+        );
+        self.write(&format!("{name}/package.json"), &manifest)
+            .write(&format!("{name}/package-lock.json"), &lock)
+            .write(&format!("{name}/.dockerignore"), "")
+            .write(&format!("{name}/Dockerfile"), dockerfile)
     }
 
     /// Installs the fake `docker`, with a good engine.
@@ -96,6 +108,13 @@ impl Test {
     pub(crate) fn run(&self) -> Ran {
         let output = self.command().output().expect("kiln runs");
         self.ran(&output)
+    }
+
+    /// Runs `kiln` with these arguments instead.
+    #[track_caller]
+    pub(crate) fn run_with<'a>(&mut self, args: impl IntoIterator<Item = &'a str>) -> Ran {
+        self.args = args.into_iter().map(str::to_owned).collect();
+        self.run()
     }
 
     /// Starts `kiln` in the project.
@@ -193,28 +212,4 @@ impl fmt::Display for Ran {
         }
         Ok(())
     }
-}
-
-/// A plan with services that need nothing but their Dockerfiles, as JSON.
-pub(crate) fn plan(services: &[&str]) -> String {
-    let service = |name: &&str| {
-        json!({
-            "name": name, "path": name, "context": name,
-            "files": {
-                "prod": format!("{name}/Dockerfile"), "dev": format!("{name}/Dockerfile.dev"), "fast": format!("{name}/Dockerfile.fast"),
-                "ignore": []
-            },
-            "kind": "node", "workspace": ".", "package": ".", "package_name": null, "manager": "npm", "manager_version": null,
-            "lockfile": "package-lock.json", "node_version": "20", "build_script": null, "dev_script": null, "bundler": null,
-            "serve": { "mode": "static", "directory": "dist" }, "tool_caches": [], "proxy": {},
-            "base_images": { "build": "debian:bookworm-slim", "runtime": "debian:bookworm-slim" },
-            "native_packages": { "build": [], "runtime": [], "wanted_by": {} },
-            "port": null, "user": "1:1", "health": null, "environment": {}, "build_args": {}, "platform": null,
-            "ca_certificates": ["ca.pem"],
-            "secrets": [{ "id": "npm", "env": "NPM_TOKEN", "file": null, "as_env": "NPM_TOKEN", "target": null }],
-            "assets": [], "sources": {}
-        })
-    };
-    let services: Vec<Value> = services.iter().map(service).collect();
-    json!({ "project": "shop", "tool_image": "kiln.tool/kiln:0.1", "services": services, "questions": [] }).to_string()
 }

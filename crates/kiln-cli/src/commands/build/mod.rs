@@ -64,9 +64,6 @@ pub(crate) struct Args {
     /// The kiln that runs inside image builds, a static Linux program; this one when absent
     #[arg(long, value_name = "PATH", env = env_vars::TOOL)]
     tool: Option<Utf8PathBuf>,
-    /// Build from a saved plan instead of looking at the project
-    #[arg(long, value_name = "FILE", hide = true)]
-    plan: Option<Utf8PathBuf>,
 }
 
 fn variant(name: &str) -> Result<Variant, String> {
@@ -75,12 +72,13 @@ fn variant(name: &str) -> Result<Variant, String> {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
-    let (root, plan) = load_plan(context, args)?;
+    let (root, plan) = look_and_decide(&context.project)?;
+    if let Some(error) = refuse(&plan) {
+        return Err(error);
+    }
     let state = state_directory(&root)?;
     let jobs = jobs::collect(context, args, &plan, &root, &state)?;
-    if args.plan.is_none() {
-        warn_of_old_files(context, &root, &plan, &jobs);
-    }
+    warn_of_old_files(context, &root, &plan, &jobs);
 
     let group = context.cancel.child();
     let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
@@ -132,22 +130,6 @@ fn finish(context: &Context, root: &Utf8Path, builds: &session::Builds) -> Resul
         let _ = context.ui.report(error);
     }
     Err(last)
-}
-
-/// The project's absolute root and its plan.
-fn load_plan(context: &Context, args: &Args) -> Result<(Utf8PathBuf, Plan), CommandError> {
-    let Some(path) = &args.plan else {
-        let (root, plan) = look_and_decide(&context.project)?;
-        return refuse(&plan).map_or_else(|| Ok((root, plan)), Err);
-    };
-    let failed = |path: &Utf8Path, error: &dyn std::fmt::Display| {
-        let mut command_error = CommandError::new(Kind::User, format!("cannot read `{path}`"));
-        command_error.causes.push(error.to_string());
-        command_error
-    };
-    let root = context.project.canonicalize_utf8().map_err(|error| failed(&context.project, &error))?;
-    let text = std::fs::read_to_string(path).map_err(|error| failed(path, &error))?;
-    Ok((root, serde_json::from_str(&text).map_err(|error| failed(path, &error))?))
 }
 
 /// Says which of the Docker files that are about to be used `kiln init` would write differently.

@@ -73,8 +73,9 @@ impl Progress for Tty {
     }
 
     fn close(&mut self) {
-        self.lines.clear();
         // A terminal that went away cannot be cleaned.
         let _ = self.multi.clear();
+        self.multi.set_draw_target(ProgressDrawTarget::hidden());
+        self.lines.clear();
     }
 }

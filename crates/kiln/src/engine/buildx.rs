@@ -193,14 +193,7 @@ impl Engine for Buildx {
         let mut stdout = Vec::new();
         let lines = Lines::of(&fs::read_to_string(&request.dockerfile).unwrap_or_default());
         let mut emit = |event: BuildEvent| {
-            let line = match &event {
-                BuildEvent::StepFound { digest, name, .. } => {
-                    lines.find(&StepName::parse(name)).map(|line| (digest.clone(), line))
-                }
-                _ => None,
-            };
-            let lines = line.map(|line| BuildEvent::StepLines { lines: BTreeMap::from([line]) });
-            for event in std::iter::once(event).chain(lines) {
+            for event in placed(&lines, event) {
                 state.apply(&event);
                 events(event);
             }
@@ -245,6 +238,15 @@ fn process_error(error: ProcessError) -> EngineError {
         ProcessError::TimedOut { .. } => EngineError::Unresponsive,
         error => EngineError::Process(error),
     }
+}
+
+/// Adds to a step that was found where it stands, and calls it by its name in this build.
+fn placed(lines: &Lines, event: BuildEvent) -> Vec<BuildEvent> {
+    let BuildEvent::StepFound { digest, name, inputs } = event else { return vec![event] };
+    let (line, better) = lines.find(&StepName::parse(&name));
+    let line = line.map(|line| BuildEvent::StepLines { lines: BTreeMap::from([(digest.clone(), line)]) });
+    let found = BuildEvent::StepFound { digest, name: better.unwrap_or(name), inputs };
+    std::iter::once(found).chain(line).collect()
 }
 
 /// Says where steps stand now that the engine told, and calls those by their names that another build had named.

@@ -54,10 +54,6 @@ impl Tty {
 }
 
 impl Progress for Tty {
-    fn wants_history(&self) -> bool {
-        true
-    }
-
     fn event(&mut self, _: &[View], _: usize, _: &BuildEvent) {}
 
     fn ended(&mut self, _: &[View], _: usize) {}

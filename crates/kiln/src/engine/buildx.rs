@@ -16,7 +16,7 @@ use super::{
     BuildRequest, BuildSecret, Engine, EngineError, EngineInfo, MINIMUM_BUILDX, MINIMUM_ENGINE, Outcome, Output, SecretSource,
     failure, wire,
 };
-use crate::event::{BuildEvent, BuildState, StepName};
+use crate::event::{BuildEvent, BuildState, StepName, StepStatus};
 use crate::process::{Cancel, ProcessError, Run, Stream};
 
 /// How long the engine may take to say what it is.
@@ -222,7 +222,10 @@ impl Engine for Buildx {
         }
         let digest = |key: &str| metadata.get(key).and_then(Value::as_str).map(str::to_owned);
         let mut outcome = Outcome { id: digest("containerimage.digest"), size: None };
+        // A build in which nothing ran made no new image: not worth another start of the client.
+        let ran = state.dockerfile_steps().iter().any(|step| step.final_status(true) == StepStatus::Ran);
         if request.output == Output::Load
+            && ran
             && let Some((id, size)) = request.tags.first().or(outcome.id.as_ref()).and_then(|image| self.inspect(image))
         {
             outcome = Outcome { id: Some(id), size: Some(size) };

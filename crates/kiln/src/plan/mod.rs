@@ -3,6 +3,8 @@
 //! A plan is plain data without Docker types: it can be printed, saved and compared, and everything that kiln writes
 //! follows from it. The cargo command line is decided here, once, for `cook` and for `compile`.
 
+pub mod node;
+
 use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
@@ -202,6 +204,18 @@ pub struct NodeService {
     pub tool_caches: Vec<String>,
     /// Path prefixes that the static server passes on, with their upstream.
     pub proxy: BTreeMap<String, String>,
+    /// Install scripts that need the sources: the recipe leaves them out, and the builder runs them before the build.
+    #[serde(default)]
+    pub late_scripts: Vec<LateScript>,
+}
+
+/// An install script that runs after the sources are there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LateScript {
+    /// Folder of the package, relative to the build context.
+    pub directory: Utf8PathBuf,
+    /// Name of the script in its manifest.
+    pub script: String,
 }
 
 /// What a Node image serves.

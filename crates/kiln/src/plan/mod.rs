@@ -3,6 +3,7 @@
 //! A plan is plain data without Docker types: it can be printed, saved and compared, and everything that kiln writes
 //! follows from it. The cargo command line is decided here, once, for `cook` and for `compile`.
 
+mod manager;
 pub mod node;
 
 use std::collections::BTreeMap;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::{NativePackages, NodeService, PackageManager, Question};
-use crate::project::node::NodeWorkspace;
+use super::{LateScript, NativePackages, NodeService, PackageManager, Question, QuestionKind, Serve};
+use crate::project::node::{Bundle, Bundler, InstallScript, NodePackage, NodeVersion, NodeWorkspace, Output};
 
 /// What was decided for one buildable package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,6 +66,285 @@ pub struct NodePlan {
 /// result are relative; `choices` are keyed by the package's folder relative to it (`.` for the root itself).
 #[must_use]
 pub fn plan_node(project_root: &Utf8Path, workspace: &NodeWorkspace, choices: &BTreeMap<Utf8PathBuf, NodeChoice>) -> NodePlan {
-    let _ = (project_root, workspace, choices);
-    NodePlan::default()
+    let context = relative(project_root, &workspace.directory);
+    let no_choice = NodeChoice::default();
+    let mut plan = NodePlan::default();
+    for package in &workspace.packages {
+        let path = join(&context, &package.directory);
+        let chosen = choices.get(&path);
+        let choice = chosen.unwrap_or(&no_choice);
+        // A package that kiln would pass over is built where a person says what of it is to be served.
+        let asked_for = choice.output.is_some() || choice.command.is_some();
+        if !package.buildable() && !asked_for {
+            continue;
+        }
+        match decide(&context, workspace, package, &path, choice) {
+            Ok(decision) => plan.decisions.push(decision),
+            Err(question) if !plan.questions.contains(&question) => plan.questions.push(*question),
+            Err(_) => {}
+        }
+    }
+    plan
+}
+
+fn decide(
+    context: &Utf8Path,
+    workspace: &NodeWorkspace,
+    package: &NodePackage,
+    path: &Utf8Path,
+    choice: &NodeChoice,
+) -> Result<NodeDecision, Box<Question>> {
+    let mut sources = Sources { context, path, found: Vec::new() };
+    let (manager, lockfile) = manager(context, workspace, choice, &mut sources)?;
+    let node_version = match (&choice.node_version, &workspace.node_version) {
+        (Some(chosen), _) => chosen.clone(),
+        (None, Some(asked)) => {
+            sources.workspace("node_version", &asked.path);
+            asked.tag.clone()
+        }
+        (None, None) => NodeVersion::DEFAULT_TAG.to_owned(),
+    };
+    let manifest = &package.manifest;
+    let bundle = package.bundle.as_ref();
+    let build_script = choice.build_script.clone().or_else(|| bundle.and_then(|bundle| bundle.script.clone()));
+    let build_script = build_script.or_else(|| manifest.scripts.contains_key("build").then(|| "build".to_owned()));
+    if build_script.is_some() && choice.build_script.is_none() {
+        sources.package("build_script", "package.json");
+    }
+    let dev_names = ["dev", "start:dev", "develop", "watch", "serve", "start"];
+    let dev_script = dev_names.into_iter().find(|name| manifest.scripts.contains_key(*name)).map(str::to_owned);
+    let dev_script = choice.dev_script.clone().or(dev_script);
+    let mut port = 8080;
+    let serve = serve(package, choice, manager, &mut port, &mut sources).ok_or_else(|| {
+        let folder = if path == "." { "." } else { path.as_str() };
+        Box::new(Question {
+            service: Some(service_name(path, package)),
+            path: path_of(path, "package.json"),
+            line: Some(manifest.line_of(&["scripts"])),
+            kind: QuestionKind::WhatToServe,
+            setting: Some(format!("[[service]]\npath = \"{folder}\"\noutput = \"dist\"")),
+        })
+    })?;
+    let is_static = matches!(serve, Serve::Static { .. });
+    let mut native_packages = NativePackages::default();
+    for addon in &workspace.native_addons {
+        native_packages.build.extend(addon.build.iter().cloned());
+        if !is_static {
+            native_packages.runtime.extend(addon.runtime.iter().cloned());
+        }
+        native_packages.wanted_by.insert(addon.package.clone(), addon.build.clone());
+    }
+    for list in [&mut native_packages.build, &mut native_packages.runtime] {
+        list.sort();
+        list.dedup();
+    }
+    let node_image = format!("node:{node_version}-bookworm-slim");
+    let service = NodeService {
+        workspace: ".".into(),
+        package: package.directory.clone(),
+        package_name: manifest.name.clone(),
+        manager,
+        manager_version: workspace
+            .pinned_manager
+            .as_ref()
+            .filter(|pin| pin.manager == manager)
+            .and_then(|pin| pin.version.clone()),
+        lockfile,
+        node_version,
+        build_script,
+        dev_script,
+        bundler: bundle.map(|bundle| bundle.bundler.name().to_owned()),
+        tool_caches: tool_caches(workspace, package),
+        serve,
+        proxy: BTreeMap::new(),
+        late_scripts: late_scripts(workspace),
+    };
+    Ok(NodeDecision {
+        name: service_name(path, package),
+        path: path.to_owned(),
+        context: context.to_owned(),
+        build_image: node_image.clone(),
+        runtime_image: if is_static { STATIC_IMAGE.to_owned() } else { node_image },
+        port,
+        user: if is_static { "101:101" } else { "1000:1000" }.to_owned(),
+        native_packages,
+        environment: if is_static { BTreeMap::new() } else { server_environment(bundle, port) },
+        sources: sources.found,
+        service,
+    })
+}
+
+/// Serves static files as a user without rights, on port 8080.
+const STATIC_IMAGE: &str = "nginxinc/nginx-unprivileged:stable-bookworm";
+
+struct Sources<'a> {
+    context: &'a Utf8Path,
+    path: &'a Utf8Path,
+    found: Vec<(String, Utf8PathBuf)>,
+}
+
+impl Sources<'_> {
+    fn workspace(&mut self, key: &str, file: &Utf8Path) {
+        self.found.push((key.to_owned(), path_of(self.context, file.as_str())));
+    }
+
+    fn package(&mut self, key: &str, file: &str) {
+        self.found.push((key.to_owned(), path_of(self.path, file)));
+    }
+}
+
+/// The package manager and its lockfile, or what stands in the way.
+fn manager(
+    context: &Utf8Path,
+    workspace: &NodeWorkspace,
+    choice: &NodeChoice,
+    sources: &mut Sources<'_>,
+) -> Result<(PackageManager, String), Box<Question>> {
+    let question = |file: &str, line, kind, setting: Option<&str>| {
+        Box::new(Question { service: None, path: path_of(context, file), line, kind, setting: setting.map(str::to_owned) })
+    };
+    let Some(manager) = choice.manager.or_else(|| workspace.manager()) else {
+        let lockfiles = workspace.lockfiles.iter().map(|lock| lock.name.to_string()).collect();
+        return Err(question("package.json", None, QuestionKind::WhichPackageManager { lockfiles }, Some("manager = \"npm\"")));
+    };
+    let Some(lock) = workspace.lockfiles.iter().find(|lock| lock.manager == manager) else {
+        let (expected, command) = (manager.lockfile().to_owned(), manager.relock_command().to_owned());
+        return Err(question("package.json", None, QuestionKind::MissingLock { expected, command }, None));
+    };
+    if let Some(found) = workspace.disagreement.as_ref().filter(|_| workspace.manager() == Some(manager)) {
+        let kind = QuestionKind::StaleLock { dependency: found.dependency.clone(), command: manager.relock_command().to_owned() };
+        return Err(question(found.path.as_str(), Some(found.line), kind, None));
+    }
+    if choice.manager.is_none() {
+        let pinned = workspace.pinned_manager.is_some() && workspace.lockfiles.len() > 1;
+        sources.workspace("manager", if pinned { Utf8Path::new("package.json") } else { &lock.name });
+    }
+    Ok((manager, lock.name.to_string()))
+}
+
+/// What a person chose, else the framework's server, else the manifest's server, else the bundle.
+fn serve(
+    package: &NodePackage,
+    choice: &NodeChoice,
+    manager: PackageManager,
+    port: &mut u16,
+    sources: &mut Sources<'_>,
+) -> Option<Serve> {
+    if let Some(directory) = &choice.output {
+        return Some(Serve::Static { directory: directory.clone() });
+    }
+    let server = package.server.as_ref();
+    let server_port = server.and_then(|server| server.port);
+    if let Some(command) = &choice.command {
+        *port = server_port.unwrap_or(3000);
+        return Some(Serve::Server { command: command.clone(), output: Vec::new() });
+    }
+    let start = || server.map(|server| by_manager(&server.command, manager));
+    match (package.bundle.as_ref().map(|bundle| &bundle.output), server) {
+        (Some(Output::Server { command, output, source, port: default }), _) => {
+            *port = server_port.unwrap_or(*default);
+            sources.package("command", source.as_deref().map_or("package.json", Utf8Path::as_str));
+            let (command, output) = if command.is_empty() { (start()?, Vec::new()) } else { (command.clone(), output.clone()) };
+            Some(Serve::Server { command, output })
+        }
+        (_, Some(_)) => {
+            *port = server_port.unwrap_or(3000);
+            sources.package("command", "package.json");
+            sources.package("port", "package.json");
+            Some(Serve::Server { command: start()?, output: Vec::new() })
+        }
+        (Some(Output::Static { directory, source }), None) => {
+            if let Some(source) = source {
+                sources.package("output", source.as_str());
+            }
+            Some(Serve::Static { directory: directory.clone() })
+        }
+        (Some(Output::Unknown) | None, None) => None,
+    }
+}
+
+/// `npm run --silent start` in the words of another manager.
+fn by_manager(command: &[String], manager: PackageManager) -> Vec<String> {
+    match command {
+        [npm, run, silent, script] if npm == "npm" && run == "run" && silent == "--silent" && manager != PackageManager::Npm => {
+            vec![manager.program().to_owned(), "run".to_owned(), script.clone()]
+        }
+        other => other.to_vec(),
+    }
+}
+
+fn server_environment(bundle: Option<&Bundle>, port: u16) -> BTreeMap<String, String> {
+    let mut environment = BTreeMap::from([("NODE_ENV", "production".to_owned()), ("PORT", port.to_string())]);
+    match bundle.map(|bundle| bundle.bundler) {
+        Some(Bundler::Next) => {
+            environment.insert("HOSTNAME", "0.0.0.0".to_owned());
+        }
+        Some(Bundler::Nuxt | Bundler::Astro | Bundler::Sveltekit) => {
+            environment.insert("HOST", "0.0.0.0".to_owned());
+        }
+        _ => {}
+    }
+    environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Folders in which tools keep what makes the next build faster, relative to the package.
+fn tool_caches(workspace: &NodeWorkspace, package: &NodePackage) -> Vec<String> {
+    let mut caches = vec!["node_modules/.cache"];
+    match package.bundle.as_ref().map(|bundle| bundle.bundler) {
+        Some(Bundler::Next) => caches.push(".next/cache"),
+        Some(Bundler::Vite | Bundler::Sveltekit | Bundler::Remix) => caches.push("node_modules/.vite"),
+        Some(Bundler::Astro) => caches.extend(["node_modules/.astro", "node_modules/.vite"]),
+        Some(Bundler::Nuxt) => caches.extend(["node_modules/.vite", ".nuxt/cache"]),
+        Some(Bundler::Angular) => caches.push(".angular/cache"),
+        Some(Bundler::Parcel) => caches.push(".parcel-cache"),
+        Some(Bundler::Gatsby) => caches.push(".cache"),
+        Some(Bundler::Docusaurus) => caches.push(".docusaurus"),
+        Some(Bundler::Rollup) => caches.push(".rollup.cache"),
+        _ => {}
+    }
+    let turbo = workspace.root().is_some_and(|root| root.manifest.depends_on("turbo")) || package.manifest.depends_on("turbo");
+    if turbo {
+        caches.push(".turbo");
+    }
+    caches.into_iter().map(str::to_owned).collect()
+}
+
+fn late_scripts(workspace: &NodeWorkspace) -> Vec<LateScript> {
+    let scripts = workspace.packages.iter().flat_map(|package| {
+        package.install_scripts.iter().filter_map(|script| match script {
+            InstallScript::NeedsSources { name, .. } => {
+                Some(LateScript { directory: package.directory.clone(), script: name.clone() })
+            }
+            _ => None,
+        })
+    });
+    scripts.collect()
+}
+
+/// The folder's name; for the repository's root the package's.
+fn service_name(path: &Utf8Path, package: &NodePackage) -> String {
+    let name = package.manifest.name.as_deref().map(|name| name.rsplit('/').next().unwrap_or(name));
+    let name = path.file_name().filter(|_| path != ".").or(name).unwrap_or("web");
+    let fit = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect::<String>();
+    let fit = fit.trim_matches('-');
+    if fit.is_empty() { "web".to_owned() } else { fit.to_owned() }
+}
+
+fn relative(root: &Utf8Path, directory: &Utf8Path) -> Utf8PathBuf {
+    match directory.strip_prefix(root) {
+        Ok(path) if path != "" => path.to_owned(),
+        _ => ".".into(),
+    }
+}
+
+fn join(context: &Utf8Path, folder: &Utf8Path) -> Utf8PathBuf {
+    match (context.as_str(), folder.as_str()) {
+        (_, ".") => context.to_owned(),
+        (".", _) => folder.to_owned(),
+        _ => context.join(folder),
+    }
+}
+
+fn path_of(folder: &Utf8Path, file: &str) -> Utf8PathBuf {
+    if folder == "." { file.into() } else { folder.join(file) }
 }

@@ -12,6 +12,8 @@
 //! lets cargo resolve it. Renaming a member, adding an internal crate or feature, or moving a dependency from one member to another
 //! leaves the recipe byte-identical, because the units are identical.
 
+pub mod npm;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

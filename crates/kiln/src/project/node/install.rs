@@ -77,6 +77,16 @@ const CHECKOUT_ONLY: [&str; 16] = [
 /// Commands that work on installed packages alone.
 const INSTALLED_ONLY: [&str; 6] = ["ngcc", "playwright", "cypress", "puppeteer", "rimraf", "rm"];
 
+/// Reads each install script of a package that is no member (a folder that a member links).
+pub(crate) fn install_inputs(
+    root: &Utf8Path,
+    package: &Utf8Path,
+    manifest: &Manifest,
+    manager: PackageManager,
+) -> Vec<InstallScript> {
+    classify(root, package, manifest, Some(manager))
+}
+
 /// Reads each install script of a package. `package` is its folder relative to `root`.
 pub(super) fn classify(
     root: &Utf8Path,

@@ -52,7 +52,7 @@ impl fmt::Display for SourceNeed {
 const READS_MORE: [&str; 5] = ["package.json", "readdir", "glob", "child_process", "execa"];
 
 /// `path`, as written in a package's script, relative to the workspace root.
-pub(super) fn within(package: &Utf8Path, path: &str) -> Result<Utf8PathBuf, SourceNeed> {
+pub(crate) fn within(package: &Utf8Path, path: &str) -> Result<Utf8PathBuf, SourceNeed> {
     let outside = || SourceNeed::Outside { path: path.to_owned() };
     let mut parts: Vec<&str> = Vec::new();
     if path.starts_with('/') {
@@ -88,7 +88,7 @@ pub(super) fn all_files(root: &Utf8Path, path: &Utf8Path) -> Result<BTreeSet<Utf
 }
 
 /// A script, what it imports by relative path, and the files of the workspace that it names.
-pub(super) fn script_closure(root: &Utf8Path, package: &Utf8Path, script: &str) -> Result<BTreeSet<Utf8PathBuf>, SourceNeed> {
+pub(crate) fn script_closure(root: &Utf8Path, package: &Utf8Path, script: &str) -> Result<BTreeSet<Utf8PathBuf>, SourceNeed> {
     let mut found = BTreeSet::new();
     let start = within(package, script)?;
     let start = resolve(root, &start).ok_or(SourceNeed::MissingFile { path: start })?;

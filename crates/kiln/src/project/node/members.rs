@@ -13,18 +13,16 @@ use super::{DependencySection, Manifest, NodeError, json};
 /// What kiln reads of `pnpm-workspace.yaml`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct PnpmWorkspace {
+struct PnpmWorkspace {
     /// Globs of member folders.
     packages: Option<Vec<String>>,
     /// Package to patch file.
-    pub(crate) patched_dependencies: BTreeMap<String, String>,
-    /// File that `pnpm` loads before resolution, other than `.pnpmfile.cjs`.
-    pub(crate) pnpmfile: Option<String>,
+    patched_dependencies: BTreeMap<String, String>,
 }
 
 impl PnpmWorkspace {
     /// Reads the file, if it is there.
-    pub(crate) fn load(directory: &Utf8Path) -> Result<Option<Self>, NodeError> {
+    fn load(directory: &Utf8Path) -> Result<Option<Self>, NodeError> {
         let path = directory.join("pnpm-workspace.yaml");
         let Some(text) = json::read_text_if_there(&path)? else { return Ok(None) };
         if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
@@ -36,6 +34,12 @@ impl PnpmWorkspace {
             source: Box::new(source),
         })
     }
+}
+
+/// Patch files that `pnpm-workspace.yaml` names, relative to its folder.
+pub(crate) fn pnpm_patches(directory: &Utf8Path) -> Result<Vec<String>, NodeError> {
+    let settings = PnpmWorkspace::load(directory)?.unwrap_or_default();
+    Ok(settings.patched_dependencies.into_values().collect())
 }
 
 /// Globs that name the folders of workspace members.
@@ -192,8 +196,8 @@ pub(super) fn depended_on(manifests: &[(Utf8PathBuf, Manifest)]) -> BTreeSet<Str
 }
 
 /// Files that package managers read beside the manifest and the lock, in the order in which they are listed.
-const CONFIG_FILES: [&str; 8] =
-    [".npmrc", ".pnpmfile.cjs", ".pnpmfile.mjs", ".yarnrc", ".yarnrc.yml", "bunfig.toml", "pnpm-workspace.yaml", "lerna.json"];
+const CONFIG_FILES: [&str; 7] =
+    [".npmrc", ".pnpmfile.cjs", ".pnpmfile.mjs", ".yarnrc", ".yarnrc.yml", "bunfig.toml", "pnpm-workspace.yaml"];
 
 /// Those that are there.
 pub(super) fn config_files(directory: &Utf8Path) -> Vec<Utf8PathBuf> {

@@ -24,12 +24,15 @@ use serde::Serialize;
 
 pub use bundler::{Bundle, Bundler, Output};
 pub use error::NodeError;
+pub(crate) use install::install_inputs;
 pub use install::{InstallScript, install_script_names};
 pub use install_files::SourceNeed;
+pub(crate) use install_files::{script_closure, within as path_within};
 pub use lock::Lockfile;
 pub use lock_check::{Disagreement, Refusal};
 pub use manifest::{DependencySection, Manifest, NodeDependency};
 pub use members::WorkspaceGlobs;
+pub(crate) use members::pnpm_patches;
 pub use native::NativeAddon;
 pub use range::{Range, Version};
 pub use role::{Role, ServerStart};

@@ -8,6 +8,7 @@
 //! - `both` and `object`, libraries with the crate types that make cargo compile what is below them for plain linking, too.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 
 use camino::Utf8PathBuf;
 
@@ -117,11 +118,11 @@ fn manifest(recipe: &Recipe, aliases: &HashMap<PackageId<'_>, String>, parts: &[
     text.push_str(&package(STUB_PACKAGE));
     // Nothing is discovered, and no workspace above is joined.
     text.push_str("autobins = false\nautoexamples = false\nautotests = false\nautobenches = false\n");
-    text.push_str(&format!("resolver = \"{}\"\n\n[workspace]\n", recipe.resolver));
-    text.push_str(&format!("\n[[bin]]\nname = \"{STUB_PACKAGE}\"\npath = \"src/main.rs\"\n"));
+    let _ = write!(text, "resolver = \"{}\"\n\n[workspace]\n", recipe.resolver);
+    let _ = write!(text, "\n[[bin]]\nname = \"{STUB_PACKAGE}\"\npath = \"src/main.rs\"\n");
     dependencies(&mut text, recipe, aliases, Part::Main);
     for (_, folder, _) in parts {
-        text.push_str(&format!("\n[dependencies.{STUB_PACKAGE}-{folder}]\npath = \"{folder}\"\n"));
+        let _ = write!(text, "\n[dependencies.{STUB_PACKAGE}-{folder}]\npath = \"{folder}\"\n");
     }
     for table in [&recipe.patches, &recipe.profiles] {
         if !table.is_empty() {
@@ -149,7 +150,7 @@ fn dependencies(text: &mut String, recipe: &Recipe, aliases: &HashMap<PackageId<
         sections.entry(header).or_default().push(requirement);
     }
     for (header, requirements) in sections {
-        text.push_str(&format!("\n[{header}]\n"));
+        let _ = write!(text, "\n[{header}]\n");
         for requirement in requirements {
             text.push_str(&aliases[&id(requirement)]);
             text.push_str(" = ");
@@ -238,13 +239,13 @@ fn locked(name: &str, fields: [(&str, Option<&String>); 3], dependencies: &[Stri
     let mut text = format!("\n[[package]]\nname = \"{name}\"\n");
     for (key, value) in fields {
         if let Some(value) = value {
-            text.push_str(&format!("{key} = \"{value}\"\n"));
+            let _ = writeln!(text, "{key} = \"{value}\"");
         }
     }
     if !dependencies.is_empty() {
         text.push_str("dependencies = [\n");
         for dependency in dependencies {
-            text.push_str(&format!(" \"{dependency}\",\n"));
+            let _ = writeln!(text, " \"{dependency}\",");
         }
         text.push_str("]\n");
     }

@@ -1,0 +1,173 @@
+//! Workspaces in temporary folders, and cargo's own opinion of them.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use kiln::project::cargo::CargoWorkspace;
+use kiln::recipe::{Recipe, Selection, prepare, stub_workspace};
+use serde_json::Value;
+
+/// The host of these tests, given as a target: the one that every toolchain can build for.
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// A workspace on disk.
+pub(crate) struct Case {
+    folder: tempfile::TempDir,
+}
+
+impl Case {
+    /// An empty one.
+    pub(crate) fn new(name: &str) -> Self {
+        Self { folder: tempfile::Builder::new().prefix(&format!("kiln-{name}-")).tempdir().unwrap() }
+    }
+
+    /// Its folder.
+    pub(crate) fn path(&self) -> &Utf8Path {
+        Utf8Path::from_path(self.folder.path()).unwrap()
+    }
+
+    /// Adds a file.
+    pub(crate) fn file(self, path: &str, text: &str) -> Self {
+        write(&self.path().join(path), text);
+        self
+    }
+
+    /// Adds an empty binary to a member.
+    pub(crate) fn main(self, member: &str) -> Self {
+        self.file(&format!("{member}/src/main.rs"), "fn main() {}")
+    }
+
+    /// Adds an empty library to a member.
+    pub(crate) fn lib(self, member: &str) -> Self {
+        self.file(&format!("{member}/src/lib.rs"), "")
+    }
+
+    /// Compares cargo's unit graph of the workspace with that of its stub, for these flags of `cargo build`.
+    pub(crate) fn check(self, flags: &[&str]) -> Self {
+        if !self.path().join("Cargo.lock").exists() {
+            cargo(self.path(), &["generate-lockfile", "--quiet"]);
+        }
+        let recipe = recipe_of(self.path(), flags);
+        let stub = tempfile::tempdir().unwrap();
+        let stub = Utf8Path::from_path(stub.path()).unwrap();
+        write_stub(&recipe, stub);
+        let mut real = flags.to_vec();
+        real.push("--locked");
+        if !flags.contains(&"-p") && flags.contains(&"--bin") {
+            real.extend(["-p", "app"]);
+        }
+        let real = units(self.path(), &real);
+        let ours = units(stub, &cook_flags(&recipe));
+        assert!(!real.is_empty(), "the fixture has external units");
+        let missing: Vec<_> = real.difference(&ours).collect();
+        let surplus: Vec<_> = ours.difference(&real).collect();
+        assert!(
+            missing.is_empty() && surplus.is_empty(),
+            "{flags:?}\nonly in the workspace: {missing:#?}\nonly in the stub: {surplus:#?}\n{}",
+            std::fs::read_to_string(stub.join("Cargo.toml")).unwrap()
+        );
+        self
+    }
+}
+
+/// Writes the stub of a recipe.
+pub(crate) fn write_stub(recipe: &Recipe, folder: &Utf8Path) {
+    for (path, text) in stub_workspace(recipe) {
+        write(&folder.join(path), &text);
+    }
+}
+
+/// The recipe for flags of `cargo build`.
+pub(crate) fn recipe_of(folder: &Utf8Path, flags: &[&str]) -> Recipe {
+    let workspace = CargoWorkspace::load(folder, folder).unwrap();
+    prepare(&workspace, &selection(flags), TARGET).unwrap()
+}
+
+fn selection(flags: &[&str]) -> Selection {
+    let mut selection = Selection { profile: "dev".to_owned(), ..Selection::default() };
+    let mut flags = flags.iter();
+    while let Some(flag) = flags.next() {
+        let mut value = || (*flags.next().unwrap()).to_owned();
+        match *flag {
+            "--bin" => selection.binaries.push(value()),
+            "-p" => selection.package = Some(value()),
+            "--features" => selection.features.push(value()),
+            "--profile" => selection.profile = value(),
+            "--target" => selection.target = Some(value()),
+            "--no-default-features" => selection.no_default_features = true,
+            other => panic!("unknown flag {other}"),
+        }
+    }
+    selection
+}
+
+/// How a stub is built.
+pub(crate) fn cook_flags(recipe: &Recipe) -> Vec<&str> {
+    let mut flags = vec!["--profile", &recipe.profile];
+    if let Some(target) = &recipe.target {
+        flags.extend(["--target", target]);
+    }
+    flags
+}
+
+/// External units of a build, each with all that its hash is made of.
+fn units(folder: &Utf8Path, flags: &[&str]) -> BTreeSet<String> {
+    let mut arguments = vec!["build", "--quiet", "--unit-graph", "-Z", "unstable-options"];
+    arguments.extend(flags);
+    let graph: Value = serde_json::from_str(&cargo(folder, &arguments)).unwrap();
+    let all = graph["units"].as_array().unwrap();
+    let mut known = vec![None; all.len()];
+    let external = (0..all.len()).filter(|index| !all[*index]["pkg_id"].as_str().unwrap().starts_with("path+"));
+    external.map(|index| identity(all, index, &mut known)).collect()
+}
+
+fn identity(all: &[Value], index: usize, known: &mut Vec<Option<String>>) -> String {
+    if let Some(known) = &known[index] {
+        return known.clone();
+    }
+    let unit = &all[index];
+    let below = unit["dependencies"].as_array().unwrap().iter();
+    let below: BTreeSet<_> =
+        below.map(|dependency| identity(all, dependency["index"].as_u64().unwrap() as usize, known)).collect();
+    let below = blake3::hash(below.into_iter().collect::<Vec<_>>().join("\n").as_bytes()).to_hex();
+    let text = format!(
+        "{} {} {} features={} platform={} profile={} below={}",
+        unit["pkg_id"],
+        unit["mode"],
+        unit["target"]["kind"],
+        unit["features"],
+        unit["platform"],
+        unit["profile"],
+        &below[..8]
+    );
+    known[index] = Some(text.clone());
+    text
+}
+
+/// Runs cargo and returns what it prints.
+#[expect(clippy::disallowed_methods, reason = "the test asks cargo itself")]
+pub(crate) fn cargo(folder: &Utf8Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(arguments).current_dir(folder).env("RUSTC_BOOTSTRAP", "1");
+    // What the outer cargo and the machine say must not leak into the comparison.
+    for name in [
+        "CARGO_TARGET_DIR",
+        "CARGO_BUILD_TARGET",
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_INCREMENTAL",
+        "CARGO_MANIFEST_DIR",
+    ] {
+        command.env_remove(name);
+    }
+    let output = command.output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo {arguments:?} in {folder}:\n{errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn write(path: &Utf8PathBuf, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}

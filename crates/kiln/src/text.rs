@@ -74,3 +74,9 @@ pub fn seconds(seconds: f64) -> String {
         format!("{} min {:02} s", whole / 60, whole % 60)
     }
 }
+
+/// The first sixteen hexadecimal digits of a BLAKE3 hash: enough to tell things apart, short enough to show.
+#[must_use]
+pub fn short_hash(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex()[..16].to_owned()
+}

@@ -22,7 +22,7 @@ fn header(started: &str) -> Header {
         dockerfile: "web-app/Dockerfile".into(),
         builder: None,
         git: Some(GitHead { commit: "abc".to_owned(), branch: None }),
-        started: started.parse().unwrap(),
+        started: started.parse().expect("a time"),
     }
 }
 
@@ -33,22 +33,22 @@ fn end(ending: Ending) -> End {
 /// Records a stream; gives the file.
 fn record(folder: &Utf8Path, stream: &str, started: &str, ending: Option<Ending>) -> Utf8PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/streams").join(stream).with_extension("jsonl");
-    let mut recorder = Recorder::create(folder, header(started)).unwrap();
+    let mut recorder = Recorder::create(folder, header(started)).expect("a record");
     let mut state = BuildState::new();
-    wire::replay(&fs::read_to_string(path).unwrap(), &mut |event| {
+    wire::replay(&fs::read_to_string(path).expect("a stream"), &mut |event| {
         state.apply(&event);
-        recorder.observe(&state, &event).unwrap();
+        recorder.observe(&state, &event).expect("written");
     });
     let path = recorder.path().to_owned();
     if let Some(ending) = ending {
-        recorder.finish(&state, end(ending)).unwrap();
+        recorder.finish(&state, end(ending)).expect("written");
     }
     path
 }
 
 fn folder() -> (tempfile::TempDir, Utf8PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = Utf8PathBuf::try_from(folder.path().join("builds")).unwrap();
+    let folder = tempfile::tempdir().expect("written");
+    let path = Utf8PathBuf::try_from(folder.path().join("builds")).expect("written");
     (folder, path)
 }
 

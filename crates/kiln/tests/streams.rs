@@ -9,7 +9,7 @@ use kiln::event::BuildState;
 
 fn state(name: &str) -> BuildState {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/streams").join(name).with_extension("jsonl");
-    let stream = std::fs::read_to_string(path).unwrap();
+    let stream = std::fs::read_to_string(path).expect("a stream");
     let mut state = BuildState::new();
     wire::replay(&stream, &mut |event| state.apply(&event));
     state

@@ -1,5 +1,6 @@
 //! One file per command: its `Args` (doc comments are the help) and its `run`.
 
+mod build;
 mod completions;
 
 use std::process::ExitCode;
@@ -36,12 +37,14 @@ impl Context {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Build(build::Args),
     Completions(completions::Args),
 }
 
 /// Runs a command.
 pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, CommandError> {
     match command {
+        Command::Build(args) => build::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),
     }
 }

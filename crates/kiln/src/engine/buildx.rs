@@ -77,6 +77,9 @@ impl Buildx {
             Output::Push => run.arg("--push"),
             Output::Discard => run.args(["--output=type=cacheonly", "--provenance=false"]).env("BUILDX_GIT_INFO", "false"),
         };
+        if request.no_cache {
+            run = run.arg("--no-cache");
+        }
         if let Some(target) = &request.target {
             run = run.args(["--target", target]);
         }
@@ -87,7 +90,8 @@ impl Buildx {
             run = run.args(["--tag", tag]);
         }
         for (name, value) in &request.build_args {
-            run = run.args(["--build-arg", &format!("{name}={value}")]);
+            let argument = value.as_ref().map_or_else(|| name.clone(), |value| format!("{name}={value}"));
+            run = run.args(["--build-arg", &argument]);
         }
         for (name, directory) in &request.named_contexts {
             run = run.args(["--build-context", &format!("{name}={directory}")]);
@@ -209,9 +213,14 @@ impl Engine for Buildx {
         let finished = finished.map_err(process_error)?;
         let metadata: Value =
             fs::read(&metadata.0).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null);
-        let told = wire::step_lines(&metadata);
+        let mut told = wire::step_lines(&metadata);
+        // Stages share the step of one base image: its name says which stage is meant.
+        let is_counted = |digest: &str| state.step(digest).is_some_and(|step| step.name.is_from() && step.line.is_some());
+        told.retain(|digest, _| !is_counted(digest));
         if !told.is_empty() {
-            emit(BuildEvent::StepLines { lines: told });
+            let event = BuildEvent::StepLines { lines: told };
+            state.apply(&event);
+            events(event);
         }
         if let Some(signal) = finished.signal {
             return Err(EngineError::Killed { program: self.docker.clone(), signal });

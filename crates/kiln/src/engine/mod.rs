@@ -70,8 +70,10 @@ pub struct BuildRequest {
     pub target: Option<String>,
     /// Names of the image.
     pub tags: Vec<String>,
-    /// Build arguments.
-    pub build_args: BTreeMap<String, String>,
+    /// Build arguments; one without a value is taken from the caller's environment.
+    pub build_args: BTreeMap<String, Option<String>>,
+    /// Runs every step again. BuildKit empties their cache mounts, too.
+    pub no_cache: bool,
     /// Target platforms; the engine's own when empty.
     pub platforms: Vec<String>,
     /// Secrets that steps can mount.

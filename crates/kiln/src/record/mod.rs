@@ -204,9 +204,8 @@ impl Record {
         let bytes = std::fs::read(path).map_err(|source| RecordError::File { path: path.to_owned(), source })?;
         let text = String::from_utf8_lossy(&bytes);
         let mut lines = text.lines();
-        let header = match lines.next().and_then(|line| serde_json::from_str(line).ok()) {
-            Some(Line::Header(header)) => header,
-            _ => return Err(RecordError::NoHeader { path: path.to_owned() }),
+        let Some(Line::Header(header)) = lines.next().and_then(|line| serde_json::from_str(line).ok()) else {
+            return Err(RecordError::NoHeader { path: path.to_owned() });
         };
         if header.schema > RECORD_SCHEMA {
             return Err(RecordError::Schema { path: path.to_owned(), schema: header.schema });

@@ -53,7 +53,7 @@ impl Recorder {
     /// # Errors
     /// [`RecordError::File`].
     pub fn observe(&mut self, state: &BuildState, event: &BuildEvent) -> Result<(), RecordError> {
-        let (BuildEvent::StepFinished { digest, .. } | BuildEvent::StepCached { digest }) = event else { return Ok(()) };
+        let BuildEvent::StepFinished { digest, .. } = event else { return Ok(()) };
         let Some(number) = state.steps().iter().position(|step| step.digest == *digest) else { return Ok(()) };
         let step = &state.steps()[number];
         self.step(state, number, step.status())

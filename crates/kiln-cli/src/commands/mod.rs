@@ -2,6 +2,9 @@
 
 mod build;
 mod completions;
+mod init;
+mod plan;
+mod project;
 
 use std::process::ExitCode;
 
@@ -38,6 +41,8 @@ impl Context {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Build(build::Args),
+    Plan(plan::Args),
+    Init(init::Args),
     Completions(completions::Args),
 }
 
@@ -45,6 +50,8 @@ pub(crate) enum Command {
 pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, CommandError> {
     match command {
         Command::Build(args) => build::run(context, &args),
+        Command::Plan(args) => plan::run(context, &args),
+        Command::Init(args) => init::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),
     }
 }

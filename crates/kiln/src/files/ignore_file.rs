@@ -1,0 +1,18 @@
+//! The ignore file of a service's build context.
+
+use crate::plan::Service;
+
+pub(super) fn body(service: &Service) -> String {
+    let mut text = String::from(
+        "# What the build does not read does not belong into its context: it would be sent, and editing it would run steps.\n\
+         # Name a file under `include` in kiln.toml to let it through.\n",
+    );
+    for section in &service.ignore {
+        text += &format!("\n# {}\n", section.reason);
+        for pattern in &section.patterns {
+            text += pattern;
+            text.push('\n');
+        }
+    }
+    text
+}

@@ -49,6 +49,20 @@ impl PackageManager {
         }
     }
 
+    /// The command that removes development dependencies from an installed tree, for the runtime of a server.
+    #[must_use]
+    pub const fn prune_command(self) -> &'static str {
+        match self {
+            Self::Npm => "npm prune --omit=dev --ignore-scripts --no-audit --no-fund",
+            Self::Pnpm => "pnpm prune --prod --ignore-scripts",
+            Self::YarnClassic => {
+                "yarn install --production --frozen-lockfile --prefer-offline --ignore-scripts --non-interactive"
+            }
+            Self::YarnBerry => "yarn workspaces focus --all --production",
+            Self::Bun => "bun install --production --frozen-lockfile --ignore-scripts",
+        }
+    }
+
     /// Folder of its download cache in the image (as root), for a cache mount.
     #[must_use]
     pub const fn cache_directory(self) -> &'static str {

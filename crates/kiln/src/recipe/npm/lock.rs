@@ -50,7 +50,7 @@ fn mask(entry: &mut Map<String, Value>, own: &SelfEntry) {
 }
 
 /// Specifiers under which locked packages ask for `names`.
-pub(super) fn specifiers<'a>(lock: &'a Map<String, Value>, wanted: impl Fn(&str) -> bool) -> Vec<(&'a str, &'a str)> {
+pub(super) fn specifiers(lock: &Map<String, Value>, wanted: impl Fn(&str) -> bool) -> Vec<(&str, &str)> {
     let packages = lock.get("packages").and_then(Value::as_object).into_iter().flatten();
     let tables = packages.flat_map(|(_, entry)| {
         ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"]

@@ -226,10 +226,10 @@ impl Preparation<'_> {
         let in_settings = pnpm_patches(self.root)?;
         named.extend(in_settings.into_iter().map(|path| (Utf8Path::new("."), path)));
         for (from, path) in named {
-            if let Ok(path) = path_within(from, &path) {
-                if self.root.join(&path).is_file() {
-                    self.copy(&path)?;
-                }
+            if let Ok(path) = path_within(from, &path)
+                && self.root.join(&path).is_file()
+            {
+                self.copy(&path)?;
             }
         }
         Ok(())
@@ -242,11 +242,11 @@ impl Preparation<'_> {
             _ => Vec::new(),
         };
         for bin in bins {
-            if let Ok(path) = path_within(&local.directory, bin) {
-                if self.root.join(&path).is_file() {
-                    let stub = RecipeFile { bytes: BIN_STUB.as_bytes().to_vec(), executable: true };
-                    self.recipe.files.entry(path).or_insert(stub);
-                }
+            if let Ok(path) = path_within(&local.directory, bin)
+                && self.root.join(&path).is_file()
+            {
+                let stub = RecipeFile { bytes: BIN_STUB.as_bytes().to_vec(), executable: true };
+                self.recipe.files.entry(path).or_insert(stub);
             }
         }
     }

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::{PrepareError, RecipeError};
 pub use prepare::prepare;
+pub use select::resolve_selection;
 pub use stub::{STUB_PACKAGE, stub_workspace, vendored_folders};
 
 /// Version of the recipe's format; part of the recipe, so that a change of format is a change of recipe.

@@ -2,6 +2,7 @@
 //!
 //! Units are compared with everything that cargo's unit hash is made of: package, target, features, profile, platform, mode and,
 //! recursively, the units below. Needs cargo and a registry.
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 mod support;
 
@@ -431,4 +432,13 @@ fn a_runtime_with_derives_and_build_scripts_is_exact() {
         .main("app")
         .check(&["--bin", "app"])
         .check(&["--bin", "app", "--profile", "release", "--target", TARGET]);
+}
+
+#[test]
+fn the_example_repository_is_exact() {
+    let backend = camino::Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/kiro/backend"));
+    if backend.join("Cargo.lock").exists() {
+        support::compare(backend, &[]);
+        support::compare(backend, &["--profile", "release"]);
+    }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use kiln::project::cargo::CargoWorkspace;
-use kiln::recipe::{Recipe, Selection, prepare, stub_workspace};
+use kiln::recipe::{Recipe, Selection, prepare, resolve_selection, stub_workspace};
 use serde_json::Value;
 
 /// The host of these tests, given as a target: the one that every toolchain can build for.
@@ -48,27 +48,29 @@ impl Case {
         if !self.path().join("Cargo.lock").exists() {
             cargo(self.path(), &["generate-lockfile", "--quiet"]);
         }
-        let recipe = recipe_of(self.path(), flags);
-        let stub = tempfile::tempdir().unwrap();
-        let stub = Utf8Path::from_path(stub.path()).unwrap();
-        write_stub(&recipe, stub);
-        let mut real = flags.to_vec();
-        real.push("--locked");
-        if !flags.contains(&"-p") && flags.contains(&"--bin") {
-            real.extend(["-p", "app"]);
-        }
-        let real = units(self.path(), &real);
-        let ours = units(stub, &cook_flags(&recipe));
-        assert!(!real.is_empty(), "the fixture has external units");
-        let missing: Vec<_> = real.difference(&ours).collect();
-        let surplus: Vec<_> = ours.difference(&real).collect();
-        assert!(
-            missing.is_empty() && surplus.is_empty(),
-            "{flags:?}\nonly in the workspace: {missing:#?}\nonly in the stub: {surplus:#?}\n{}",
-            std::fs::read_to_string(stub.join("Cargo.toml")).unwrap()
-        );
+        compare(self.path(), flags);
         self
     }
+}
+
+/// Compares cargo's unit graphs of a workspace and of its stub.
+pub(crate) fn compare(folder: &Utf8Path, flags: &[&str]) {
+    let workspace = CargoWorkspace::load(folder, folder).unwrap();
+    let selection = selection(flags);
+    let recipe = prepare(&workspace, &selection, TARGET).unwrap();
+    let stub = tempfile::tempdir().unwrap();
+    let stub = Utf8Path::from_path(stub.path()).unwrap();
+    write_stub(&recipe, stub);
+    let real = units(folder, &build_flags(&resolve_selection(&workspace, &selection).unwrap()));
+    let ours = units(stub, &cook_flags(&recipe));
+    assert!(!real.is_empty(), "the fixture has external units");
+    let missing: Vec<_> = real.difference(&ours).collect();
+    let surplus: Vec<_> = ours.difference(&real).collect();
+    assert!(
+        missing.is_empty() && surplus.is_empty(),
+        "{folder} {flags:?}\nonly in the workspace: {missing:#?}\nonly in the stub: {surplus:#?}\n{}",
+        std::fs::read_to_string(stub.join("Cargo.toml")).unwrap()
+    );
 }
 
 /// Writes the stub of a recipe.
@@ -100,6 +102,19 @@ fn selection(flags: &[&str]) -> Selection {
         }
     }
     selection
+}
+
+/// How a workspace is built.
+pub(crate) fn build_flags(selection: &Selection) -> Vec<&str> {
+    let mut flags = vec!["--locked", "--profile", &selection.profile];
+    flags.extend(selection.package.iter().flat_map(|package| ["-p", package]));
+    flags.extend(selection.binaries.iter().flat_map(|binary| ["--bin", binary]));
+    flags.extend(selection.features.iter().flat_map(|features| ["--features", features]));
+    flags.extend(selection.target.iter().flat_map(|target| ["--target", target]));
+    if selection.no_default_features {
+        flags.push("--no-default-features");
+    }
+    flags
 }
 
 /// How a stub is built.

@@ -53,6 +53,40 @@ impl Case {
     }
 }
 
+impl Case {
+    /// Builds the stub and then the workspace, in one target folder: the second build must find every external unit, and use all.
+    pub(crate) fn check_by_building(self, profile: &str) {
+        cargo(self.path(), &["generate-lockfile", "--quiet"]);
+        let flags = ["--bin", "app", "--profile", profile];
+        let recipe = recipe_of(self.path(), &flags);
+        let stub = tempfile::tempdir().unwrap();
+        let stub = Utf8Path::from_path(stub.path()).unwrap();
+        write_stub(&recipe, stub);
+        let target = self.path().join("shared-target");
+        let build = |folder: &Utf8Path, flags: &[&str]| {
+            let mut arguments = vec!["build", "--quiet", "--message-format=json", "--target-dir", target.as_str()];
+            arguments.extend(flags);
+            artifacts(&cargo(folder, &arguments))
+        };
+        let cooked = build(stub, &cook_flags(&recipe));
+        let used = build(self.path(), &flags);
+        let stale: Vec<_> = used.iter().filter(|(_, fresh)| !fresh).collect();
+        assert!(stale.is_empty(), "compiled again: {stale:#?}\n{}", recipe.to_json());
+        let names = |artifacts: &[(String, bool)]| artifacts.iter().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
+        assert_eq!(names(&cooked), names(&used));
+        assert!(!used.is_empty());
+    }
+}
+
+/// The files of external units in cargo's messages, and whether they were there already.
+fn artifacts(messages: &str) -> Vec<(String, bool)> {
+    let messages = messages.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let artifacts = messages.filter(|message| {
+        message["reason"] == "compiler-artifact" && !message["package_id"].as_str().unwrap().starts_with("path+")
+    });
+    artifacts.map(|message| (message["filenames"].to_string(), message["fresh"].as_bool().unwrap())).collect()
+}
+
 /// Compares cargo's unit graphs of a workspace and of its stub.
 pub(crate) fn compare(folder: &Utf8Path, flags: &[&str]) {
     let workspace = CargoWorkspace::load(folder, folder).unwrap();

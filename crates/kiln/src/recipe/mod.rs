@@ -76,7 +76,7 @@ pub struct Recipe {
     pub config: String,
     /// External packages that the binaries' local closure asks for.
     pub requirements: Vec<Requirement>,
-    /// `[patch]` entries that replace a registry or git package by another external one, as TOML text.
+    /// `[patch]` and `[replace]` entries that put an external package in the place of another, as TOML text.
     pub patches: String,
     /// The part of the lock that the requirements reach.
     pub lock: Vec<LockEntry>,
@@ -195,6 +195,9 @@ pub struct LockEntry {
     pub checksum: Option<String>,
     /// Dependencies as `name`, `name version` or `name version (source)`, as the pruned lock needs them.
     pub dependencies: Vec<String>,
+    /// What stands in its place by `[replace]`, spelled likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace: Option<String>,
 }
 
 /// What `compile` and `cook` report, for the step's log and for kiln's record: one JSON line beginning with `kiln: `.

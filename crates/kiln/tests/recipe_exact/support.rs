@@ -43,6 +43,13 @@ impl Case {
         self.file(&format!("{member}/src/lib.rs"), "")
     }
 
+    /// Locks the workspace, in version 3 of the format, in which branches are not escaped.
+    pub(crate) fn lock_of_version_3(self) -> Self {
+        cargo(self.path(), &["generate-lockfile", "--quiet"]);
+        let lock = std::fs::read_to_string(self.path().join("Cargo.lock")).unwrap();
+        self.file("Cargo.lock", &lock.replace("version = 4\n", "version = 3\n").replace("%2F", "/"))
+    }
+
     /// Compares cargo's unit graph of the workspace with that of its stub, for these flags of `cargo build`.
     pub(crate) fn check(self, flags: &[&str]) -> Self {
         if !self.path().join("Cargo.lock").exists() {
@@ -214,6 +221,12 @@ pub(crate) fn cargo(folder: &Utf8Path, arguments: &[&str]) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "cargo {arguments:?} in {folder}:\n{errors}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs git.
+#[expect(clippy::disallowed_methods, reason = "the test makes a repository")]
+pub(crate) fn git(folder: &Utf8Path, arguments: &[&str]) {
+    assert!(Command::new("git").args(arguments).current_dir(folder).status().unwrap().success());
 }
 
 fn write(path: &Utf8PathBuf, text: &str) {

@@ -91,7 +91,7 @@ impl<'w> Graph<'w> {
             });
         }
         if self.patches.paths(&dependency.package).next().is_some() {
-            let id = self.locked(package, index)?;
+            let id = self.lock.replaced(self.locked(package, index)?)?;
             if self.lock.get(id).source.is_none() {
                 let known = self.patches.paths(&dependency.package).find_map(|folder| self.by_directory.get(folder));
                 return Ok(known.map_or(Destination::Opaque, |found| Destination::Local(*found)));

@@ -85,6 +85,12 @@ impl<'w> Index<'w> {
             .ok_or_else(|| stale(&found))
     }
 
+    /// What stands in the place of an entry by `[replace]`; itself otherwise.
+    pub(super) fn replaced(&self, id: Id) -> Result<Id, PrepareError> {
+        let package = &self.packages[id];
+        package.replace.as_ref().map_or(Ok(id), |replace| self.follow(&package.name, replace))
+    }
+
     fn named(&self, name: &str) -> impl Iterator<Item = Id> + '_ {
         self.by_name.get(name).into_iter().flatten().copied()
     }
@@ -152,11 +158,11 @@ impl<'w> Index<'w> {
         let mut entries = Vec::with_capacity(reached.len());
         for id in &reached {
             let package = &self.packages[*id];
-            let mut dependencies = Vec::with_capacity(package.dependencies.len());
-            for spelled in &package.dependencies {
+            let spell = |spelled: &String| {
                 let target = &self.packages[self.follow(&package.name, spelled)?];
-                dependencies.push(spell(&target.name, &target.version, target.source.as_deref(), &versions));
-            }
+                Ok(spell(&target.name, &target.version, target.source.as_deref(), &versions))
+            };
+            let mut dependencies = package.dependencies.iter().map(spell).collect::<Result<Vec<_>, _>>()?;
             dependencies.sort();
             entries.push(LockEntry {
                 name: package.name.clone(),
@@ -164,6 +170,7 @@ impl<'w> Index<'w> {
                 source: encoded(package.source.as_deref().unwrap_or_default()).into_owned(),
                 checksum: package.checksum.clone(),
                 dependencies,
+                replace: package.replace.as_ref().map(spell).transpose()?,
             });
         }
         entries.sort();
@@ -176,9 +183,9 @@ impl<'w> Index<'w> {
         }
         let package = &self.packages[id];
         // Also ends cycles; those of external packages go through no local one.
-        let mut tainted = package.source.is_none() || package.replace.is_some();
+        let mut tainted = package.source.is_none();
         states.insert(id, tainted);
-        for spelled in &package.dependencies {
+        for spelled in package.dependencies.iter().chain(&package.replace) {
             tainted = tainted || self.is_tainted(self.follow(&package.name, spelled)?, states)?;
         }
         states.insert(id, tainted);
@@ -188,7 +195,7 @@ impl<'w> Index<'w> {
     fn reach(&self, id: Id, reached: &mut BTreeSet<Id>) -> Result<(), PrepareError> {
         if reached.insert(id) {
             let package = &self.packages[id];
-            for spelled in &package.dependencies {
+            for spelled in package.dependencies.iter().chain(&package.replace) {
                 self.reach(self.follow(&package.name, spelled)?, reached)?;
             }
         }

@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::{PrepareError, RecipeError};
 pub use prepare::prepare;
+pub use select::resolve_selection;
 pub use stub::{STUB_PACKAGE, stub_workspace, vendored_folders};
 
 /// Version of the recipe's format; part of the recipe, so that a change of format is a change of recipe.
@@ -76,7 +77,7 @@ pub struct Recipe {
     pub config: String,
     /// External packages that the binaries' local closure asks for.
     pub requirements: Vec<Requirement>,
-    /// `[patch]` entries that replace a registry or git package by another external one, as TOML text.
+    /// `[patch]` and `[replace]` entries that put an external package in the place of another, as TOML text.
     pub patches: String,
     /// The part of the lock that the requirements reach.
     pub lock: Vec<LockEntry>,
@@ -195,6 +196,9 @@ pub struct LockEntry {
     pub checksum: Option<String>,
     /// Dependencies as `name`, `name version` or `name version (source)`, as the pruned lock needs them.
     pub dependencies: Vec<String>,
+    /// What stands in its place by `[replace]`, spelled likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace: Option<String>,
 }
 
 /// What `compile` and `cook` report, for the step's log and for kiln's record: one JSON line beginning with `kiln: `.

@@ -1,4 +1,4 @@
-//! `[patch]`: packages that are put in the place of others.
+//! `[patch]` and `[replace]`: packages that are put in the place of others.
 //!
 //! A patch to another registry or to git stays an external package and is kept in the recipe, if the lock uses it. A patch to a
 //! path makes the package local: its own dependencies are then part of the closure like those of any member.
@@ -14,8 +14,8 @@ use crate::project::cargo::{CargoWorkspace, Dependency, DependencySource};
 /// One entry.
 #[derive(Debug)]
 struct Entry {
-    /// What is patched: `crates-io`, a registry name or a URL.
-    source: String,
+    /// What is patched: `crates-io`, a registry name or a URL; none for `[replace]`, whose alias is the replaced spec.
+    source: Option<String>,
     alias: String,
     package: String,
     /// The entry as TOML, without what cargo ignores in patches.
@@ -32,10 +32,17 @@ pub(super) struct Patches {
 impl Patches {
     /// Those of the manifest, and those of the configuration that the manifest does not have.
     pub(super) fn read(workspace: &CargoWorkspace, config: &Config) -> Self {
-        let mut entries: Vec<Entry> = workspace.patches.iter().map(|patch| entry(&patch.target, &patch.dependency)).collect();
+        let mut entries: Vec<Entry> =
+            workspace.patches.iter().map(|patch| entry(Some(&patch.target), &patch.dependency)).collect();
+        entries.extend(
+            workspace
+                .replacements
+                .iter()
+                .map(|replacement| Entry { alias: replacement.target.clone(), ..entry(None, &replacement.dependency) }),
+        );
         for (source, dependencies) in &config.patches {
             for (alias, value) in dependencies.as_table().into_iter().flatten() {
-                if !entries.iter().any(|entry| entry.source == *source && entry.alias == *alias) {
+                if !entries.iter().any(|entry| entry.source.as_ref() == Some(source) && entry.alias == *alias) {
                     entries.push(from_config(source, alias, value));
                 }
             }
@@ -56,17 +63,21 @@ impl Patches {
     /// The patches that the pruned lock uses, as canonical text.
     pub(super) fn text(&self, lock: &[LockEntry]) -> String {
         let mut sources = Table::new();
+        let mut replacements = Table::new();
         for entry in self.entries.iter().filter(|entry| entry.path.is_none() && entry.used(lock)) {
-            let source = sources.entry(entry.source.clone()).or_insert_with(|| Value::Table(Table::new()));
+            let Some(source) = &entry.source else {
+                replacements.insert(entry.alias.clone(), Value::Table(entry.table.clone()));
+                continue;
+            };
+            let source = sources.entry(source.clone()).or_insert_with(|| Value::Table(Table::new()));
             if let Some(dependencies) = source.as_table_mut() {
-                // Inline, so that the text reads as people write it.
                 dependencies.insert(entry.alias.clone(), Value::Table(entry.table.clone()));
             }
         }
-        if sources.is_empty() {
-            return String::new();
-        }
-        canonical::render(&Table::from([("patch".to_owned(), Value::Table(sources))]))
+        let mut text =
+            Table::from([("patch".to_owned(), Value::Table(sources)), ("replace".to_owned(), Value::Table(replacements))]);
+        text.retain(|_, table| table.as_table().is_some_and(|table| !table.is_empty()));
+        canonical::render(&text)
     }
 }
 
@@ -84,13 +95,13 @@ impl Entry {
     }
 }
 
-fn entry(source: &str, dependency: &Dependency) -> Entry {
+fn entry(source: Option<&str>, dependency: &Dependency) -> Entry {
     let mut table = Table::new();
     let mut put = |key: &str, value: &str| {
         table.insert(key.to_owned(), Value::Text(value.to_owned()));
     };
     let mut path = None;
-    if dependency.package != dependency.alias {
+    if dependency.package != dependency.alias && source.is_some() {
         put("package", &dependency.package);
     }
     if let Some(requirement) = &dependency.requirement {
@@ -109,7 +120,7 @@ fn entry(source: &str, dependency: &Dependency) -> Entry {
         }
         DependencySource::Path(folder) => path = Some(folder.clone()),
     }
-    Entry { source: source.to_owned(), alias: dependency.alias.clone(), package: dependency.package.clone(), table, path }
+    Entry { source: source.map(str::to_owned), alias: dependency.alias.clone(), package: dependency.package.clone(), table, path }
 }
 
 fn from_config(source: &str, alias: &str, value: &Value) -> Entry {
@@ -122,5 +133,5 @@ fn from_config(source: &str, alias: &str, value: &Value) -> Entry {
     let path = text(&table, "path").map(Utf8PathBuf::from);
     let package = text(&table, "package").unwrap_or_else(|| alias.to_owned());
     table.retain(|key, _| KEPT.contains(&key.as_str()));
-    Entry { source: source.to_owned(), alias: alias.to_owned(), package, table, path }
+    Entry { source: Some(source.to_owned()), alias: alias.to_owned(), package, table, path }
 }

@@ -15,6 +15,17 @@ pub(super) struct Chosen<'w> {
     pub(super) binaries: Vec<&'w Binary>,
 }
 
+/// The selection with its package and binaries named: what `cargo build -p PACKAGE --bin BINARY…` is to be told, so that it builds
+/// what the recipe was made for.
+pub fn resolve_selection(workspace: &CargoWorkspace, selection: &Selection) -> Result<Selection, PrepareError> {
+    let chosen = choose(workspace, selection)?;
+    Ok(Selection {
+        package: Some(workspace.packages[chosen.package].name.clone()),
+        binaries: chosen.binaries.iter().map(|binary| binary.name.clone()).collect(),
+        ..selection.clone()
+    })
+}
+
 /// Finds the binaries meant.
 pub(super) fn choose<'w>(workspace: &'w CargoWorkspace, selection: &Selection) -> Result<Chosen<'w>, PrepareError> {
     let members = || workspace.packages.iter().enumerate().filter(|(_, package)| package.member);

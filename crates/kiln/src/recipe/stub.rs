@@ -214,7 +214,11 @@ fn lockfile(recipe: &Recipe, parts: &[(Part, &str, &str)]) -> String {
         .map(|entry| {
             let fields =
                 [("version", Some(&entry.version)), ("source", Some(&entry.source)), ("checksum", entry.checksum.as_ref())];
-            (entry.name.as_str(), locked(&entry.name, fields, &entry.dependencies))
+            let mut text = locked(&entry.name, fields, &entry.dependencies);
+            if let Some(replace) = &entry.replace {
+                let _ = writeln!(text, "replace = \"{replace}\"");
+            }
+            (entry.name.as_str(), text)
         })
         .collect();
     let version = "0.0.0".to_owned();

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use kiln::project::cargo::CargoWorkspace;
-use kiln::recipe::{Recipe, Selection, prepare, stub_workspace};
+use kiln::recipe::{Recipe, Selection, prepare, resolve_selection, stub_workspace};
 use serde_json::Value;
 
 /// The host of these tests, given as a target: the one that every toolchain can build for.
@@ -43,32 +43,75 @@ impl Case {
         self.file(&format!("{member}/src/lib.rs"), "")
     }
 
+    /// Locks the workspace, in version 3 of the format, in which branches are not escaped.
+    pub(crate) fn lock_of_version_3(self) -> Self {
+        cargo(self.path(), &["generate-lockfile", "--quiet"]);
+        let lock = std::fs::read_to_string(self.path().join("Cargo.lock")).unwrap();
+        self.file("Cargo.lock", &lock.replace("version = 4\n", "version = 3\n").replace("%2F", "/"))
+    }
+
     /// Compares cargo's unit graph of the workspace with that of its stub, for these flags of `cargo build`.
     pub(crate) fn check(self, flags: &[&str]) -> Self {
         if !self.path().join("Cargo.lock").exists() {
             cargo(self.path(), &["generate-lockfile", "--quiet"]);
         }
-        let recipe = recipe_of(self.path(), flags);
+        compare(self.path(), flags);
+        self
+    }
+}
+
+impl Case {
+    /// Builds the stub and then the workspace, in one target folder: the second build must find every external unit, and use all.
+    pub(crate) fn check_by_building(self, profile: &str) {
+        cargo(self.path(), &["generate-lockfile", "--quiet"]);
+        let flags = ["--bin", "app", "--profile", profile];
+        let recipe = recipe_of(self.path(), &flags);
         let stub = tempfile::tempdir().unwrap();
         let stub = Utf8Path::from_path(stub.path()).unwrap();
         write_stub(&recipe, stub);
-        let mut real = flags.to_vec();
-        real.push("--locked");
-        if !flags.contains(&"-p") && flags.contains(&"--bin") {
-            real.extend(["-p", "app"]);
-        }
-        let real = units(self.path(), &real);
-        let ours = units(stub, &cook_flags(&recipe));
-        assert!(!real.is_empty(), "the fixture has external units");
-        let missing: Vec<_> = real.difference(&ours).collect();
-        let surplus: Vec<_> = ours.difference(&real).collect();
-        assert!(
-            missing.is_empty() && surplus.is_empty(),
-            "{flags:?}\nonly in the workspace: {missing:#?}\nonly in the stub: {surplus:#?}\n{}",
-            std::fs::read_to_string(stub.join("Cargo.toml")).unwrap()
-        );
-        self
+        let target = self.path().join("shared-target");
+        let build = |folder: &Utf8Path, flags: &[&str]| {
+            let mut arguments = vec!["build", "--quiet", "--message-format=json", "--target-dir", target.as_str()];
+            arguments.extend(flags);
+            artifacts(&cargo(folder, &arguments))
+        };
+        let cooked = build(stub, &cook_flags(&recipe));
+        let used = build(self.path(), &flags);
+        let stale: Vec<_> = used.iter().filter(|(_, fresh)| !fresh).collect();
+        assert!(stale.is_empty(), "compiled again: {stale:#?}\n{}", recipe.to_json());
+        let names = |artifacts: &[(String, bool)]| artifacts.iter().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
+        assert_eq!(names(&cooked), names(&used));
+        assert!(!used.is_empty());
     }
+}
+
+/// The files of external units in cargo's messages, and whether they were there already.
+fn artifacts(messages: &str) -> Vec<(String, bool)> {
+    let messages = messages.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let artifacts = messages.filter(|message| {
+        message["reason"] == "compiler-artifact" && !message["package_id"].as_str().unwrap().starts_with("path+")
+    });
+    artifacts.map(|message| (message["filenames"].to_string(), message["fresh"].as_bool().unwrap())).collect()
+}
+
+/// Compares cargo's unit graphs of a workspace and of its stub.
+pub(crate) fn compare(folder: &Utf8Path, flags: &[&str]) {
+    let workspace = CargoWorkspace::load(folder, folder).unwrap();
+    let selection = selection(flags);
+    let recipe = prepare(&workspace, &selection, TARGET).unwrap();
+    let stub = tempfile::tempdir().unwrap();
+    let stub = Utf8Path::from_path(stub.path()).unwrap();
+    write_stub(&recipe, stub);
+    let real = units(folder, &build_flags(&resolve_selection(&workspace, &selection).unwrap()));
+    let ours = units(stub, &cook_flags(&recipe));
+    assert!(!real.is_empty(), "the fixture has external units");
+    let missing: Vec<_> = real.difference(&ours).collect();
+    let surplus: Vec<_> = ours.difference(&real).collect();
+    assert!(
+        missing.is_empty() && surplus.is_empty(),
+        "{folder} {flags:?}\nonly in the workspace: {missing:#?}\nonly in the stub: {surplus:#?}\n{}",
+        std::fs::read_to_string(stub.join("Cargo.toml")).unwrap()
+    );
 }
 
 /// Writes the stub of a recipe.
@@ -100,6 +143,19 @@ fn selection(flags: &[&str]) -> Selection {
         }
     }
     selection
+}
+
+/// How a workspace is built.
+pub(crate) fn build_flags(selection: &Selection) -> Vec<&str> {
+    let mut flags = vec!["--locked", "--profile", &selection.profile];
+    flags.extend(selection.package.iter().flat_map(|package| ["-p", package]));
+    flags.extend(selection.binaries.iter().flat_map(|binary| ["--bin", binary]));
+    flags.extend(selection.features.iter().flat_map(|features| ["--features", features]));
+    flags.extend(selection.target.iter().flat_map(|target| ["--target", target]));
+    if selection.no_default_features {
+        flags.push("--no-default-features");
+    }
+    flags
 }
 
 /// How a stub is built.
@@ -165,6 +221,12 @@ pub(crate) fn cargo(folder: &Utf8Path, arguments: &[&str]) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "cargo {arguments:?} in {folder}:\n{errors}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs git.
+#[expect(clippy::disallowed_methods, reason = "the test makes a repository")]
+pub(crate) fn git(folder: &Utf8Path, arguments: &[&str]) {
+    assert!(Command::new("git").args(arguments).current_dir(folder).status().unwrap().success());
 }
 
 fn write(path: &Utf8PathBuf, text: &str) {

@@ -12,6 +12,25 @@
 //! lets cargo resolve it. Renaming a member, adding an internal crate or feature, or moving a dependency from one member to another
 //! leaves the recipe byte-identical, because the units are identical.
 
+mod compile;
+mod cook;
+mod export;
+mod guard;
+mod index;
+mod inputs;
+mod messages;
+mod mirror;
+mod packages;
+mod seed;
+mod sources;
+mod step;
+mod target;
+
+pub use compile::{CompileRequest, compile};
+pub use cook::{CookRequest, cook};
+pub use export::{FileKind, LAYER_FILE, LAYER_SCHEMA, Layer, LayerFile, LayerUnit};
+pub use step::{Limits, StepError};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -142,4 +161,10 @@ pub struct CargoReport {
     pub fresh: usize,
     /// Seconds by part of the work (`seed`, `guard`, `cargo`, `export`).
     pub seconds: BTreeMap<String, f64>,
+    /// Packages that were compiled again because of an input that they do not declare: a path, or `$NAME` of a variable.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub undeclared: BTreeMap<String, String>,
+    /// External packages that `compile` compiled although the deps layer should have them: defects of the plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub defects: Vec<String>,
 }

@@ -17,6 +17,7 @@ mod locate;
 mod lock;
 mod lock_check;
 mod members;
+mod native;
 mod package;
 pub(crate) mod paths;
 mod query;
@@ -31,6 +32,7 @@ pub use error::CargoError;
 pub use find::{Found, find};
 pub use graph::LockGraph;
 pub use lock_check::{Disagreement, DisagreementKind};
+pub use native::{Distribution, NativeNeed, native_needs};
 
 /// A cargo workspace, or a package on its own.
 #[derive(Debug, Clone, Serialize)]

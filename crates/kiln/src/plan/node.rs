@@ -151,13 +151,13 @@ fn decide(
             .and_then(|pin| pin.version.clone()),
         lockfile,
         node_version,
+        late_scripts: late_scripts(workspace, package, build_script.as_deref()),
         build_script,
         dev_script,
         bundler: bundle.map(|bundle| bundle.bundler.name().to_owned()),
         tool_caches: tool_caches(workspace, package),
         serve,
         proxy: BTreeMap::new(),
-        late_scripts: late_scripts(workspace),
         after_build: bundle.map(after_build).unwrap_or_default(),
     };
     Ok(NodeDecision {
@@ -295,16 +295,25 @@ fn tool_caches(workspace: &NodeWorkspace, package: &NodePackage) -> Vec<String> 
     caches.into_iter().map(str::to_owned).collect()
 }
 
-fn late_scripts(workspace: &NodeWorkspace) -> Vec<LateScript> {
-    let scripts = workspace.packages.iter().flat_map(|package| {
-        package.install_scripts.iter().filter_map(|script| match script {
-            InstallScript::NeedsSources { name, .. } => {
-                Some(LateScript { directory: package.directory.clone(), script: name.clone() })
+/// Install scripts of all packages, as the install would run them; but not a `prepare` that is the build itself.
+fn late_scripts(workspace: &NodeWorkspace, built: &NodePackage, build_script: Option<&str>) -> Vec<LateScript> {
+    let is_build = |package: &NodePackage, command: &str| {
+        let words = command.split_whitespace().filter(|word| *word != "run").collect::<Vec<_>>();
+        let calls = matches!(words.as_slice(), ["npm" | "pnpm" | "yarn" | "bun", script] if Some(*script) == build_script);
+        package.directory == built.directory && calls
+    };
+    let mut late = Vec::new();
+    for package in &workspace.packages {
+        for script in &package.install_scripts {
+            match script {
+                InstallScript::NeedsSources { name, command, .. } if !is_build(package, command) => {
+                    late.push(LateScript { directory: package.directory.clone(), script: name.clone() });
+                }
+                _ => {}
             }
-            _ => None,
-        })
-    });
-    scripts.collect()
+        }
+    }
+    late
 }
 
 /// What a framework leaves for its user to do: Next does not put the files that its standalone server serves beside it.

@@ -142,6 +142,10 @@ impl Preparation<'_> {
         }
         match lock_document {
             Some(document) => self.json(lockfile, lock::masked(&document, &own_entries)),
+            None if lockfile == "bun.lock" => {
+                let bytes = lock::masked_bun(&self.text(lockfile)?, &masks).into_bytes();
+                self.recipe.files.insert(lockfile.to_owned(), RecipeFile { bytes, executable: false });
+            }
             None => self.copy(lockfile)?,
         }
         Ok(())

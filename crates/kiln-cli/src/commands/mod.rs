@@ -40,18 +40,18 @@ impl Context {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Build(build::Args),
     Plan(plan::Args),
     Init(init::Args),
+    Build(Box<build::Args>),
     Completions(completions::Args),
 }
 
 /// Runs a command.
 pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, CommandError> {
     match command {
-        Command::Build(args) => build::run(context, &args),
         Command::Plan(args) => plan::run(context, &args),
         Command::Init(args) => init::run(context, &args),
+        Command::Build(args) => build::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),
     }
 }

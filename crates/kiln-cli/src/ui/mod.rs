@@ -6,6 +6,7 @@ pub(crate) mod progress;
 mod tree;
 mod tty;
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -96,10 +97,10 @@ impl Ui {
         }
         let mut text = format!("{ERROR}error{ERROR:#}: {}\n", error.message);
         for cause in &error.causes {
-            text += &format!("caused by: {cause}\n");
+            let _ = writeln!(text, "caused by: {cause}");
         }
         for hint in &error.hints {
-            text += &format!("{HINT}hint{HINT:#}: {hint}\n");
+            let _ = writeln!(text, "{HINT}hint{HINT:#}: {hint}");
         }
         self.talk(&text);
         error.exit_code()

@@ -42,7 +42,11 @@ impl<'a> Plain<'a> {
             (_, StepStatus::Waiting | StepStatus::Running | StepStatus::Skipped) => return,
             (StepKind::Stage { .. }, StepStatus::Cached) => format!("cached  {}", instruction(&step.name, WIDTH)),
             (StepKind::Stage { .. }, StepStatus::Ran) => format!("done    {}", seconds(time)),
-            (_, StepStatus::Failed) => format!("failed  after {}", seconds(time)),
+            (StepKind::Stage { .. }, StepStatus::Failed) => format!("failed  after {}", seconds(time)),
+            (_, StepStatus::Failed) => {
+                self.line(views, index, &format!("{}  failed after {}", cut(&step.name.text, WIDTH), seconds(time)));
+                return;
+            }
             (_, StepStatus::Ran | StepStatus::Cached) if time < WORTH_A_LINE => return,
             (_, _) => {
                 let sent = if step.bytes() > 0 { format!("  {}", bytes(step.bytes())) } else { String::new() };

@@ -213,15 +213,7 @@ impl Engine for Buildx {
         let finished = finished.map_err(process_error)?;
         let metadata: Value =
             fs::read(&metadata.0).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null);
-        let mut told = wire::step_lines(&metadata);
-        // Stages share the step of one base image: its name says which stage is meant.
-        let is_counted = |digest: &str| state.step(digest).is_some_and(|step| step.name.is_from() && step.line.is_some());
-        told.retain(|digest, _| !is_counted(digest));
-        if !told.is_empty() {
-            let event = BuildEvent::StepLines { lines: told };
-            state.apply(&event);
-            events(event);
-        }
+        correct_lines(&wire::step_lines(&metadata), &lines, &mut state, events);
         if let Some(signal) = finished.signal {
             return Err(EngineError::Killed { program: self.docker.clone(), signal });
         }
@@ -252,6 +244,32 @@ fn process_error(error: ProcessError) -> EngineError {
         ProcessError::Cancelled { .. } => EngineError::Interrupted,
         ProcessError::TimedOut { .. } => EngineError::Unresponsive,
         error => EngineError::Process(error),
+    }
+}
+
+/// Says where steps stand now that the engine told, and calls those by their names that another build had named.
+fn correct_lines(told: &BTreeMap<String, u32>, lines: &Lines, state: &mut BuildState, events: &mut dyn FnMut(BuildEvent)) {
+    let mut corrections = Vec::new();
+    let mut moved = BTreeMap::new();
+    for (digest, line) in told {
+        let Some(step) = state.step(digest) else { continue };
+        // Stages share the step of one base image, so its name says more than the line, if it is a name of this build.
+        if step.name.is_from() && step.line.is_some() {
+            continue;
+        }
+        if let Some(name) = lines.correct(&step.name, *line) {
+            corrections.push(BuildEvent::StepFound { digest: digest.clone(), name, inputs: step.inputs.clone() });
+        }
+        if step.line != Some(*line) {
+            moved.insert(digest.clone(), *line);
+        }
+    }
+    if !moved.is_empty() {
+        corrections.push(BuildEvent::StepLines { lines: moved });
+    }
+    for event in corrections {
+        state.apply(&event);
+        events(event);
     }
 }
 

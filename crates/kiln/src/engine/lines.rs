@@ -21,6 +21,25 @@ impl Lines {
         let instruction = stage.steps.get(usize::try_from(*index).ok()?.checked_sub(1)?)?;
         name.keyword().is_some_and(|keyword| keyword == instruction.keyword).then_some(instruction.line)
     }
+
+    /// Name of the step that stands on a line, if the engine called it by another one: builds that run at the same time share
+    /// equal steps, and with them the name that the first of them gave.
+    pub(super) fn correct(&self, name: &StepName, line: u32) -> Option<String> {
+        let StepKind::Stage { platform, stage, .. } = &name.kind else { return None };
+        let (found, position) = self.0.iter().find_map(|stage| {
+            let position = stage.steps.iter().position(|step| step.line == line)?;
+            Some((stage, position))
+        })?;
+        let total = u32::try_from(found.steps.len()).ok()?;
+        let index = u32::try_from(position).ok()? + 1;
+        let one_stage = stage.is_none() && self.0.len() == 1;
+        let same_stage = one_stage || stage.as_deref().is_some_and(|stage| stage.eq_ignore_ascii_case(&found.name));
+        if same_stage && name.position() == Some((index, total)) {
+            return None;
+        }
+        let platform = platform.as_ref().map(|platform| format!("{platform} ")).unwrap_or_default();
+        Some(format!("[{platform}{} {index}/{total}] {}", found.name, name.text))
+    }
 }
 
 /// An instruction that makes a step.
@@ -128,5 +147,15 @@ mod tests {
         for (name, line) in names {
             assert_eq!(lines.find(&StepName::parse(name)), line, "{name}");
         }
+    }
+
+    #[test]
+    fn names_that_another_build_gave_are_corrected() {
+        let lines = Lines::of("FROM debian AS chef\nRUN a\nRUN b\nFROM chef AS builder\nRUN c\n");
+        let correct = |name, line| lines.correct(&StepName::parse(name), line);
+        assert_eq!(correct("[chef 3/3] RUN b", 3), None);
+        assert_eq!(correct("[other 7/9] RUN b", 3).as_deref(), Some("[chef 3/3] RUN b"));
+        assert_eq!(correct("[linux/arm64 other 7/9] RUN c", 5).as_deref(), Some("[linux/arm64 builder 1/1] RUN c"));
+        assert_eq!(correct("[other 7/9] RUN b", 77), None);
     }
 }

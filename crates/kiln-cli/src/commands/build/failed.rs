@@ -1,5 +1,6 @@
 //! Failed builds as messages: the step, where it stands, the end of its output, a way out.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use camino::Utf8Path;
@@ -55,7 +56,7 @@ fn build_error(root: &Utf8Path, build: &Build, failure: &BuildFailure) -> Comman
         let hidden = log.len() - shown.len() + step.map_or(0, |step| step.log.dropped());
         message += if hidden > 0 { "\nend of its output:" } else { "\nits output:" };
         for line in shown {
-            message += &format!("\n  {line}");
+            let _ = write!(message, "\n  {line}");
         }
     }
     let text = format!("{}\n{}", log.join("\n"), failure.message);
@@ -68,7 +69,7 @@ fn excerpt(path: &Utf8Path, shown: &Utf8Path, line: u32) -> String {
     let source = fs::read_to_string(path).unwrap_or_default();
     let lines = (1..).zip(source.lines()).skip_while(|(number, _)| *number < line);
     for (number, source) in lines.take(SOURCE_LINES) {
-        text += &format!("\n{number:>4} | {source}");
+        let _ = write!(text, "\n{number:>4} | {source}");
         if !source.trim_end().ends_with('\\') {
             break;
         }

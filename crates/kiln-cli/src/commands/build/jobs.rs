@@ -22,6 +22,8 @@ pub(crate) struct Job {
     pub(crate) image: String,
     /// The Dockerfile, relative to the project.
     pub(crate) dockerfile: Utf8PathBuf,
+    /// Its ignore files, relative to the project.
+    pub(crate) ignore: Vec<Utf8PathBuf>,
     pub(crate) request: BuildRequest,
 }
 
@@ -114,7 +116,7 @@ fn job(args: &Args, plan: &Plan, service: &Service, variant: Variant, root: &Utf
         no_cache: args.no_cache,
         ..BuildRequest::default()
     };
-    Job { service: service.name.clone(), variant, image, dockerfile, request }
+    Job { service: service.name.clone(), variant, image, dockerfile, ignore: service.files.ignore.clone(), request }
 }
 
 /// The service's secrets, and its CA certificates, which the Dockerfiles mount under numbered ids.

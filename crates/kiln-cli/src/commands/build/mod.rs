@@ -9,9 +9,11 @@ use std::process::ExitCode;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use kiln::engine::Buildx;
+use kiln::files::{Status, Surroundings, compare};
 use kiln::plan::{Plan, Variant};
 
 use super::Context;
+use super::project::{look_and_decide, refuse};
 use crate::env_vars;
 use crate::error::{CommandError, Kind};
 use crate::hints;
@@ -62,9 +64,6 @@ pub(crate) struct Args {
     /// The kiln that runs inside image builds, a static Linux program; this one when absent
     #[arg(long, value_name = "PATH", env = env_vars::TOOL)]
     tool: Option<Utf8PathBuf>,
-    /// Build from a saved plan instead of looking at the project
-    #[arg(long, value_name = "FILE", hide = true)]
-    plan: Option<Utf8PathBuf>,
 }
 
 fn variant(name: &str) -> Result<Variant, String> {
@@ -73,10 +72,13 @@ fn variant(name: &str) -> Result<Variant, String> {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
-    let root = absolute(&context.project)?;
-    let plan = load_plan(args)?;
+    let (root, plan) = look_and_decide(&context.project)?;
+    if let Some(error) = refuse(&plan) {
+        return Err(error);
+    }
     let state = state_directory(&root)?;
     let jobs = jobs::collect(context, args, &plan, &root, &state)?;
+    warn_of_old_files(context, &root, &plan, &jobs);
 
     let group = context.cancel.child();
     let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
@@ -108,15 +110,18 @@ fn finish(context: &Context, root: &Utf8Path, builds: &session::Builds) -> Resul
     if context.cancel.is_set() {
         return Err(CommandError::new(Kind::Interrupted, "the build was interrupted"));
     }
-    for line in summary::lines(builds) {
-        context.ui.note(&line);
-    }
     if let Some(lack) = &builds.lack {
         let error = hints::engine_error(lack);
-        if builds.failed() == 0 {
-            context.ui.warn(&error.message);
-        } else {
+        if builds.failed() > 0 {
             return Err(error);
+        }
+        // It got there all the same.
+        context.ui.warn(&error.message);
+    }
+    // One build that failed is all in its error.
+    if builds.builds.len() > 1 || builds.failed() == 0 {
+        for line in summary::lines(builds) {
+            context.ui.note(&line);
         }
     }
     let mut errors = failed::errors(root, builds);
@@ -127,28 +132,17 @@ fn finish(context: &Context, root: &Utf8Path, builds: &session::Builds) -> Resul
     Err(last)
 }
 
-/// The plan of the project.
+/// Says which of the Docker files that are about to be used `kiln init` would write differently.
 ///
-/// This is where looking and deciding join building: settings, `kiln::project::look` and `kiln::plan::plan`.
-fn load_plan(args: &Args) -> Result<Plan, CommandError> {
-    let Some(path) = &args.plan else {
-        return Err(CommandError::new(Kind::User, "there is no plan to build from").hint("`--plan FILE` names one"));
-    };
-    let failed = |error: &(dyn std::error::Error + 'static)| {
-        let mut command_error = CommandError::new(Kind::User, format!("cannot read the plan `{path}`"));
-        command_error.causes.push(error.to_string());
-        command_error
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
-    serde_json::from_str(&text).map_err(|error| failed(&error))
-}
-
-fn absolute(path: &Utf8Path) -> Result<Utf8PathBuf, CommandError> {
-    path.canonicalize_utf8().map_err(|error| {
-        let mut command_error = CommandError::new(Kind::User, format!("cannot use the project folder `{path}`"));
-        command_error.causes.push(error.to_string());
-        command_error
-    })
+/// A file that cannot be compared says nothing: building it will tell.
+fn warn_of_old_files(context: &Context, root: &Utf8Path, plan: &Plan, jobs: &[jobs::Job]) {
+    let Ok(surroundings) = Surroundings::look(root) else { return };
+    let Ok(comparison) = compare(root, kiln::files::render(plan, &surroundings), false) else { return };
+    let used = |path: &Utf8Path| jobs.iter().any(|job| job.dockerfile == path || job.ignore.iter().any(|ignore| ignore == path));
+    for entry in comparison.out_of_date().filter(|entry| used(&entry.path)) {
+        let what = if entry.status == Status::Created { "is missing" } else { "is out of date" };
+        context.ui.warn(&format!("`{}` {what}: `kiln init` writes it", entry.path));
+    }
 }
 
 /// `.kiln` in the project: records, context links, the tool. It keeps itself out of git.

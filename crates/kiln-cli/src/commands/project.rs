@@ -37,7 +37,7 @@ pub(crate) fn refuse(plan: &Plan) -> Option<CommandError> {
     let (first, rest) = plan.questions.split_first()?;
     let mut error = CommandError::new(Kind::User, sentence(first));
     for question in rest {
-        error.message += &format!("\nerror: {}", sentence(question));
+        error.message += format_args!("\nerror: {}", sentence(question));
     }
     for question in &plan.questions {
         error.hints.extend(way_out(question));

@@ -90,7 +90,7 @@ fn show(context: &Context, args: &Args, comparison: &Comparison) {
             text += &entry.diff();
         }
     }
-    context.ui.data(&text);
+    context.ui.data(&text.finish());
     let kept = comparison.entries.iter().filter(|entry| entry.status == Status::Kept).count();
     if kept > 0 && !args.diff {
         let verb = if kept == 1 { "was" } else { "were" };

@@ -263,6 +263,9 @@ pub struct NodeService {
     /// Install scripts that need the sources: the recipe leaves them out, and the builder runs them before the build.
     #[serde(default)]
     pub late_scripts: Vec<LateScript>,
+    /// Shell commands that follow the build script, in the package's folder.
+    #[serde(default)]
+    pub after_build: Vec<String>,
 }
 
 /// An install script that runs after the sources are there.

@@ -80,7 +80,7 @@ fn text(plan: &Plan, explained: bool) -> String {
     for service in &plan.services {
         text += format_args!("\n{}  ({})\n", service.name, summary(service));
         let rows = explain(service);
-        let shown: Vec<Row> = if explained { rows } else { rows.into_iter().filter(|row| is_worth_showing(row)).collect() };
+        let shown: Vec<Row> = if explained { rows } else { rows.into_iter().filter(is_worth_showing).collect() };
         let key_width = shown.iter().map(|row| row.key.chars().count()).max().unwrap_or(0);
         let value_width = shown.iter().map(|row| row.value.chars().count()).max().unwrap_or(0).min(60);
         for row in &shown {

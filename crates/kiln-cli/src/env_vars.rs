@@ -4,6 +4,12 @@
 pub(crate) const PROJECT: &str = "KILN_PROJECT";
 /// How progress is shown, as `--progress`.
 pub(crate) const PROGRESS: &str = "KILN_PROGRESS";
+/// The docker client to use instead of `docker` in `PATH`.
+pub(crate) const DOCKER: &str = "KILN_DOCKER";
+/// The binary that runs inside image builds, as `kiln build --tool`.
+pub(crate) const TOOL: &str = "KILN_TOOL";
+/// The builder instance, as `--builder`; buildx's own variable.
+pub(crate) const BUILDER: &str = "BUILDX_BUILDER";
 
 /// The value of an environment variable, if it is set, not empty and valid UTF-8.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]

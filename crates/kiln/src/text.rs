@@ -120,3 +120,9 @@ impl AddAssign<&String> for Text {
         self.0.push_str(piece);
     }
 }
+
+/// The first sixteen hexadecimal digits of a BLAKE3 hash: enough to tell things apart, short enough to show.
+#[must_use]
+pub fn short_hash(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex()[..16].to_owned()
+}

@@ -1,5 +1,6 @@
 //! One file per command: its `Args` (doc comments are the help) and its `run`.
 
+mod build;
 mod completions;
 mod init;
 mod plan;
@@ -39,6 +40,7 @@ impl Context {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Build(build::Args),
     Plan(plan::Args),
     Init(init::Args),
     Completions(completions::Args),
@@ -47,6 +49,7 @@ pub(crate) enum Command {
 /// Runs a command.
 pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, CommandError> {
     match command {
+        Command::Build(args) => build::run(context, &args),
         Command::Plan(args) => plan::run(context, &args),
         Command::Init(args) => init::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),

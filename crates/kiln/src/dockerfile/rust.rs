@@ -88,7 +88,7 @@ impl Stages<'_> {
         match &self.rust.install_toolchain {
             Some(toolchain) => variables.push(("RUSTUP_TOOLCHAIN".to_owned(), Word::Literal(toolchain.clone()))),
             None if is_rust_image(base) => {
-                variables.push(("RUSTUP_TOOLCHAIN".to_owned(), Word::Variable("RUST_VERSION".to_owned())))
+                variables.push(("RUSTUP_TOOLCHAIN".to_owned(), Word::Variable("RUST_VERSION".to_owned())));
             }
             None => {}
         }

@@ -36,7 +36,7 @@ pub fn plan(project: &Project, settings: &Settings) -> Plan {
                 service.ignore = ignore::sections(&facts);
                 services.push(service);
             }
-            Err(question) => questions.push(question),
+            Err(question) => questions.push(*question),
         }
     }
     place_files(&mut services);
@@ -46,7 +46,7 @@ pub fn plan(project: &Project, settings: &Settings) -> Plan {
     Plan { project: name, tool_image, services, questions }
 }
 
-fn service(pick: &Pick<'_>, all_paths: &[Utf8PathBuf]) -> Result<(Service, IgnoreFacts), Question> {
+fn service(pick: &Pick<'_>, all_paths: &[Utf8PathBuf]) -> Result<(Service, IgnoreFacts), Box<Question>> {
     match &pick.what {
         What::Rust { place, member, chosen } => {
             let choice = match chosen {

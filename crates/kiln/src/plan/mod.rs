@@ -15,6 +15,7 @@ mod images;
 pub mod mounts;
 mod paths;
 mod rust;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,9 @@ pub use decide::plan;
 pub use explain::{Row, explain};
 pub(crate) use images::is_rust_image;
 pub use images::{DEFAULT_RUNTIME_IMAGE, DEFAULT_RUST_VERSION, Distribution, distribution};
+pub(crate) use paths::join;
+pub(crate) use secrets::certificate_id;
+pub use secrets::{SecretFrom, SecretSource};
 
 /// Image that holds the `kiln` binary at `/kiln`, unless `kiln.toml` names another. It carries no version, so that a new kiln
 /// leaves the generated files as they are.

@@ -67,14 +67,11 @@ pub(super) fn choose<'a>(
     name: Option<&str>,
     settings: &ServiceSettings,
     member: Option<&Utf8Path>,
-) -> Result<Choice<'a>, Question> {
+) -> Result<Choice<'a>, Box<Question>> {
     let workspace = place.workspace;
-    let question = |kind, setting| Question {
-        service: name.map(str::to_owned),
-        path: join(place.folder, Utf8Path::new("Cargo.toml")),
-        line: None,
-        kind,
-        setting,
+    let question = |kind, setting| {
+        let path = join(place.folder, Utf8Path::new("Cargo.toml"));
+        Box::new(Question { service: name.map(str::to_owned), path, line: None, kind, setting })
     };
     let package = settings.package.as_ref();
     let in_scope = |candidate: &CargoPackage| {

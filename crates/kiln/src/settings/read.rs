@@ -396,7 +396,7 @@ fn describe(item: &Item) -> String {
         Item::Value(Value::Boolean(value)) => format!("{}", value.value()),
         Item::Value(Value::Datetime(_)) => "a date".to_owned(),
         Item::Value(Value::Array(array)) => match array.iter().find(|value| !value.is_str()) {
-            Some(value) if array.len() > 0 => format!("a list that holds more than strings ({})", value.type_name()),
+            Some(value) => format!("a list that holds more than strings ({})", value.type_name()),
             _ => "a list".to_owned(),
         },
         Item::ArrayOfTables(_) => "a list of tables".to_owned(),

@@ -24,6 +24,8 @@ mod prepare;
 mod profile;
 mod select;
 mod stub;
+#[cfg(test)]
+mod tests;
 mod units;
 
 use std::collections::BTreeMap;

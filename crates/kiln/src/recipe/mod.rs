@@ -38,6 +38,8 @@ mod sources;
 mod step;
 mod stub;
 mod target;
+#[cfg(test)]
+mod tests;
 mod units;
 
 pub use compile::{CompileRequest, compile};

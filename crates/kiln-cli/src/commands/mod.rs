@@ -1,6 +1,7 @@
 //! One file per command: its `Args` (doc comments are the help) and its `run`.
 
 mod completions;
+mod recipe;
 
 use std::process::ExitCode;
 
@@ -37,11 +38,13 @@ impl Context {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Completions(completions::Args),
+    Recipe(Box<recipe::Args>),
 }
 
 /// Runs a command.
 pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, CommandError> {
     match command {
         Command::Completions(args) => completions::run(context, &args),
+        Command::Recipe(args) => recipe::run(context, &args),
     }
 }

@@ -1,6 +1,8 @@
 //! Look: a directory becomes a [`Project`]. Facts only; nothing is decided here and nothing is run.
 
 pub mod cargo;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod node;
 
 use camino::Utf8PathBuf;

@@ -4,10 +4,31 @@
 //! milliseconds. Workspace inheritance is resolved, paths are relative to the workspace root, and what cargo discovers by
 //! itself (`src/main.rs`, `src/bin/*`, `build.rs`) is explicit.
 
+mod checks;
+mod configuration;
+mod dependencies;
+mod document;
+mod error;
+mod graph;
+mod inherit;
+mod load;
+mod locate;
+mod lock;
+mod lock_check;
+mod members;
+mod package;
+pub(crate) mod paths;
+mod query;
+mod targets;
+
 use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 use serde::Serialize;
+
+pub use error::CargoError;
+pub use graph::LockGraph;
+pub use lock_check::{Disagreement, DisagreementKind};
 
 /// A cargo workspace, or a package on its own.
 #[derive(Debug, Clone, Serialize)]
@@ -28,7 +49,8 @@ pub struct CargoWorkspace {
     pub toolchain: Option<Toolchain>,
     /// `.cargo/config.toml` files that cargo would read from the workspace root, nearest first, only within the repository.
     pub configs: Vec<CargoConfig>,
-    /// The root manifest's `[profile]` table as TOML text by profile name.
+    /// The root manifest's `[profile]` table by profile name: the body of `[profile.NAME]` as a TOML document of its own, that is
+    /// without the header (`opt-level = 3`, `[package.foo]`, …) and without comments.
     pub profiles: BTreeMap<String, String>,
     /// `[patch]` entries: registry or URL, then the dependency.
     pub patches: Vec<Patch>,
@@ -36,6 +58,9 @@ pub struct CargoWorkspace {
     pub replacements: Vec<Patch>,
     /// `cargo-features` of the root manifest.
     pub cargo_features: Vec<String>,
+    /// Whether it lies in a folder for examples, fixtures, tests or vendored code, below the folder that was looked at: it is a
+    /// fact about the repository, and no service unless someone says so.
+    pub incidental: bool,
 }
 
 /// Feature resolver version. Version 3 resolves features as version 2 does.
@@ -166,7 +191,7 @@ pub struct Patch {
 /// `Cargo.lock`.
 #[derive(Debug, Clone, Serialize)]
 pub struct CargoLock {
-    /// Format version; 1 where the file has none.
+    /// Format version; 1 or 2 where the file has none, told apart by where the checksums stand.
     pub version: u32,
     /// `[[package]]` entries in file order.
     pub packages: Vec<LockedPackage>,
@@ -210,3 +235,6 @@ pub struct CargoConfig {
     /// Its text.
     pub text: String,
 }
+
+#[cfg(test)]
+mod tests;

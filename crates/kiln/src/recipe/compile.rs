@@ -29,7 +29,7 @@ pub struct CompileRequest<'a> {
     pub source: &'a Path,
     /// The workspace's folder, in `source`.
     pub workspace: &'a Path,
-    /// What to build.
+    /// What to build; package and binaries named, as [`resolve_selection`](super::resolve_selection) gives it.
     pub selection: &'a Selection,
     /// The mount that holds mirror, ledger and target directory.
     pub mount: &'a Path,
@@ -71,7 +71,7 @@ pub fn compile(request: &CompileRequest<'_>, cancel: &Cancel, talk: &mut dyn FnM
         None => None,
     };
     let layer_units: BTreeSet<_> = layer.iter().flat_map(|(_, layer)| &layer.units).map(super::LayerUnit::id).collect();
-    let (mut ledger, forgotten, packages) =
+    let (mut ledger, forgotten) =
         watch.time("guard", || guard(request, &mount, within, &|unit| layer_units.contains(unit), cancel))?;
     let mut record = watch.time("seed", || match &layer {
         Some((folder, layer)) => {
@@ -85,7 +85,6 @@ pub fn compile(request: &CompileRequest<'_>, cancel: &Cancel, talk: &mut dyn FnM
         None => channel(request.workspace),
     };
     let toolchain = toolchain(wanted.as_deref(), request.environment, cancel)?;
-    let package = package(request, &packages, within)?;
     let directory = mount.mirror.join(within);
     let cargo = CargoRun {
         program: request.cargo,
@@ -93,7 +92,7 @@ pub fn compile(request: &CompileRequest<'_>, cancel: &Cancel, talk: &mut dyn FnM
         target: &mount.target,
         toolchain: toolchain.as_deref(),
         directory: &directory,
-        arguments: arguments(request.selection, package.as_deref()),
+        arguments: arguments(request.selection),
         environment: if request.incremental { vec![("CARGO_INCREMENTAL", "1")] } else { Vec::new() },
     };
     let end = watch.time("cargo", || run_cargo(&cargo, cancel, talk));
@@ -109,7 +108,7 @@ pub fn compile(request: &CompileRequest<'_>, cancel: &Cancel, talk: &mut dyn FnM
     if end.code != Some(0) {
         return Err(StepError::Cargo { code: end.code });
     }
-    watch.time("export", || deliver(request, package.as_deref(), &end))?;
+    watch.time("export", || deliver(request, &end))?;
     watch.time("clean", || clean(request, &mount, &end, &mut record, &|unit| layer_units.contains(unit)))?;
     Ok(CargoReport {
         phase: "compile".to_owned(),
@@ -180,7 +179,7 @@ fn guard(
     within: &Path,
     seeded: &(dyn Fn(&UnitId) -> bool + Sync),
     cancel: &Cancel,
-) -> Result<(Ledger, Forgotten, Packages), StepError> {
+) -> Result<(Ledger, Forgotten), StepError> {
     let known = Ledger::read(&mount.ledger);
     let mut environment = environment_digests(request.environment);
     environment.retain(|name, _| !request.ignored_variables.contains(name));
@@ -233,29 +232,15 @@ fn guard(
     ledger.environment = environment;
     ledger.system = system;
     ledger.write(&mount.ledger)?;
-    Ok((ledger, forgotten, packages))
+    Ok((ledger, forgotten))
 }
 
-/// The package that is built: as given, or the one that has the binary.
-fn package(request: &CompileRequest<'_>, packages: &Packages, within: &Path) -> Result<Option<String>, StepError> {
-    let selection = request.selection;
-    if selection.package.is_some() {
-        return Ok(selection.package.clone());
-    }
-    let Some(binary) = selection.binaries.first() else { return Ok(None) };
-    let found = packages.with_binary(binary, within);
-    match found.as_slice() {
-        [] => Err(StepError::NoSuchBinary { name: binary.clone() }),
-        [one, ..] => Ok(Some((*one).to_owned())),
-    }
-}
-
-fn arguments(selection: &Selection, package: Option<&str>) -> Vec<String> {
+fn arguments(selection: &Selection) -> Vec<String> {
     let mut arguments: Vec<String> =
         ["build", "--locked", "--message-format=json-render-diagnostics", "--profile"].map(str::to_owned).to_vec();
-    arguments.push(if selection.profile.is_empty() { "release".to_owned() } else { selection.profile.clone() });
+    arguments.push(if selection.profile.is_empty() { "dev".to_owned() } else { selection.profile.clone() });
     let mut add = |flag: &str, value: &str| arguments.extend([flag.to_owned(), value.to_owned()]);
-    if let Some(package) = package {
+    if let Some(package) = &selection.package {
         add("--package", package);
     }
     for binary in &selection.binaries {
@@ -291,7 +276,7 @@ fn run_cargo(cargo: &CargoRun<'_>, cancel: &Cancel, talk: &mut dyn FnMut(&str)) 
 }
 
 /// Copies the programs that cargo reported in this run.
-fn deliver(request: &CompileRequest<'_>, package: Option<&str>, end: &CargoEnd) -> Result<(), StepError> {
+fn deliver(request: &CompileRequest<'_>, end: &CargoEnd) -> Result<(), StepError> {
     let selection = request.selection;
     fs::create_dir_all(request.output).at("create", request.output)?;
     let mut missing: BTreeSet<&str> = selection.binaries.iter().map(String::as_str).collect();
@@ -299,7 +284,7 @@ fn deliver(request: &CompileRequest<'_>, package: Option<&str>, end: &CargoEnd) 
     for artifact in end.transcript.artifacts.iter().filter(|artifact| artifact.package.local && artifact.is("bin")) {
         let Some(executable) = &artifact.executable else { continue };
         let selected = selection.binaries.is_empty() || selection.binaries.contains(&artifact.target);
-        if !selected || package.is_some_and(|package| artifact.package.name != package) {
+        if !selected || selection.package.as_ref().is_some_and(|package| artifact.package.name != *package) {
             continue;
         }
         let destination = request.output.join(executable.file_name().unwrap_or_default());
@@ -378,9 +363,9 @@ mod tests {
             no_default_features: true,
             profile: "dev".to_owned(),
             target: Some("t".to_owned()),
-            ..Selection::default()
+            package: Some("p".to_owned()),
         };
-        let flags = arguments(&selection, Some("p")).join(" ");
+        let flags = arguments(&selection).join(" ");
         assert_eq!(
             flags,
             "build --locked --message-format=json-render-diagnostics --profile dev --package p --bin a --features x,y --target t --no-default-features"

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use toml_edit::DocumentMut;
 
@@ -18,7 +18,7 @@ use super::step::{
     toolchain, write_atomically,
 };
 use super::target::{UnitKind, Units};
-use super::{CargoReport, Recipe};
+use super::{CargoReport, Recipe, stub_workspace, vendored_folders};
 use crate::process::{Cancel, Run};
 
 /// What `cook` is to do, and where.
@@ -26,10 +26,6 @@ use crate::process::{Cancel, Run};
 pub struct CookRequest<'a> {
     /// The recipe.
     pub recipe: &'a Recipe,
-    /// The recipe's text, exported as `recipe.json`.
-    pub recipe_text: &'a str,
-    /// Files of the stub workspace that asks for the recipe's packages.
-    pub stub: &'a [(Utf8PathBuf, String)],
     /// Where the stub workspace is written, and removed again. Always the same, so that the same recipe gives the same bytes.
     pub stub_folder: &'a Path,
     /// The units mount.
@@ -40,6 +36,8 @@ pub struct CookRequest<'a> {
     pub output: &'a Path,
     /// A deps layer of another recipe whose units are taken over, if it is of the same toolchain.
     pub seed: Option<&'a Path>,
+    /// The workspace's folder, where the recipe reads vendored packages from it.
+    pub vendored: Option<&'a Path>,
     /// The cargo program.
     pub cargo: &'a Path,
     /// The environment of the step.
@@ -83,9 +81,7 @@ fn run(request: &CookRequest<'_>, cancel: &Cancel, talk: &mut dyn FnMut(&str)) -
     settle_scripts(request, &target)?;
     watch.time("seed", || seed_mount(request, &target, &record_path, &rustc, cancel, talk))?;
     remove(request.stub_folder)?;
-    for (path, contents) in request.stub {
-        write_atomically(&request.stub_folder.join(path), contents.as_bytes())?;
-    }
+    write_stub(request)?;
     let cargo = CargoRun {
         program: request.cargo,
         home: request.cargo_home,
@@ -107,7 +103,7 @@ fn run(request: &CookRequest<'_>, cancel: &Cancel, talk: &mut dyn FnMut(&str)) -
             target: &target,
             cargo_home: request.cargo_home,
             output: request.output,
-            recipe_text: request.recipe_text,
+            recipe_text: &request.recipe.to_json(),
             toolchain: toolchain.clone(),
             rustc,
             sources: Wanted::new(&end.transcript, &request.recipe.lock, request.cargo_home),
@@ -130,6 +126,22 @@ fn run(request: &CookRequest<'_>, cancel: &Cancel, talk: &mut dyn FnMut(&str)) -
         ..CargoReport::default()
     };
     Ok((report, layer))
+}
+
+/// Writes the stub, with links to vendored packages: at the same place below the workspace's root, their units are the same.
+fn write_stub(request: &CookRequest<'_>) -> Result<(), StepError> {
+    for (path, contents) in stub_workspace(request.recipe) {
+        write_atomically(&request.stub_folder.join(path), contents.as_bytes())?;
+    }
+    for folder in vendored_folders(request.recipe).iter().filter(|folder| folder.is_relative()) {
+        let Some(root) = request.vendored else { continue };
+        let link = request.stub_folder.join(folder);
+        if let Some(parent) = link.parent() {
+            fs::create_dir_all(parent).at("create", parent)?;
+        }
+        symlink(root.join(folder), &link).at("write", &link)?;
+    }
+    Ok(())
 }
 
 fn arguments(recipe: &Recipe) -> Vec<String> {

@@ -162,7 +162,9 @@ impl Guard<'_> {
         };
         let declared = dependency_file(&String::from_utf8_lossy(&text));
         let first = declared.files.first().map(PathBuf::from).unwrap_or_default();
-        if first.is_absolute() && first.starts_with(self.cargo_home) && self.everything.is_none() {
+        let vendored = |path: &Path| path.ancestors().any(|folder| self.packages.is_vendored(folder));
+        let external = first.is_absolute() && first.starts_with(self.cargo_home) || vendored(&self.workspace.join(&first));
+        if external && self.everything.is_none() {
             return Ok(None);
         }
         for file in &declared.files {

@@ -42,18 +42,17 @@ mod target;
 mod tests;
 mod units;
 
-pub use compile::{CompileRequest, compile};
-pub use cook::{CookRequest, cook};
-pub use export::{FileKind, LAYER_FILE, LAYER_SCHEMA, Layer, LayerFile, LayerUnit};
-pub use step::{Limits, StepError};
-
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use compile::{CompileRequest, compile};
+pub use cook::{CookRequest, cook};
 pub use error::{PrepareError, RecipeError};
+pub use export::{FileKind, LAYER_FILE, LAYER_SCHEMA, Layer, LayerFile, LayerUnit};
 pub use prepare::prepare;
 pub use select::resolve_selection;
+pub use step::{Limits, StepError};
 pub use stub::{STUB_PACKAGE, stub_workspace, vendored_folders};
 
 /// Version of the recipe's format; part of the recipe, so that a change of format is a change of recipe.

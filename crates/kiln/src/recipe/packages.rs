@@ -1,4 +1,4 @@
-//! The local packages of a source tree, as far as `compile` needs them: folders, names, binaries, and who uses SQLx.
+//! The local packages of a source tree, as far as `compile` needs them: folders, names, and who uses SQLx.
 //!
 //! Reads the manifests of the tree as it is and, for the guard, as the last build saw it. A manifest that cannot be read is left
 //! to cargo, which will say more.
@@ -21,7 +21,6 @@ pub(super) struct Packages {
 struct Package {
     names: BTreeSet<String>,
     sqlx: bool,
-    binaries: BTreeSet<String>,
 }
 
 impl Packages {
@@ -45,18 +44,16 @@ impl Packages {
                     if let Some(workspace) = document.get("workspace").and_then(Item::as_table_like) {
                         shared_sqlx.extend(sqlx_names(workspace));
                     }
-                    documents.push((folder.clone(), (*root).to_owned(), document));
+                    documents.push((folder.clone(), document));
                 }
             }
         }
-        for (folder, root, document) in documents {
+        for (folder, document) in documents {
             let Some(name) = document.get("package").and_then(|package| package.get("name")).and_then(Item::as_str) else {
                 continue;
             };
-            let binaries = binaries(&root.join(&folder), name, &document);
             let package = packages.by_folder.entry(folder).or_default();
             package.names.insert(name.to_owned());
-            package.binaries.extend(binaries);
             package.sqlx |= uses_sqlx(document.as_table(), &shared_sqlx);
         }
         packages.by_folder.retain(|folder, _| !folder.ancestors().any(|above| packages.vendored.contains(above)));
@@ -98,14 +95,6 @@ impl Packages {
     pub(super) fn uses_sqlx(&self, folder: &Path) -> bool {
         self.by_folder.get(folder).is_some_and(|package| package.sqlx)
     }
-
-    /// Names of the packages below `within` that have a binary.
-    #[must_use]
-    pub(super) fn with_binary(&self, binary: &str, within: &Path) -> Vec<&str> {
-        let packages =
-            self.by_folder.iter().filter(|(folder, package)| folder.starts_with(within) && package.binaries.contains(binary));
-        packages.filter_map(|(_, package)| package.names.first().map(String::as_str)).collect()
-    }
 }
 
 /// Names under which a manifest's tables know SQLx.
@@ -133,23 +122,6 @@ fn uses_sqlx(manifest: &dyn TableLike, shared: &BTreeSet<String>) -> bool {
     [manifest].into_iter().chain(targets).any(|table| !sqlx_names(table).is_empty() || inherits(table))
 }
 
-/// Names of a package's binaries, named and found.
-fn binaries(folder: &Path, name: &str, document: &DocumentMut) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    let automatic = document.get("package").and_then(|package| package.get("autobins")).and_then(Item::as_bool).unwrap_or(true);
-    if automatic && folder.join("src/main.rs").is_file() {
-        names.insert(name.to_owned());
-    }
-    for entry in fs::read_dir(folder.join("src/bin")).into_iter().flatten().flatten().filter(|_| automatic) {
-        let path = entry.path();
-        let is_binary = path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").is_file();
-        names.extend(path.file_stem().and_then(|stem| stem.to_str()).filter(|_| is_binary).map(str::to_owned));
-    }
-    let named = document.get("bin").and_then(Item::as_array_of_tables);
-    names.extend(named.into_iter().flatten().filter_map(|table| table.get("name")?.as_str()).map(str::to_owned));
-    names
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn packages_are_found_with_owners_binaries_and_sqlx() {
+    fn packages_are_found_with_their_owners_and_sqlx() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         let files = [
@@ -172,10 +144,7 @@ mod tests {
                 "[workspace]\nmembers=['a','b']\n[workspace.dependencies]\ndb={package='sqlx',version='1'}",
             ),
             write(root, "a/Cargo.toml", "[package]\nname='a'\n[dependencies]\ndb={workspace=true}"),
-            write(root, "a/src/main.rs", ""),
-            write(root, "a/src/bin/tool.rs", ""),
-            write(root, "b/Cargo.toml", "[package]\nname='b'\nautobins=false\n[[bin]]\nname='named'\npath='x.rs'"),
-            write(root, "b/src/main.rs", ""),
+            write(root, "b/Cargo.toml", "[package]\nname='b'"),
             write(root, "b/inner/Cargo.toml", "[package]\nname='inner'\n[target.'cfg(unix)'.dependencies]\nsqlx='1'"),
             write(root, "vendor/x/Cargo.toml", "[package]\nname='x'"),
             write(root, "vendor/x/.cargo-checksum.json", "{}"),
@@ -189,9 +158,5 @@ mod tests {
         assert!(packages.contains_others(Path::new("b")) && !packages.contains_others(Path::new("a")));
         let sqlx = ["a", "b", "b/inner"].map(|folder| packages.uses_sqlx(Path::new(folder)));
         assert_eq!(sqlx, [true, false, true]);
-        assert_eq!(packages.with_binary("a", Path::new("")), ["a"]);
-        assert_eq!(packages.with_binary("tool", Path::new("")), ["a"]);
-        assert_eq!(packages.with_binary("named", Path::new("")), ["b"]);
-        assert_eq!(packages.with_binary("b", Path::new("")), Vec::<&str>::new());
     }
 }

@@ -86,12 +86,6 @@ pub enum StepError {
         /// The binaries.
         names: Vec<String>,
     },
-    /// No package of the workspace has the binary.
-    #[error("no package of the workspace has a binary `{name}`")]
-    NoSuchBinary {
-        /// The binary.
-        name: String,
-    },
 }
 
 impl StepError {

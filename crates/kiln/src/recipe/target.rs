@@ -359,7 +359,7 @@ mod tests {
         assert_eq!(units.kind(&ub).unwrap(), Some(UnitKind::RunScript));
         assert_eq!(units.dependency_file(&ua).unwrap(), Some(target.join(format!("release/deps/a-{a}.d"))));
         assert_eq!(units.dependency_file(&uc).unwrap(), Some(target.join(format!("debug/build/c-d/{c}/out/c-{c}.d"))));
-        assert_eq!(units.size(&ua).unwrap() > 0, true);
+        assert!(units.size(&ua).unwrap() > 0);
         units.remove(&ua).unwrap();
         assert!(!target.join(format!("release/deps/liba-{a}.rlib")).exists());
         assert!(!Units::scan(target).unwrap().contains(&ua));

@@ -10,20 +10,20 @@ use super::sources::{self, Source};
 use super::{CargoWorkspace, paths, sqlx};
 
 /// Macros whose path is relative to the source file.
-const FROM_FILE: [&str; 3] = ["include_str!", "include_bytes!", "include!"];
+const FROM_FILE: [&str; 3] = ["include_str", "include_bytes", "include"];
 
 /// Macros whose path is relative to the package's folder.
 const FROM_PACKAGE: [&str; 10] = [
-    "include_dir!",
-    "embed_migrations!",
-    "query_file!",
-    "query_file_as!",
-    "query_file_scalar!",
-    "query_file_unchecked!",
-    "query_file_as_unchecked!",
-    "query_file_scalar_unchecked!",
-    "load_locales!",
-    "i18n!",
+    "include_dir",
+    "embed_migrations",
+    "query_file",
+    "query_file_as",
+    "query_file_scalar",
+    "query_file_unchecked",
+    "query_file_as_unchecked",
+    "query_file_scalar_unchecked",
+    "load_locales",
+    "i18n",
 ];
 
 /// Keys of attributes whose path is relative to the package's folder: rust-embed, GraphQL clients.
@@ -65,28 +65,23 @@ fn of_source(source: &Source<'_>, found: &mut BTreeSet<Utf8PathBuf>) {
     let mut add = |base: &Utf8Path, written: &str| {
         found.extend(resolve(source.folder, base, written));
     };
-    for name in FROM_FILE {
-        for arguments in sources::after(&source.text, name).filter_map(sources::arguments) {
+    for (names, base) in [(&FROM_FILE[..], beside), (&FROM_PACKAGE[..], source.folder)] {
+        for arguments in sources::macros(&source.text, names).filter_map(|(_, rest)| sources::arguments(rest)) {
             if let Some(written) = written_path(arguments) {
-                add(beside, &written);
+                add(base, &written);
             }
-        }
-    }
-    for name in FROM_PACKAGE {
-        for arguments in sources::after(&source.text, name).filter_map(sources::arguments) {
-            if let Some(written) = written_path(arguments) {
-                add(source.folder, &written);
-            }
-        }
-    }
-    for (key, base) in KEYS.iter().map(|key| (*key, source.folder)).chain([("path", beside)]) {
-        for written in attribute_values(&source.text, key) {
-            add(base, written);
         }
     }
     // pest looks in `src`.
-    for written in attribute_values(&source.text, "grammar") {
-        add(&source.folder.join("src"), written);
+    let pest = source.folder.join("src");
+    let keys = KEYS.iter().map(|key| (*key, source.folder)).chain([("path", beside), ("grammar", pest.as_path())]);
+    let keys: Vec<(&str, &Utf8Path)> = keys.collect();
+    for attribute in sources::attributes(&source.text) {
+        for (key, base) in &keys {
+            if let Some(written) = attribute_value(attribute, key) {
+                add(base, written);
+            }
+        }
     }
     found.extend(sqlx::migrate_folders(source));
 }
@@ -115,13 +110,12 @@ fn written_path(arguments: &str) -> Option<String> {
     }
 }
 
-/// The literals of `key = "…"` within attributes.
-fn attribute_values<'t>(text: &'t str, key: &'t str) -> impl Iterator<Item = &'t str> {
-    sources::after(text, key).filter_map(|rest| {
-        let value = rest.trim_start().strip_prefix('=')?.trim_start();
-        let end = value.find([']', ')', ',', '\n']).unwrap_or(value.len());
-        let in_attribute = value.starts_with(['"', 'r']);
-        in_attribute.then(|| sources::literals(&value[..end]).first().copied()).flatten()
+/// The literal of `key = "…"` within an attribute.
+fn attribute_value<'t>(attribute: &'t str, key: &str) -> Option<&'t str> {
+    attribute.match_indices(key).find_map(|(start, _)| {
+        let whole = !attribute[..start].ends_with(|last: char| last.is_alphanumeric() || last == '_');
+        let value = attribute[start + key.len()..].trim_start().strip_prefix('=')?.trim_start();
+        (whole && value.starts_with(['"', 'r'])).then(|| sources::literals(value).first().copied()).flatten()
     })
 }
 

@@ -55,15 +55,27 @@ pub(super) fn visit(workspace: &CargoWorkspace, packages: &[&CargoPackage], mut 
     }
 }
 
-/// The text after each use of a macro or attribute, given by the letters that begin it, where it is a word of its own and not in a
-/// comment line.
-pub(super) fn after<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = &'t str> {
-    text.match_indices(word).filter_map(move |(start, _)| {
-        let before = text.get(..start)?;
-        let whole = !before.ends_with(|last: char| last.is_alphanumeric() || last == '_');
-        let line = before.rsplit('\n').next().unwrap_or_default().trim_start();
-        (whole && !line.starts_with("//")).then(|| text.get(start + word.len()..)).flatten()
+/// The uses of macros: the name, and the text after its `!`. Only macros of these names, and none in comment lines.
+pub(super) fn macros<'t>(text: &'t str, names: &[&str]) -> impl Iterator<Item = (&'t str, &'t str)> {
+    text.match_indices('!').filter_map(move |(at, _)| {
+        let (before, after) = (text.get(..at)?, text.get(at + 1..)?);
+        let name = before.get(before.trim_end_matches(|last: char| last.is_alphanumeric() || last == '_').len()..)?;
+        (names.contains(&name) && !in_comment(before)).then_some((name, after))
     })
+}
+
+/// The insides of attributes, `…` of `#[…]` and `#![…]`, where they are not in comment lines.
+pub(super) fn attributes(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices('#').filter_map(move |(at, _)| {
+        let after = text.get(at + 1..)?;
+        let inside = after.strip_prefix('!').unwrap_or(after);
+        (inside.starts_with('[') && !in_comment(text.get(..at)?)).then(|| arguments(inside)).flatten()
+    })
+}
+
+/// Whether the line that a text ends with is a comment.
+fn in_comment(before: &str) -> bool {
+    before.rsplit('\n').next().unwrap_or_default().trim_start().starts_with("//")
 }
 
 /// The text within the parentheses, brackets or braces that follow, if they do.
@@ -141,10 +153,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_whole_and_not_in_comments() {
+    fn macros_have_whole_names_and_are_not_in_comments() {
         let text = "// migrate!(\"no\")\nlet x = sqlx::migrate!(\"yes\");\nre_migrate!(\"no\");\n  /// migrate!()\nmigrate!{}";
-        let found: Vec<&str> = after(text, "migrate!").filter_map(arguments).collect();
+        let found: Vec<_> = macros(text, &["migrate"]).filter_map(|(_, rest)| arguments(rest)).collect();
         assert_eq!(found, ["\"yes\"", ""]);
+    }
+
+    #[test]
+    fn attributes_end_where_their_bracket_closes() {
+        let found: Vec<_> = attributes("#![a]\n#[b([c], \"]\")] // #d\n// #[e]\nr#\"[f]\"#").collect();
+        assert_eq!(found, ["a", "b([c], \"]\")"]);
     }
 
     #[test]

@@ -25,8 +25,21 @@ pub struct SqlxUse {
     pub embedded_migrations: bool,
 }
 
-/// The macros of the `query!` family without `!`; each also exists with `_unchecked`.
-const QUERIES: [&str; 6] = ["query", "query_as", "query_scalar", "query_file", "query_file_as", "query_file_scalar"];
+/// The macros that check queries.
+const QUERIES: [&str; 12] = [
+    "query",
+    "query_as",
+    "query_as_unchecked",
+    "query_file",
+    "query_file_as",
+    "query_file_as_unchecked",
+    "query_file_scalar",
+    "query_file_scalar_unchecked",
+    "query_file_unchecked",
+    "query_scalar",
+    "query_scalar_unchecked",
+    "query_unchecked",
+];
 
 /// How the closure of a package uses SQLx; `None` if it does not.
 #[must_use]
@@ -75,18 +88,13 @@ pub fn sqlx_use(workspace: &CargoWorkspace, package: &str) -> Option<SqlxUse> {
 
 /// The folders that `migrate!` names, absolute.
 pub(super) fn migrate_folders(source: &Source<'_>) -> Vec<Utf8PathBuf> {
-    let each = sources::after(&source.text, "migrate!").filter_map(sources::arguments);
+    let each = sources::macros(&source.text, &["migrate"]).filter_map(|(_, rest)| sources::arguments(rest));
     let named = each.map(|arguments| sources::literals(arguments).first().copied().unwrap_or("./migrations"));
     named.map(|path| paths::normalize(&source.folder.join(path))).collect()
 }
 
 fn has_queries(text: &str) -> bool {
-    QUERIES.iter().any(|name| {
-        sources::after(text, name).any(|rest| {
-            let rest = rest.strip_prefix("_unchecked").unwrap_or(rest);
-            rest.strip_prefix('!').is_some_and(|rest| rest.trim_start().starts_with(['(', '[', '{']))
-        })
-    })
+    sources::macros(text, &QUERIES).any(|(_, rest)| rest.trim_start().starts_with(['(', '[', '{']))
 }
 
 /// Whether a folder directly holds something of such a name.

@@ -13,17 +13,31 @@
 //! leaves the recipe byte-identical, because the units are identical.
 
 mod canonical;
+mod compile;
 mod config;
+mod cook;
 mod error;
+mod export;
 mod features;
 mod graph;
+mod guard;
+mod index;
+mod inputs;
 mod lock;
+mod messages;
+mod mirror;
+pub mod npm;
+mod packages;
 mod patch;
 mod platform;
 mod prepare;
 mod profile;
+mod seed;
 mod select;
+mod sources;
+mod step;
 mod stub;
+mod target;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -32,9 +46,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use compile::{CompileRequest, compile};
+pub use cook::{CookRequest, cook};
 pub use error::{PrepareError, RecipeError};
+pub use export::{FileKind, LAYER_FILE, LAYER_SCHEMA, Layer, LayerFile, LayerUnit};
 pub use prepare::prepare;
 pub use select::resolve_selection;
+pub use step::{Limits, StepError};
 pub use stub::{STUB_PACKAGE, stub_workspace, vendored_folders};
 
 /// Version of the recipe's format; part of the recipe, so that a change of format is a change of recipe.
@@ -215,4 +233,10 @@ pub struct CargoReport {
     pub fresh: usize,
     /// Seconds by part of the work (`seed`, `guard`, `cargo`, `export`).
     pub seconds: BTreeMap<String, f64>,
+    /// Packages that were compiled again because of an input that they do not declare: a path, or `$NAME` of a variable.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub undeclared: BTreeMap<String, String>,
+    /// External packages that `compile` compiled although the deps layer should have them: defects of the plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub defects: Vec<String>,
 }

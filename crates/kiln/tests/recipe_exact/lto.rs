@@ -64,5 +64,4 @@ fn under_fat_lto_everything_cooked_is_fresh_for_the_real_build() {
 fn without_lto_everything_cooked_is_fresh_for_the_real_build() {
     optimized("false").check_by_building("release");
     optimized("\"off\"").check_by_building("release");
-    optimized("false").check_by_building("dev");
 }

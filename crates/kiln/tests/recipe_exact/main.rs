@@ -421,8 +421,6 @@ fn a_runtime_with_derives_and_build_scripts_is_exact() {
 #[test]
 fn the_example_repository_is_exact() {
     let backend = camino::Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/kiro/backend"));
-    if backend.join("Cargo.lock").exists() {
-        support::compare(backend, &[]);
-        support::compare(backend, &["--profile", "release"]);
-    }
+    support::compare(backend, &[]);
+    support::compare(backend, &["--profile", "release"]);
 }

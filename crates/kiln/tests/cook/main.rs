@@ -2,6 +2,8 @@
 //!
 //! Needs a registry; the crates are few and small.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 mod support;
 
 use std::fs;

@@ -136,7 +136,7 @@ impl Tree {
         )
         .unwrap();
         if let Some(writer) = self.writer {
-            write!(text, "writer {}\n", writer * 10).unwrap();
+            writeln!(text, "writer {}", writer * 10).unwrap();
         }
         text
     }

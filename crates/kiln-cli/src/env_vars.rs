@@ -6,6 +6,12 @@ use std::collections::BTreeMap;
 pub(crate) const PROJECT: &str = "KILN_PROJECT";
 /// How progress is shown, as `--progress`.
 pub(crate) const PROGRESS: &str = "KILN_PROGRESS";
+/// The docker client to use instead of `docker` in `PATH`.
+pub(crate) const DOCKER: &str = "KILN_DOCKER";
+/// The binary that runs inside image builds, as `kiln build --tool`.
+pub(crate) const TOOL: &str = "KILN_TOOL";
+/// The builder instance, as `--builder`; buildx's own variable.
+pub(crate) const BUILDER: &str = "BUILDX_BUILDER";
 /// cargo's home, as `--cargo-home`.
 pub(crate) const CARGO_HOME: &str = "CARGO_HOME";
 /// The cargo program, as `--cargo`.

@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod env_vars;
 mod error;
+mod hints;
 mod ui;
 
 use std::process::ExitCode;

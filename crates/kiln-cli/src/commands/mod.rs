@@ -1,7 +1,12 @@
 //! One file per command: its `Args` (doc comments are the help) and its `run`.
 
+mod build;
 mod completions;
+mod init;
+mod plan;
+mod project;
 mod recipe;
+mod recipe_npm;
 
 use std::process::ExitCode;
 
@@ -37,13 +42,19 @@ impl Context {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Completions(completions::Args),
+    Plan(plan::Args),
+    Init(init::Args),
+    Build(Box<build::Args>),
     Recipe(Box<recipe::Args>),
+    Completions(completions::Args),
 }
 
 /// Runs a command.
 pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, CommandError> {
     match command {
+        Command::Plan(args) => plan::run(context, &args),
+        Command::Init(args) => init::run(context, &args),
+        Command::Build(args) => build::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),
         Command::Recipe(args) => recipe::run(context, &args),
     }

@@ -29,7 +29,7 @@ enum RecipeCommand {
     Prepare(PrepareArgs),
     Cook(CookArgs),
     Compile(CompileArgs),
-    // `npm` stands here.
+    Npm(super::recipe_npm::Args),
 }
 
 /// Which binaries are built, and how.
@@ -176,6 +176,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         RecipeCommand::Prepare(args) => run_prepare(context, args),
         RecipeCommand::Cook(args) => run_cook(context, args),
         RecipeCommand::Compile(args) => run_compile(context, args),
+        RecipeCommand::Npm(args) => super::recipe_npm::run(context, args),
     }
 }
 

@@ -1,5 +1,12 @@
 //! Everything that is printed goes through [`Ui`]: data to stdout, talk to stderr.
 
+mod json;
+mod plain;
+pub(crate) mod progress;
+mod tree;
+mod tty;
+
+use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -61,26 +68,39 @@ impl Ui {
         }
     }
 
-    /// Prints a line of talk to stderr, unless quiet.
+    /// Prints a line of talk to stderr, unless quiet or for programs.
     pub(crate) fn note(&self, line: &str) {
-        if self.progress != Progress::Quiet {
+        if !matches!(self.progress, Progress::Quiet | Progress::Json) {
             self.talk(&format!("{line}\n"));
         }
     }
 
     /// Prints a warning to stderr.
     pub(crate) fn warn(&self, line: &str) {
+        if self.progress == Progress::Json {
+            return self.event(&serde_json::json!({ "event": "kiln-warning", "message": line }));
+        }
         self.talk(&format!("{WARNING}warning{WARNING:#}: {line}\n"));
+    }
+
+    /// Prints one JSON object on a line of stderr.
+    pub(crate) fn event(&self, event: &serde_json::Value) {
+        self.talk(&format!("{event}\n"));
     }
 
     /// Prints an error with its causes and hints to stderr and gives its exit code.
     pub(crate) fn report(&self, error: &CommandError) -> ExitCode {
+        if self.progress == Progress::Json {
+            let (message, causes, hints) = (&error.message, &error.causes, &error.hints);
+            self.event(&serde_json::json!({ "event": "error", "message": message, "causes": causes, "hints": hints }));
+            return error.exit_code();
+        }
         let mut text = format!("{ERROR}error{ERROR:#}: {}\n", error.message);
         for cause in &error.causes {
-            text += &format!("caused by: {cause}\n");
+            let _ = writeln!(text, "caused by: {cause}");
         }
         for hint in &error.hints {
-            text += &format!("{HINT}hint{HINT:#}: {hint}\n");
+            let _ = writeln!(text, "{HINT}hint{HINT:#}: {hint}");
         }
         self.talk(&text);
         error.exit_code()

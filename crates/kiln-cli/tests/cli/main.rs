@@ -1,1 +1,4 @@
-//! One test binary for the command line.
+//! One test binary for the command line: the real `kiln` in a cleared environment, with a scripted fake `docker`.
+
+mod build;
+mod support;

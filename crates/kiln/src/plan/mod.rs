@@ -2,11 +2,42 @@
 //!
 //! A plan is plain data without Docker types: it can be printed, saved and compared, and everything that kiln writes
 //! follows from it. The cargo command line is decided here, once, for `cook` and for `compile`.
+//!
+//! [`plan`] never fails: what it cannot decide is a [`Question`] with the setting that answers it.
+
+mod decide;
+mod explain;
+mod find;
+#[cfg(test)]
+pub(crate) mod fixtures;
+mod ignore;
+mod images;
+pub mod mounts;
+mod paths;
+mod rust;
+mod secrets;
+#[cfg(test)]
+mod tests;
+
+mod manager;
+pub mod node;
 
 use std::collections::BTreeMap;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
+
+pub use decide::plan;
+pub use explain::{Row, explain};
+pub(crate) use images::is_rust_image;
+pub use images::{DEFAULT_RUNTIME_IMAGE, DEFAULT_RUST_VERSION, Distribution, distribution};
+pub(crate) use paths::join;
+pub(crate) use secrets::certificate_id;
+pub use secrets::{SecretFrom, SecretSource};
+
+/// Image that holds the `kiln` binary at `/kiln`, unless `kiln.toml` names another. It carries no version, so that a new kiln
+/// leaves the generated files as they are.
+pub const DEFAULT_TOOL_IMAGE: &str = "kiln:latest";
 
 /// Everything kiln decided about a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,8 +125,21 @@ pub struct Service {
     pub secrets: Vec<Secret>,
     /// Files or folders, relative to the context, that the program reads at run time and the image must carry.
     pub assets: Vec<Asset>,
+    /// Packages that the development image has on top, for debugging.
+    pub dev_packages: Vec<String>,
+    /// What the build context leaves out, section by section.
+    pub ignore: Vec<IgnoreSection>,
     /// Where each value came from: setting key (as in `kiln.toml`) to source.
     pub sources: BTreeMap<String, Source>,
+}
+
+/// Lines of the ignore file that belong together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IgnoreSection {
+    /// Why they are left out (or let through), for the comment above them.
+    pub reason: String,
+    /// Patterns in `.dockerignore` syntax, relative to the context.
+    pub patterns: Vec<String>,
 }
 
 /// Paths of the Docker files of one service, relative to the project root.
@@ -112,6 +156,18 @@ pub struct ServiceFiles {
 }
 
 impl ServiceFiles {
+    /// Docker files in a folder of their own.
+    #[must_use]
+    pub fn in_folder(folder: &Utf8Path) -> Self {
+        let path = |name: &str| if folder == "." { Utf8PathBuf::from(name) } else { folder.join(name) };
+        Self {
+            prod: path("Dockerfile"),
+            dev: path("Dockerfile.dev"),
+            fast: path("Dockerfile.fast"),
+            ignore: vec![path(".dockerignore")],
+        }
+    }
+
     /// The Dockerfile of a variant.
     #[must_use]
     pub const fn dockerfile(&self, variant: Variant) -> &Utf8PathBuf {
@@ -154,6 +210,8 @@ pub struct RustService {
     pub target: Option<String>,
     /// Toolchain that every stage uses: a version, or a channel with date.
     pub toolchain: String,
+    /// Toolchain that the build image lacks and rustup installs: a nightly, a beta or a dated one.
+    pub install_toolchain: Option<String>,
     /// How SQLx' macros find their data, if the closure of the binary uses them.
     pub sqlx: Option<Sqlx>,
     /// Name of the linker to use in the fast variant, if one is chosen (`mold`, `lld`).
@@ -202,6 +260,21 @@ pub struct NodeService {
     pub tool_caches: Vec<String>,
     /// Path prefixes that the static server passes on, with their upstream.
     pub proxy: BTreeMap<String, String>,
+    /// Install scripts that need the sources: the recipe leaves them out, and the builder runs them before the build.
+    #[serde(default)]
+    pub late_scripts: Vec<LateScript>,
+    /// Shell commands that follow the build script, in the package's folder.
+    #[serde(default)]
+    pub after_build: Vec<String>,
+}
+
+/// An install script that runs after the sources are there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LateScript {
+    /// Folder of the package, relative to the build context.
+    pub directory: Utf8PathBuf,
+    /// Name of the script in its manifest.
+    pub script: String,
 }
 
 /// What a Node image serves.
@@ -355,6 +428,27 @@ pub enum QuestionKind {
         /// The lockfiles found.
         lockfiles: Vec<String>,
     },
+    /// `kiln.toml` names a service and nothing says where it is.
+    UnknownService {
+        /// What could be built, as `path` or `path: package/binary`.
+        candidates: Vec<String>,
+    },
+    /// `kiln.toml` names a folder in which nothing can be built.
+    NothingAt {
+        /// The folder.
+        folder: Utf8PathBuf,
+        /// What could be built.
+        candidates: Vec<String>,
+    },
+    /// `kiln.toml` names a binary or package that the workspace does not have.
+    NoSuchBinary {
+        /// The name.
+        wanted: String,
+        /// `package/binary` names.
+        candidates: Vec<String>,
+    },
+    /// A folder holds a cargo workspace and a Node package, and nothing says which one is meant.
+    WhichKind,
     /// A Node package whose bundle folder or start command is not recognised.
     WhatToServe,
     /// Nothing buildable was found at all.

@@ -260,5 +260,8 @@ fn prune(table: &mut Table) {
         registry.remove("token");
         registry.remove("secret-key");
     });
+    if let Some(Value::Table(registries)) = table.get_mut("registries") {
+        registries.retain(|_, registry| registry.as_table().is_none_or(|registry| !registry.is_empty()));
+    }
     table.retain(|_, value| value.as_table().is_none_or(|table| !table.is_empty()));
 }

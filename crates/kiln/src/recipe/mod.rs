@@ -26,6 +26,7 @@ mod inputs;
 mod lock;
 mod messages;
 mod mirror;
+pub mod npm;
 mod packages;
 mod patch;
 mod platform;
@@ -37,6 +38,8 @@ mod sources;
 mod step;
 mod stub;
 mod target;
+#[cfg(test)]
+mod tests;
 mod units;
 
 use std::collections::BTreeMap;

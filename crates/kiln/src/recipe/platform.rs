@@ -30,8 +30,8 @@ pub(super) enum Verdict {
 #[derive(Debug)]
 pub(super) struct Machine {
     triple: String,
-    keys: Vec<(&'static str, String)>,
-    family: Vec<&'static str>,
+    /// None for a system that kiln does not know: then nothing is certain but the name.
+    facts: Option<Facts>,
     cfgs: Vec<Cfg>,
 }
 
@@ -40,8 +40,7 @@ impl Machine {
     pub(super) fn new(triple: &str, cfgs: Vec<Cfg>) -> Self {
         let triple = triple.rsplit('/').next().unwrap_or(triple);
         let triple = triple.strip_suffix(".json").unwrap_or(triple).to_owned();
-        let (keys, family) = facts(&triple);
-        Self { triple, keys, family, cfgs }
+        Self { facts: facts(&triple), triple, cfgs }
     }
 
     /// Whether `platform` applies to this machine.
@@ -84,23 +83,26 @@ impl Machine {
         if self.cfgs.contains(cfg) {
             return Verdict::Yes;
         }
+        let family = |name: &str| match &self.facts {
+            Some(facts) => verdict(facts.family.contains(&name)),
+            None => Verdict::Unknown,
+        };
         match cfg {
             Cfg::Name(name) => match name.as_str() {
-                "unix" => verdict(self.family.contains(&"unix")),
-                "windows" => verdict(self.family.contains(&"windows")),
+                name @ ("unix" | "windows") => family(name),
                 // rustc prints it always; cargo never sets the other two for a platform.
                 "debug_assertions" => Verdict::Yes,
                 "test" | "proc_macro" => Verdict::No,
                 _ => Verdict::Unknown,
             },
             Cfg::KeyPair(key, value) => match key.as_str() {
-                "target_family" => verdict(self.family.contains(&value.as_str())),
+                "target_family" => family(value),
                 "feature" => Verdict::No,
-                key => self
-                    .keys
-                    .iter()
-                    .find(|(known, _)| *known == key)
-                    .map_or(Verdict::Unknown, |(_, known)| verdict(known == value)),
+                key => {
+                    let keys = self.facts.iter().flat_map(|facts| &facts.keys);
+                    let fact = keys.into_iter().find(|(known, _)| *known == key);
+                    fact.map_or(Verdict::Unknown, |(_, known)| verdict(known == value))
+                }
             },
         }
     }
@@ -142,8 +144,15 @@ impl Machines {
     }
 }
 
+/// What a triple tells.
+#[derive(Debug)]
+struct Facts {
+    keys: Vec<(&'static str, String)>,
+    family: Vec<&'static str>,
+}
+
 /// What rustc would print for the triple, as far as its parts tell.
-fn facts(triple: &str) -> (Vec<(&'static str, String)>, Vec<&'static str>) {
+fn facts(triple: &str) -> Option<Facts> {
     let mut parts = triple.split('-');
     let cpu = parts.next().unwrap_or_default();
     let rest: Vec<&str> = parts.collect();
@@ -156,31 +165,32 @@ fn facts(triple: &str) -> (Vec<(&'static str, String)>, Vec<&'static str>) {
     let arch = architecture(cpu);
     let mut os = system.first().copied().unwrap_or("none");
     let mut env = system.get(1).copied().unwrap_or("");
-    let mut families = vec![];
-    if let Some((_, name, family)) = SYSTEMS.iter().find(|(prefix, ..)| os.starts_with(prefix)) {
-        os = name;
-        families.extend(family.iter().copied());
-    }
+    let mut family = Vec::new();
+    let (_, name, families) = SYSTEMS.iter().find(|(prefix, ..)| os.starts_with(prefix))?;
+    os = name;
+    family.extend(families.iter().copied());
     let mut abi = "";
     if env.starts_with("android") {
         os = "android";
-        abi = env.strip_prefix("android").unwrap_or_default();
         env = "";
     }
-    for (name, base) in [("gnu", "gnu"), ("musl", "musl"), ("uclibc", "uclibc"), ("msvc", "msvc"), ("newlib", "newlib")] {
+    for name in ["gnu", "musl", "uclibc", "ohos", "msvc"] {
         if let Some(suffix) = env.strip_prefix(name) {
             abi = suffix;
-            env = base;
+            env = name;
         }
     }
-    if env == "sim" || env == "macabi" || env == "llvm" {
-        (abi, env) = (env, if env == "llvm" { "gnu" } else { env });
+    if env == "llvm" {
+        env = "gnu";
+    }
+    if env.starts_with("eabi") || matches!(env, "elf" | "softfloat" | "none") {
+        env = "";
     }
     if os == "wasi" {
         env = system.first().and_then(|name| name.strip_prefix("wasi")).unwrap_or_default();
     }
-    if cpu.starts_with("wasm") && !families.contains(&"wasm") {
-        families.push("wasm");
+    if cpu.starts_with("wasm") && !family.contains(&"wasm") {
+        family.push("wasm");
     }
     let big = matches!(arch, "s390x" | "sparc" | "sparc64" | "m68k")
         || matches!(arch, "powerpc" | "powerpc64") && !cpu.ends_with("le")
@@ -191,12 +201,11 @@ fn facts(triple: &str) -> (Vec<(&'static str, String)>, Vec<&'static str>) {
         ("target_arch", arch.to_owned()),
         ("target_os", os.to_owned()),
         ("target_env", env.to_owned()),
-        ("target_abi", abi.to_owned()),
         ("target_vendor", vendor.to_owned()),
         ("target_endian", if big { "big" } else { "little" }.to_owned()),
         ("target_pointer_width", pointer_width(arch, cpu, abi).to_owned()),
     ];
-    (keys, families)
+    Some(Facts { keys, family })
 }
 
 /// Beginning of the system part, `target_os`, `target_family`.
@@ -220,7 +229,6 @@ const SYSTEMS: &[(&str, &str, &[&str])] = &[
     ("emscripten", "emscripten", &["unix", "wasm"]),
     ("wasi", "wasi", &["wasm"]),
     ("fuchsia", "fuchsia", &["unix"]),
-    ("redox", "redox", &["unix"]),
     ("uefi", "uefi", &[]),
     ("hermit", "hermit", &[]),
     ("none", "none", &[]),

@@ -9,6 +9,7 @@ mod configuration;
 mod dependencies;
 mod document;
 mod error;
+mod find;
 mod graph;
 mod inherit;
 mod load;
@@ -16,6 +17,7 @@ mod locate;
 mod lock;
 mod lock_check;
 mod members;
+mod native;
 mod package;
 pub(crate) mod paths;
 mod query;
@@ -27,8 +29,10 @@ use camino::Utf8PathBuf;
 use serde::Serialize;
 
 pub use error::CargoError;
+pub use find::{Found, find};
 pub use graph::LockGraph;
 pub use lock_check::{Disagreement, DisagreementKind};
+pub use native::{Distribution, NativeNeed, native_needs};
 
 /// A cargo workspace, or a package on its own.
 #[derive(Debug, Clone, Serialize)]

@@ -4,6 +4,7 @@ mod errors;
 mod lock;
 mod lock_check;
 mod members;
+mod native;
 mod packages;
 mod query;
 mod speed;

@@ -1,0 +1,78 @@
+//! Failed builds as messages: the step, where it stands, the end of its output, a way out.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use camino::Utf8Path;
+use kiln::engine::{BuildFailure, EngineError};
+use kiln::event::StepKind;
+
+use super::session::{Build, Builds};
+use crate::error::{CommandError, Kind};
+use crate::hints;
+
+/// How many lines of output are shown.
+const LOG_LINES: usize = 30;
+/// How many lines of an instruction are shown.
+const SOURCE_LINES: usize = 8;
+
+/// One error for each failed build; for several that failed in the same way, because the engine did, one for all.
+pub(super) fn errors(root: &Utf8Path, builds: &Builds) -> Vec<CommandError> {
+    let mut errors: Vec<CommandError> = Vec::new();
+    for build in &builds.builds {
+        let error = match &build.result {
+            Ok(_) | Err(EngineError::Interrupted) => continue,
+            Err(EngineError::Build(failure)) => build_error(root, build, failure),
+            Err(error) => hints::engine_error(error),
+        };
+        if !errors.iter().any(|known| known.message == error.message) {
+            errors.push(error);
+        }
+    }
+    errors
+}
+
+fn build_error(root: &Utf8Path, build: &Build, failure: &BuildFailure) -> CommandError {
+    let step = failure.step.as_deref().and_then(|digest| build.state.step(digest));
+    let what = format!("cannot build `{}` ({})", build.job.service, build.job.variant.name());
+    let mut message = match (step, failure.exit_code) {
+        (Some(step), Some(code)) => {
+            let stage = match &step.name.kind {
+                StepKind::Stage { stage: Some(stage), .. } => format!(" of stage `{stage}`"),
+                _ => String::new(),
+            };
+            let keyword = step.name.keyword().unwrap_or_else(|| "a".to_owned());
+            format!("{what}: {keyword} step{stage} failed with exit code {code}")
+        }
+        _ => format!("{what}: {}", failure.message),
+    };
+    let line = failure.line.or_else(|| step.and_then(|step| step.line));
+    if let Some(line) = line {
+        message += &excerpt(&root.join(&build.job.dockerfile), &build.job.dockerfile, line);
+    }
+    let log: Vec<String> = step.map(|step| step.log.lines().collect()).unwrap_or_default();
+    let shown = &log[log.len().saturating_sub(LOG_LINES)..];
+    if !shown.is_empty() {
+        let hidden = log.len() - shown.len() + step.map_or(0, |step| step.log.dropped());
+        message += if hidden > 0 { "\nend of its output:" } else { "\nits output:" };
+        for line in shown {
+            let _ = write!(message, "\n  {line}");
+        }
+    }
+    let text = format!("{}\n{}", log.join("\n"), failure.message);
+    hints::of_output(&text).into_iter().fold(CommandError::new(Kind::Build, message), CommandError::hint)
+}
+
+/// Place and text of an instruction, with its continuation lines.
+fn excerpt(path: &Utf8Path, shown: &Utf8Path, line: u32) -> String {
+    let mut text = format!("\n  --> {shown}:{line}");
+    let source = fs::read_to_string(path).unwrap_or_default();
+    let lines = (1..).zip(source.lines()).skip_while(|(number, _)| *number < line);
+    for (number, source) in lines.take(SOURCE_LINES) {
+        let _ = write!(text, "\n{number:>4} | {source}");
+        if !source.trim_end().ends_with('\\') {
+            break;
+        }
+    }
+    text
+}

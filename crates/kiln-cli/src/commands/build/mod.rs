@@ -1,0 +1,163 @@
+//! `kiln build`
+
+mod failed;
+mod jobs;
+mod session;
+mod summary;
+
+use std::process::ExitCode;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use kiln::engine::Buildx;
+use kiln::files::{Status, Surroundings, compare};
+use kiln::plan::{Plan, Variant};
+
+use super::Context;
+use super::project::{look_and_decide, refuse};
+use crate::env_vars;
+use crate::error::{CommandError, Kind};
+use crate::hints;
+use crate::ui::progress;
+
+/// Builds images, all services side by side, and records what happened
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kiln build\n  kiln build backend --variant fast\n  kiln build --variant prod,dev,fast --keep-going"
+)]
+pub(crate) struct Args {
+    /// Services to build; all when none is named
+    #[arg(value_name = "SERVICE")]
+    services: Vec<String>,
+    /// Which images of the services
+    #[arg(long = "variant", value_name = "VARIANT", value_delimiter = ',', default_value = "prod", value_parser = variant)]
+    variants: Vec<Variant>,
+    /// Name of the image, if one is built; `:TAG` keeps the names and changes the tag
+    #[arg(long, value_name = "NAME")]
+    tag: Option<String>,
+    /// Push the images to their registry instead of loading them
+    #[arg(long)]
+    push: bool,
+    /// Builder instance to use (`docker buildx ls`)
+    #[arg(long, value_name = "NAME", env = env_vars::BUILDER)]
+    builder: Option<String>,
+    /// Finish the other builds when one fails
+    #[arg(long)]
+    keep_going: bool,
+    /// Target platforms
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    platform: Vec<String>,
+    /// Build argument; without a value it is taken from the environment
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
+    build_args: Vec<String>,
+    /// Stage to build instead of the last one
+    #[arg(long, value_name = "STAGE")]
+    target: Option<String>,
+    /// Run every step again and empty the cache mounts
+    #[arg(long)]
+    no_cache: bool,
+    /// Where cached steps may come from, as for `docker buildx build`
+    #[arg(long, value_name = "CACHE")]
+    cache_from: Vec<String>,
+    /// Where cached steps go to, as for `docker buildx build`
+    #[arg(long, value_name = "CACHE")]
+    cache_to: Vec<String>,
+    /// The kiln that runs inside image builds, a static Linux program; this one when absent
+    #[arg(long, value_name = "PATH", env = env_vars::TOOL)]
+    tool: Option<Utf8PathBuf>,
+}
+
+fn variant(name: &str) -> Result<Variant, String> {
+    let known = Variant::ALL.into_iter().find(|variant| variant.name() == name);
+    known.ok_or_else(|| format!("possible values: {}", Variant::ALL.map(Variant::name).join(", ")))
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
+    let (root, plan) = look_and_decide(&context.project)?;
+    if let Some(error) = refuse(&plan) {
+        return Err(error);
+    }
+    let state = state_directory(&root)?;
+    let jobs = jobs::collect(context, args, &plan, &root, &state)?;
+    warn_of_old_files(context, &root, &plan, &jobs);
+
+    let group = context.cancel.child();
+    let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
+    let engine = Buildx::new(&state).docker(docker).builder(args.builder.clone()).cancel(group.clone());
+    let checker = engine.clone().cancel(context.cancel.child());
+    let session = session::Session {
+        engine: &engine,
+        checker: &checker,
+        context,
+        group: &group,
+        keep_going: args.keep_going,
+        records: state.join("builds"),
+        plan: plan_digest(&plan),
+        builder: args.builder.clone(),
+        git: kiln::record::git_head(&root),
+    };
+    let mut display = progress::for_ui(&context.ui);
+    let builds = session.run(jobs, display.as_mut());
+    display.close();
+
+    if context.ui.json {
+        context.ui.document(&summary::document(&builds));
+    }
+    finish(context, &root, &builds)
+}
+
+/// Says how it went, and decides the exit code.
+fn finish(context: &Context, root: &Utf8Path, builds: &session::Builds) -> Result<ExitCode, CommandError> {
+    if context.cancel.is_set() {
+        return Err(CommandError::new(Kind::Interrupted, "the build was interrupted"));
+    }
+    if let Some(lack) = &builds.lack {
+        let error = hints::engine_error(lack);
+        if builds.failed() > 0 {
+            return Err(error);
+        }
+        // It got there all the same.
+        context.ui.warn(&error.message);
+    }
+    // One build that failed is all in its error.
+    if builds.builds.len() > 1 || builds.failed() == 0 {
+        for line in summary::lines(builds) {
+            context.ui.note(&line);
+        }
+    }
+    let mut errors = failed::errors(root, builds);
+    let Some(last) = errors.pop() else { return Ok(ExitCode::SUCCESS) };
+    for error in &errors {
+        let _ = context.ui.report(error);
+    }
+    Err(last)
+}
+
+/// Says which of the Docker files that are about to be used `kiln init` would write differently.
+///
+/// A file that cannot be compared says nothing: building it will tell.
+fn warn_of_old_files(context: &Context, root: &Utf8Path, plan: &Plan, jobs: &[jobs::Job]) {
+    let Ok(surroundings) = Surroundings::look(root) else { return };
+    let Ok(comparison) = compare(root, kiln::files::render(plan, &surroundings), false) else { return };
+    let used = |path: &Utf8Path| jobs.iter().any(|job| job.dockerfile == path || job.ignore.iter().any(|ignore| ignore == path));
+    for entry in comparison.out_of_date().filter(|entry| used(&entry.path)) {
+        let what = if entry.status == Status::Created { "is missing" } else { "is out of date" };
+        context.ui.warn(&format!("`{}` {what}: `kiln init` writes it", entry.path));
+    }
+}
+
+/// `.kiln` in the project: records, context links, the tool. It keeps itself out of git.
+fn state_directory(root: &Utf8Path) -> Result<Utf8PathBuf, CommandError> {
+    let state = root.join(".kiln");
+    let ignore = state.join(".gitignore");
+    let made =
+        if ignore.exists() { Ok(()) } else { std::fs::create_dir_all(&state).and_then(|()| std::fs::write(&ignore, "*\n")) };
+    made.map(|()| state.clone()).map_err(|error| {
+        let mut command_error = CommandError::new(Kind::User, format!("cannot write to `{state}`"));
+        command_error.causes.push(error.to_string());
+        command_error.hint("kiln keeps build records and links to contexts there")
+    })
+}
+
+fn plan_digest(plan: &Plan) -> String {
+    serde_json::to_vec(plan).map(|bytes| kiln::text::short_hash(&bytes)).unwrap_or_default()
+}

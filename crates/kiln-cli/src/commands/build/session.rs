@@ -1,0 +1,203 @@
+//! Runs builds side by side: one thread each; events come together here, where they are shown and recorded.
+
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+use jiff::Timestamp;
+use kiln::engine::{Engine, EngineError, Outcome};
+use kiln::event::{BuildEvent, BuildState};
+use kiln::process::Cancel;
+use kiln::record::{End, Ending, GitHead, Header, History, Limits, RECORD_SCHEMA, RecordError, Recorder, prune};
+
+use super::jobs::Job;
+use crate::commands::Context;
+use crate::ui::progress::{Progress, View};
+
+/// How often the display moves on when nothing happens.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What all builds of one command share.
+#[derive(Debug)]
+pub(super) struct Session<'a, E> {
+    pub(super) engine: &'a E,
+    /// The same engine; its check is not cancelled with the builds.
+    pub(super) checker: &'a E,
+    pub(super) context: &'a Context,
+    /// Ends all builds.
+    pub(super) group: &'a Cancel,
+    pub(super) keep_going: bool,
+    /// Folder of the records.
+    pub(super) records: Utf8PathBuf,
+    /// Hash of the plan.
+    pub(super) plan: String,
+    pub(super) builder: Option<String>,
+    pub(super) git: Option<GitHead>,
+}
+
+/// How all builds went.
+#[derive(Debug)]
+pub(super) struct Builds {
+    pub(super) builds: Vec<Build>,
+    /// What the engine lacks.
+    pub(super) lack: Option<EngineError>,
+    pub(super) seconds: f64,
+}
+
+impl Builds {
+    pub(super) fn failed(&self) -> usize {
+        self.builds.iter().filter(|build| build.result.is_err()).count()
+    }
+}
+
+/// How one build went.
+#[derive(Debug)]
+pub(super) struct Build {
+    pub(super) job: Job,
+    pub(super) state: BuildState,
+    pub(super) seconds: f64,
+    pub(super) result: Result<Outcome, EngineError>,
+}
+
+/// A build that goes on.
+#[derive(Debug)]
+struct Running {
+    begun: Instant,
+    recorder: Option<Recorder>,
+    end: Option<(f64, Result<Outcome, EngineError>)>,
+}
+
+enum Message {
+    Event(usize, BuildEvent),
+    Ended(usize, Result<Outcome, EngineError>),
+    Checked(Option<EngineError>),
+}
+
+impl<E: Engine> Session<'_, E> {
+    /// Runs all builds to their end.
+    ///
+    /// The engine is checked while they run: when all is well, that costs no time, and when not, the builds are stopped.
+    pub(super) fn run(&self, jobs: Vec<Job>, display: &mut dyn Progress) -> Builds {
+        let begun = Instant::now();
+        let mut views: Vec<View> = jobs.iter().map(|job| View::new(&job.service, job.variant)).collect();
+        if display.wants_history() {
+            for (view, job) in views.iter_mut().zip(&jobs) {
+                view.history = History::read(&self.records, &job.service, job.variant);
+            }
+        }
+        let mut running: Vec<Running> =
+            jobs.iter().map(|job| Running { begun, recorder: self.recorder(job), end: None }).collect();
+        let mut lack = None;
+        let (sender, receiver) = mpsc::channel();
+        thread::scope(|scope| {
+            for (index, job) in jobs.iter().enumerate() {
+                let sender = sender.clone();
+                scope.spawn(move || self.build(index, job, &sender));
+            }
+            let check = sender.clone();
+            scope.spawn(move || check.send(Message::Checked(self.checker.check().err())));
+            drop(sender);
+            let mut checked = false;
+            // A successful build does not wait for the check.
+            while running.iter().any(|build| build.end.is_none())
+                || (!checked && running.iter().any(|build| matches!(build.end, Some((_, Err(_))))))
+            {
+                match receiver.recv_timeout(TICK) {
+                    Ok(Message::Event(index, event)) => {
+                        views[index].state.apply(&event);
+                        self.record(&mut running[index], &views[index].state, &event);
+                        display.event(&views, index, &event);
+                    }
+                    Ok(Message::Ended(index, result)) => {
+                        let seconds = running[index].begun.elapsed().as_secs_f64();
+                        views[index].ended = Some((seconds, result.is_ok()));
+                        display.ended(&views, index);
+                        if result.is_err() && !self.keep_going {
+                            self.group.set();
+                        }
+                        running[index].end = Some((seconds, result));
+                    }
+                    Ok(Message::Checked(found)) => {
+                        checked = true;
+                        if found.is_some() && !matches!(found, Some(EngineError::Interrupted)) {
+                            lack = found;
+                            self.group.set();
+                        }
+                    }
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+                display.tick(&views);
+            }
+        });
+        let ended = jobs.into_iter().zip(views).zip(running).map(|((job, view), build)| self.end(job, view, build)).collect();
+        self.prune();
+        Builds { builds: ended, lack, seconds: begun.elapsed().as_secs_f64() }
+    }
+
+    fn build(&self, index: usize, job: &Job, sender: &Sender<Message>) {
+        // The receiver outlives all senders, except when kiln is about to end anyway.
+        let result = self.engine.build(&job.request, &mut |event| drop(sender.send(Message::Event(index, event))));
+        let _ = sender.send(Message::Ended(index, result));
+    }
+
+    fn recorder(&self, job: &Job) -> Option<Recorder> {
+        let header = Header {
+            schema: RECORD_SCHEMA,
+            kiln: env!("CARGO_PKG_VERSION").to_owned(),
+            plan: self.plan.clone(),
+            service: job.service.clone(),
+            variant: job.variant,
+            image: job.image.clone(),
+            dockerfile: job.dockerfile.clone(),
+            builder: self.builder.clone(),
+            git: self.git.clone(),
+            started: Timestamp::now(),
+        };
+        Recorder::create(&self.records, header).map_err(|error| self.not_recorded(&error)).ok()
+    }
+
+    fn record(&self, build: &mut Running, state: &BuildState, event: &BuildEvent) {
+        let written = build.recorder.as_mut().map_or(Ok(()), |recorder| recorder.observe(state, event));
+        if let Err(error) = written {
+            self.not_recorded(&error);
+            build.recorder = None;
+        }
+    }
+
+    fn end(&self, job: Job, view: View, build: Running) -> Build {
+        let (seconds, result) = build.end.unwrap_or((build.begun.elapsed().as_secs_f64(), Err(EngineError::Interrupted)));
+        let (ending, outcome) = match &result {
+            Ok(outcome) => (Ending::Succeeded, outcome.clone()),
+            Err(EngineError::Build(_)) => (Ending::Failed, Outcome::default()),
+            Err(EngineError::Interrupted) => (Ending::Interrupted, Outcome::default()),
+            Err(_) => (Ending::Engine, Outcome::default()),
+        };
+        let end = End {
+            ending,
+            seconds: (seconds * 1000.0).round() / 1000.0,
+            id: outcome.id,
+            size: outcome.size,
+            context_bytes: view.state.context_bytes(),
+            error: result.as_ref().err().map(ToString::to_string),
+            warnings: view.state.warnings.clone(),
+        };
+        if let Some(Err(error)) = build.recorder.map(|recorder| recorder.finish(&view.state, end)) {
+            self.not_recorded(&error);
+        }
+        Build { job, state: view.state, seconds, result }
+    }
+
+    fn prune(&self) {
+        if let Err(error) = prune(&self.records, Limits::default(), Timestamp::now()) {
+            self.not_recorded(&error);
+        }
+    }
+
+    /// Observing never breaks building.
+    fn not_recorded(&self, error: &RecordError) {
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        self.context.ui.warn(&format!("{error}{cause}"));
+    }
+}

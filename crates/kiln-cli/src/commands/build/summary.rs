@@ -1,0 +1,126 @@
+//! The end of a build: lines for people, a document for programs.
+
+use jiff::Timestamp;
+use kiln::engine::EngineError;
+use kiln::event::{Step, StepStatus};
+use kiln::plan::Variant;
+use kiln::record::crates_compiled;
+use kiln::text::{bytes, count, seconds};
+use serde::Serialize;
+
+use super::session::{Build, Builds};
+
+#[derive(Debug, Serialize)]
+pub(super) struct Document<'a> {
+    builds: Vec<BuildDocument<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct BuildDocument<'a> {
+    service: &'a str,
+    variant: Variant,
+    image: &'a str,
+    id: Option<&'a str>,
+    size: Option<u64>,
+    status: &'static str,
+    seconds: f64,
+    local_crates_compiled: Vec<&'a str>,
+    external_crates_compiled: Vec<&'a str>,
+    error: Option<String>,
+    steps: Vec<StepDocument<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct StepDocument<'a> {
+    stage: &'a str,
+    index: u32,
+    instruction: &'a str,
+    line: Option<u32>,
+    status: StepStatus,
+    seconds: f64,
+    /// Why it ran: not told apart yet.
+    reason: Option<()>,
+}
+
+/// The `--json` document.
+pub(super) fn document(builds: &Builds) -> Document<'_> {
+    Document { builds: builds.builds.iter().map(build_document).collect() }
+}
+
+fn build_document(build: &Build) -> BuildDocument<'_> {
+    let outcome = build.result.as_ref().ok();
+    let reports = || ran(build).filter_map(|step| step.cargo.as_ref());
+    BuildDocument {
+        service: &build.job.service,
+        variant: build.job.variant,
+        image: &build.job.image,
+        id: outcome.and_then(|outcome| outcome.id.as_deref()),
+        size: outcome.and_then(|outcome| outcome.size),
+        status: match &build.result {
+            Ok(_) => "built",
+            Err(EngineError::Interrupted) => "interrupted",
+            Err(_) => "failed",
+        },
+        seconds: rounded(build.seconds),
+        local_crates_compiled: reports().flat_map(|report| &report.local_compiled).map(String::as_str).collect(),
+        external_crates_compiled: reports().flat_map(|report| &report.external_compiled).map(String::as_str).collect(),
+        error: build.result.as_ref().err().map(ToString::to_string),
+        steps: steps(build)
+            .map(|(step, status)| StepDocument {
+                stage: step.name.stage().unwrap_or_default(),
+                index: step.name.position().unwrap_or_default().0,
+                instruction: &step.name.text,
+                line: step.line,
+                status,
+                seconds: rounded(step.seconds(Timestamp::now())),
+                reason: None,
+            })
+            .collect(),
+    }
+}
+
+fn rounded(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}
+
+/// The Dockerfile's steps with what became of them.
+fn steps(build: &Build) -> impl Iterator<Item = (&Step, StepStatus)> {
+    let succeeded = build.result.is_ok();
+    build.state.dockerfile_steps().into_iter().map(move |step| (step, step.final_status(succeeded)))
+}
+
+fn ran(build: &Build) -> impl Iterator<Item = &Step> {
+    steps(build).filter(|(_, status)| *status == StepStatus::Ran).map(|(step, _)| step)
+}
+
+/// One line for each image, and one for all if there are several.
+pub(super) fn lines(builds: &Builds) -> Vec<String> {
+    let mut lines: Vec<String> = builds.builds.iter().map(line).collect();
+    if builds.builds.len() > 1 {
+        let built = builds.builds.iter().filter(|build| build.result.is_ok()).count();
+        let of = if built == builds.builds.len() { String::new() } else { format!(" of {}", builds.builds.len()) };
+        let noun = if built == 1 && of.is_empty() { "image" } else { "images" };
+        lines.push(format!("{built}{of} {noun} in {}", seconds(builds.seconds)));
+    }
+    lines
+}
+
+fn line(build: &Build) -> String {
+    let name = format!("{} {}", build.job.service, build.job.variant.name());
+    let parts = match &build.result {
+        Ok(outcome) => {
+            let id = outcome.id.as_deref().map(|id| id.trim_start_matches("sha256:").chars().take(12).collect::<String>());
+            let cached = steps(build).filter(|(_, status)| *status == StepStatus::Cached).count();
+            let ran_steps = ran(build).count();
+            let crates = crates_compiled(ran(build).filter_map(|step| step.cargo.as_ref()));
+            let steps = format!("{} cached, {ran_steps} ran", count(cached, "step"));
+            let crates = (crates > 0).then(|| format!("{} compiled", count(crates, "crate")));
+            [Some(build.job.image.clone()), id, outcome.size.map(bytes), Some(seconds(build.seconds)), Some(steps), crates]
+        }
+        Err(EngineError::Interrupted) => {
+            [Some(format!("stopped after {}", seconds(build.seconds))), None, None, None, None, None]
+        }
+        Err(_) => [Some(format!("failed after {}", seconds(build.seconds))), None, None, None, None, None],
+    };
+    format!("{name}  {}", parts.into_iter().flatten().collect::<Vec<_>>().join("  "))
+}

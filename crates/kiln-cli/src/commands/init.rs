@@ -1,0 +1,113 @@
+//! `kiln init`
+
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use camino::Utf8PathBuf;
+use kiln::files::{Comparison, FilesError, Status, Surroundings, compare, render};
+use kiln::text::{Text, count};
+use serde::Serialize;
+
+use super::Context;
+use super::project::{look_and_decide, refuse};
+use crate::error::{CommandError, Kind};
+
+/// Writes Dockerfiles and what belongs to them
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A file that a person wrote or edited is kept. Nothing is written before everything is decided.
+
+Examples:
+  kiln init                 write what is missing or out of date
+  kiln init --diff          and show what changes
+  kiln init --check         only tell; exit code 4 if a file is out of date
+  kiln init --force         also replace edited files; each is saved as NAME.kept")]
+pub(crate) struct Args {
+    /// Write nothing; exit with 4 if a file is out of date
+    #[arg(long)]
+    check: bool,
+    /// Show differences, also those of files that are kept
+    #[arg(long)]
+    diff: bool,
+    /// Replace files that a person wrote or edited, and save them as NAME.kept
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Document {
+    files: Vec<File>,
+}
+
+#[derive(Debug, Serialize)]
+struct File {
+    path: Utf8PathBuf,
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diff: Option<String>,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
+    let (root, plan) = look_and_decide(&context.project)?;
+    if let Some(error) = refuse(&plan) {
+        return Err(error);
+    }
+    let surroundings = Surroundings::look(&root).map_err(|error| files_error(&error))?;
+    let comparison = compare(&root, render(&plan, &surroundings), args.force).map_err(|error| files_error(&error))?;
+    let out_of_date = comparison.out_of_date().count();
+    if !args.check && !context.cancel.is_set() {
+        comparison.write().map_err(|error| files_error(&error))?;
+    }
+    show(context, args, &comparison);
+    if args.check && out_of_date > 0 {
+        let verb = if out_of_date == 1 { "is" } else { "are" };
+        let message = format!("{} {verb} out of date", count(out_of_date, "file"));
+        return Err(CommandError::new(Kind::Check, message).hint("run `kiln init`"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(context: &Context, args: &Args, comparison: &Comparison) {
+    if context.ui.json {
+        let files = comparison.entries.iter().map(|entry| File {
+            path: entry.path.clone(),
+            status: entry.status,
+            diff: args.diff.then(|| entry.diff()).filter(|diff| !diff.is_empty()),
+        });
+        context.ui.document(&Document { files: files.collect() });
+        return;
+    }
+    let mut text = Text::default();
+    for entry in &comparison.entries {
+        let (word, style) = match entry.status {
+            Status::Created => ("created", AnsiColor::Green.on_default()),
+            Status::Updated => ("updated", AnsiColor::Green.on_default()),
+            Status::Unchanged => ("unchanged", Style::new().dimmed()),
+            Status::Kept => ("kept", AnsiColor::Yellow.on_default()),
+        };
+        text += format_args!("{style}{word:9}{style:#}  {}\n", entry.path);
+        if args.diff {
+            text += &entry.diff();
+        }
+    }
+    context.ui.data(&text.finish());
+    let kept = comparison.entries.iter().filter(|entry| entry.status == Status::Kept).count();
+    if kept > 0 && !args.diff {
+        let verb = if kept == 1 { "was" } else { "were" };
+        context.ui.note(&format!(
+            "{} {verb} kept as a person wrote or edited them; `kiln init --diff` shows what kiln would write, `--force` writes it",
+            count(kept, "file")
+        ));
+    }
+}
+
+fn files_error(error: &FilesError) -> CommandError {
+    let message = CommandError::from_error(Kind::User, error);
+    match error {
+        FilesError::NotAFile { .. } => message.hint("move it away, or give the service another `path` in kiln.toml"),
+        FilesError::Folder { .. } | FilesError::Replace { .. } => {
+            message.hint("make the folder writable and run `kiln init` again")
+        }
+        FilesError::Read { .. } | FilesError::NotText { .. } => message,
+    }
+}

@@ -1,0 +1,105 @@
+//! What commands share that begin with a repository: looking, deciding, and saying what keeps kiln from going on.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use kiln::plan::{Plan, Question, QuestionKind};
+use kiln::project::{LookError, look};
+use kiln::settings::{Settings, SettingsError};
+
+use crate::error::{CommandError, Kind};
+
+/// Reads `kiln.toml` and the repository, and decides. Gives the absolute root with the plan.
+pub(crate) fn look_and_decide(directory: &Utf8Path) -> Result<(Utf8PathBuf, Plan), CommandError> {
+    if !directory.is_dir() {
+        let message = format!("`{directory}` is no folder");
+        return Err(CommandError::new(Kind::User, message).hint("name the repository with `--project DIR`"));
+    }
+    let settings = Settings::load(directory).map_err(|error| settings_error(&error))?;
+    let project = look(directory).map_err(|error| look_error(&error))?;
+    let plan = kiln::plan::plan(&project, &settings);
+    Ok((project.root, plan))
+}
+
+fn settings_error(error: &SettingsError) -> CommandError {
+    let message = CommandError::from_error(Kind::User, error);
+    match error {
+        SettingsError::UnknownKey { suggestion: Some(known), .. } => message.hint(format!("did you mean `{known}`?")),
+        SettingsError::UnknownKey { known, .. } => message.hint(format!("known keys here: {}", known.join(", "))),
+        _ => message,
+    }
+}
+
+fn look_error(error: &LookError) -> CommandError {
+    CommandError::from_error(Kind::User, error)
+}
+
+/// The error for a plan with open questions; `None` if there are none.
+pub(crate) fn refuse(plan: &Plan) -> Option<CommandError> {
+    let (first, rest) = plan.questions.split_first()?;
+    // One error for each question: they have to be answered one by one anyway.
+    let messages: Vec<String> = std::iter::once(first).chain(rest).map(sentence).collect();
+    let mut error = CommandError::new(Kind::User, messages.join("\nerror: "));
+    for question in &plan.questions {
+        error.hints.extend(way_out(question));
+    }
+    Some(error)
+}
+
+fn sentence(question: &Question) -> String {
+    let place = match question.line {
+        Some(line) => format!("{}:{line}", question.path),
+        None => question.path.to_string(),
+    };
+    let listed = |names: &[String]| format!("`{}`", names.join("`, `"));
+    let service = question.service.as_deref().unwrap_or_default();
+    match &question.kind {
+        QuestionKind::WhichBinary { candidates } => {
+            format!("{place}: which binary is the service? candidates: {}", listed(candidates))
+        }
+        QuestionKind::NoBinary => format!("{place}: no binary to build: the workspace has libraries only"),
+        QuestionKind::MissingLock { expected, .. } => {
+            format!("{place}: `{expected}` is missing: without it each build could take other dependencies")
+        }
+        QuestionKind::StaleLock { dependency, .. } => format!("{place}: the lockfile does not fit the manifest: `{dependency}`"),
+        QuestionKind::WhichPackageManager { lockfiles } => {
+            format!("{place}: which package manager? found side by side: {}", listed(lockfiles))
+        }
+        QuestionKind::UnknownService { .. } => format!("{place}: nothing says where service `{service}` is"),
+        QuestionKind::NothingAt { folder, .. } => format!("{place}: nothing to build in `{folder}` for service `{service}`"),
+        QuestionKind::NoSuchBinary { wanted, candidates } if candidates.is_empty() => format!("{place}: there is no `{wanted}`"),
+        QuestionKind::NoSuchBinary { wanted, candidates } => {
+            format!("{place}: there is no `{wanted}`; there are {}", listed(candidates))
+        }
+        QuestionKind::WhichKind => format!("{place}: `{service}` could be a Rust or a Node service"),
+        QuestionKind::WhatToServe => format!("{place}: what does `{service}` serve? no bundler and no start script is known"),
+        QuestionKind::NothingFound => "nothing to build: no cargo workspace with a binary and no Node package".to_owned(),
+    }
+}
+
+fn way_out(question: &Question) -> Vec<String> {
+    let mut hints = Vec::new();
+    match &question.kind {
+        QuestionKind::MissingLock { command, .. } | QuestionKind::StaleLock { command, .. } => {
+            let folder = question.path.parent().filter(|folder| !folder.as_str().is_empty());
+            hints.push(match folder {
+                Some(folder) => format!("run `{command}` in `{folder}` and commit the lockfile"),
+                None => format!("run `{command}` and commit the lockfile"),
+            });
+        }
+        QuestionKind::UnknownService { candidates } | QuestionKind::NothingAt { candidates, .. } if !candidates.is_empty() => {
+            hints.push(format!("what can be built: {}", candidates.join(", ")));
+        }
+        QuestionKind::WhichPackageManager { .. } => {
+            hints.push("remove the lockfiles that are not in use, or set `packageManager` in package.json".to_owned());
+        }
+        QuestionKind::NothingFound => hints.push("name the repository with `--project DIR`".to_owned()),
+        _ => {}
+    }
+    if let Some(setting) = &question.setting {
+        hints.push(format!("write into kiln.toml:\n\n{}\n", indented(setting)));
+    }
+    hints
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| if line.is_empty() { String::new() } else { format!("    {line}") }).collect::<Vec<_>>().join("\n")
+}

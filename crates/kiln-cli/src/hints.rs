@@ -1,0 +1,208 @@
+//! Ways out, as data: of what an engine lacks, and of what the output of a failed step says.
+
+use kiln::engine::EngineError;
+
+use crate::error::{CommandError, Kind};
+
+/// An engine's failure as a message with its remedy.
+pub(crate) fn engine_error(error: &EngineError) -> CommandError {
+    let kind = match error {
+        EngineError::Interrupted => Kind::Interrupted,
+        EngineError::Build(_) => Kind::Build,
+        error if error.is_transient() => Kind::Transient,
+        _ => Kind::User,
+    };
+    let remedies: &[&str] = match error {
+        EngineError::DockerNotFound { .. } => {
+            &["install Docker Engine with buildx, or name the client: `KILN_DOCKER=/path/to/docker kiln build`"]
+        }
+        EngineError::NotDocker { .. } => &["kiln drives Docker's own client with buildx; `KILN_DOCKER` names another one"],
+        EngineError::NotRunning { .. } => &[
+            "start it (`systemctl start docker`, or Docker Desktop), or point `DOCKER_HOST` or `docker context use` to one that runs",
+        ],
+        EngineError::PermissionDenied { .. } => {
+            &["join the `docker` group (`sudo usermod -aG docker $USER`, then log in again), or use rootless Docker"]
+        }
+        EngineError::Unresponsive => &["see whether `docker info` answers; if not, restart the Docker daemon"],
+        EngineError::EngineTooOld { .. } => &["upgrade Docker Engine, or use a newer builder with `--builder NAME`"],
+        EngineError::BuildxMissing | EngineError::BuildxTooOld { .. } => &[
+            "install the `docker-buildx-plugin` package (Debian: `docker-buildx`), or put a newer `docker-buildx` into `~/.docker/cli-plugins`",
+        ],
+        EngineError::BuilderNotFound { .. } => {
+            &["`docker buildx ls` lists the builders; `docker buildx create --name NAME` makes one"]
+        }
+        EngineError::Registry { .. } => &[
+            "try again; if the network needs a proxy, the Docker daemon has its own settings for it",
+            "an image that is already in the engine under this name is used without asking the registry",
+        ],
+        EngineError::DiskFull { .. } => {
+            &["`docker system df` shows what takes the space; `docker buildx prune` frees the build cache"]
+        }
+        EngineError::Disconnected { .. } => {
+            &["see whether the daemon still runs (`docker info`), then build again: finished steps are cached"]
+        }
+        EngineError::Killed { .. } => &["if the machine ran out of memory, build fewer services at once: `kiln build SERVICE`"],
+        EngineError::Nonsense { .. } => {
+            &["run `docker buildx build .` by hand to see what it says; `KILN_DOCKER` names another client"]
+        }
+        EngineError::Tool { .. } => &["name a static Linux kiln with `--tool PATH` or `KILN_TOOL`"],
+        EngineError::File { .. } | EngineError::Process(_) | EngineError::Interrupted | EngineError::Build(_) => &[],
+    };
+    let command_error = CommandError::from_error(kind, error);
+    remedies.iter().fold(command_error, |error, remedy| error.hint(*remedy))
+}
+
+/// Words in the output of a failed step, and what to do about them.
+struct Symptom {
+    /// All of one of these must occur, in lower case.
+    words: &'static [&'static [&'static str]],
+    hint: &'static str,
+}
+
+const SYMPTOMS: &[Symptom] = &[
+    Symptom {
+        words: &[&["no space left on device"], &["enospc"]],
+        hint: "the disk of the Docker engine is full: `docker system df` shows what takes the space, `docker buildx prune` frees the build cache",
+    },
+    Symptom {
+        words: &[
+            &["self-signed certificate in certificate chain"],
+            &["self_signed_cert_in_chain"],
+            &["unable to get local issuer certificate"],
+            &["ssl certificate problem"],
+            &["certificate verify failed"],
+            &["invalid peer certificate"],
+            &["certificate signed by unknown authority"],
+        ],
+        hint: "the network's own certificate authority is unknown in the image: add its PEM file to `ca-certificates` in kiln.toml, then `kiln init`",
+    },
+    Symptom {
+        words: &[&["could not find directory of openssl"], &["could not find openssl"], &["openssl-sys", "pkg-config"]],
+        hint: "a crate needs OpenSSL's headers: `kiln doctor` finds such crates, or add `libssl-dev` and `pkg-config` to the service's build packages in kiln.toml",
+    },
+    Symptom {
+        words: &[
+            &["pkg-config exited with status code"],
+            &["pkg_config", "could not run"],
+            &["the system library", "was not found"],
+            &["pkg-config command could not be found"],
+        ],
+        hint: "a crate needs a system library: add its `-dev` package to the service's build packages in kiln.toml, then `kiln init`",
+    },
+    Symptom {
+        words: &[&["could not find `protoc`"], &["protoc", "not found"]],
+        hint: "a crate needs the protobuf compiler: add `protobuf-compiler` to the service's build packages in kiln.toml, then `kiln init`",
+    },
+    Symptom {
+        words: &[&["unable to find libclang"]],
+        hint: "bindgen needs libclang: add `libclang-dev` to the service's build packages in kiln.toml, then `kiln init`",
+    },
+    Symptom {
+        words: &[&["linker `cc` not found"], &["failed to find tool", "cc"], &["is `cmake` not installed"]],
+        hint: "a crate needs a C toolchain: add `build-essential` (and `cmake`) to the service's build packages in kiln.toml, then `kiln init`",
+    },
+    Symptom {
+        words: &[
+            &["sqlx_offline", "no cached data for this query"],
+            &["no cached data for this query"],
+            &["`database_url` must be set"],
+            &["set `database_url` to use query macros online"],
+        ],
+        hint: "SQLx has no data for a query: `kiln sqlx prepare` writes it (`cargo sqlx prepare --workspace` with a database), then commit `.sqlx`",
+    },
+    Symptom {
+        words: &[
+            &["npm error code eusage"],
+            &["npm err! code eusage"],
+            &["can only install packages when your package.json and package-lock.json"],
+        ],
+        hint: "package.json and its lockfile disagree: run `npm install` in the package and commit package-lock.json",
+    },
+    Symptom {
+        words: &[
+            &["err_pnpm_outdated_lockfile"],
+            &["the lockfile would have been modified by this install"],
+            &["your lockfile needs to be updated"],
+        ],
+        hint: "package.json and its lockfile disagree: run the package manager's install and commit the lockfile",
+    },
+    Symptom {
+        words: &[&["npm error code e401"], &["npm err! code e401"], &["e403", "npm"]],
+        hint: "the npm registry wants credentials: give the service a secret in kiln.toml, so that `.npmrc` or a token reaches the install step",
+    },
+    Symptom {
+        words: &[
+            &["cannot update the lock file", "--locked"],
+            &["needs to be updated but --locked was passed"],
+            &["the lock file", "--locked"],
+        ],
+        hint: "Cargo.toml and Cargo.lock disagree: run `cargo check` and commit Cargo.lock",
+    },
+    Symptom {
+        words: &[
+            &["temporary failure resolving"],
+            &["could not resolve host"],
+            &["eai_again"],
+            &["getaddrinfo enotfound"],
+            &["failed to lookup address information"],
+            &["temporary failure in name resolution"],
+            &["spurious network error"],
+            &["etimedout"],
+        ],
+        hint: "the step has no network: check the engine's DNS and proxy settings, then build again",
+    },
+    Symptom {
+        words: &[
+            &["sigkill", "rustc"],
+            &["signal: 9"],
+            &["exit code: 137"],
+            &["cannot allocate memory"],
+            &["javascript heap out of memory"],
+        ],
+        hint: "the build ran out of memory: give the engine more, or build fewer services at once: `kiln build SERVICE`",
+    },
+    Symptom {
+        words: &[&["exec format error"]],
+        hint: "a program of another platform was started: check `--platform` and the architecture of the kiln given with `--tool`",
+    },
+    Symptom {
+        words: &[&["failed to calculate checksum of ref", "not found"]],
+        hint: "the file does not exist in the build context, or the ignore file leaves it out",
+    },
+];
+
+/// Hints for the output of a failed step, the most telling first; at most two.
+pub(crate) fn of_output(text: &str) -> Vec<&'static str> {
+    let text = text.to_lowercase();
+    let fits = |symptom: &&Symptom| symptom.words.iter().any(|words| words.iter().all(|word| text.contains(word)));
+    SYMPTOMS.iter().filter(fits).map(|symptom| symptom.hint).take(2).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_symptoms_have_hints() {
+        for (text, word) in [
+            ("npm error code EUSAGE\nnpm error `npm ci` can only install packages when", "lockfile"),
+            ("error: `SQLX_OFFLINE=true` but there is no cached data for this query", "kiln sqlx prepare"),
+            ("  Could not find directory of OpenSSL installation", "libssl-dev"),
+            ("write error: No space left on device", "docker system df"),
+            ("[28] unable to get local issuer certificate", "ca-certificates"),
+            ("process did not complete successfully: exit code: 137", "memory"),
+        ] {
+            let hints = of_output(text);
+            assert!(hints.iter().any(|hint| hint.contains(word)), "{text}: {hints:?}");
+        }
+        assert!(of_output("error[E0308]: mismatched types").is_empty());
+    }
+
+    #[test]
+    fn words_are_in_lower_case() {
+        let words = SYMPTOMS.iter().flat_map(|symptom| symptom.words).copied().flatten();
+        for word in words {
+            assert_eq!(*word, word.to_lowercase());
+        }
+    }
+}

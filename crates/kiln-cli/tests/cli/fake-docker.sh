@@ -1,0 +1,41 @@
+#!/bin/bash
+# A stand-in for the docker client. `$FAKE_DOCKER` is a folder with:
+#   info.sh                      what `docker info` does
+#   build.sh                     what `docker buildx build` does, unless there is
+#   build-<service>-<variant>.sh for one image
+#   calls                        (written) one line for each call
+# Scripts can use:
+#   stream NAME [SECONDS]        print a recorded stream on stderr, with a pause after each line
+#   metadata JSON                write the metadata file
+# Only programs with absolute paths are used: PATH holds nothing but this file.
+stream() {
+  local line
+  while IFS= read -r line; do
+    printf '%s\n' "$line" >&2
+    [[ -n "${2:-}" ]] && /bin/sleep "$2"
+  done <"$FAKE_STREAMS/$1.jsonl"
+  return 0
+}
+metadata() { printf '%s' "$1" >"$metadata_file"; }
+
+printf '%s\n' "$*" >>"$FAKE_DOCKER/calls"
+case "$1 $2" in
+"info "*)
+  . "$FAKE_DOCKER/info.sh"
+  ;;
+"buildx build")
+  args=("$@")
+  for i in "${!args[@]}"; do [[ ${args[$i]} == --metadata-file ]] && metadata_file=${args[$((i + 1))]}; done
+  context=${args[-1]##*/}
+  script=$FAKE_DOCKER/build-${context%-*}.sh
+  [[ -e $script ]] || script=$FAKE_DOCKER/build.sh
+  . "$script"
+  ;;
+"image inspect")
+  echo "sha256:21bc7e6346b201985966d44c42db51925d53135a53f0523a7aeeedec08b1256a 74507777"
+  ;;
+*)
+  echo "docker: unknown command: docker $1" >&2
+  exit 125
+  ;;
+esac

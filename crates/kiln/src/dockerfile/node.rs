@@ -1,0 +1,275 @@
+//! The stages of a Node image: manifests, deps, builder, runtime (a web server or a Node process); for development the sources
+//! with the bundler's own server.
+
+use super::network::Network;
+use super::nginx;
+use super::node_manager;
+use super::rust::{finish, inside, tool_mount, tool_stage};
+use super::{Command, Copy, Dockerfile, Instruction, Mount, Run, Sharing, Stage, Word, apt};
+use crate::plan::{NodeService, Plan, Serve, Service, Variant, mounts};
+
+/// Where the context's root is in the images.
+const APP: &str = "/app";
+
+/// The Dockerfile of a variant.
+pub(super) fn dockerfile(plan: &Plan, service: &Service, node: &NodeService, variant: Variant) -> Dockerfile {
+    let stages = Stages { plan, service, node, variant, network: Network::of(service) };
+    let title = match variant {
+        Variant::Prod => "Production image: the bundle or the server, without development dependencies.",
+        Variant::Dev => "Development image: sources and all dependencies; runs the development script.",
+        Variant::Fast => "Fast image: like production, built in development mode.",
+    };
+    let mut list = vec![tool_stage(), stages.base(), stages.manifests(), stages.deps()];
+    match (variant, &node.serve) {
+        (Variant::Dev, _) => list.push(stages.dev()),
+        (_, Serve::Static { directory }) => list.extend([stages.builder(), stages.web(&inside(&stages.package(), directory))]),
+        (_, Serve::Server { command, output }) => {
+            if node.build_script.is_some() {
+                list.push(stages.builder());
+            }
+            list.extend(stages.server(command, output));
+        }
+    }
+    Dockerfile {
+        comments: vec![
+            title.to_owned(),
+            "A step runs again when its text, the step before it or the files it reads change. So dependencies are installed"
+                .to_owned(),
+            "before any source is there, and what changes most comes last.".to_owned(),
+        ],
+        args: vec![("KILN_IMAGE".to_owned(), plan.tool_image.clone())],
+        stages: list,
+    }
+}
+
+struct Stages<'a> {
+    plan: &'a Plan,
+    service: &'a Service,
+    node: &'a NodeService,
+    variant: Variant,
+    network: Network,
+}
+
+impl Stages<'_> {
+    fn base(&self) -> Stage {
+        let mut stage = Stage::new(
+            &self.service.base_images.build,
+            "base",
+            ["base: Node, the package manager, and system packages for native addons."],
+        );
+        let packages = &self.service.native_packages.build;
+        stage.instructions.extend(apt::install(
+            self.plan,
+            &self.network,
+            &self.service.base_images.build,
+            "build",
+            packages,
+            &[],
+        ));
+        if let Some(line) = self.node.manager_setup() {
+            let lines = self.network.certificate_lines().into_iter().chain([line]).collect();
+            let mounts = self.network.certificate_mounts();
+            stage.push(Instruction::Run(Run { mounts, command: Command::Shell(apt::joined(lines)) }));
+        }
+        let environment = self.node.manager.environment();
+        if !environment.is_empty() {
+            stage.push(Instruction::Env(
+                environment.iter().map(|(name, value)| ((*name).to_owned(), Word::from(*value))).collect(),
+            ));
+        }
+        stage.push(Instruction::Workdir(self.workspace()));
+        stage
+    }
+
+    fn manifests(&self) -> Stage {
+        let mut stage = Stage::new(
+            "base",
+            "manifests",
+            [
+                "manifests: the part of package.json and the lock that decides what is installed.",
+                "Runs after every edit, in milliseconds; a new version or script leaves the next stage cached.",
+            ],
+        );
+        let source = Mount::Bind { from: None, source: ".".to_owned(), target: "/src".to_owned(), writable: false };
+        let line = format!("kiln recipe npm {} --output /manifests", super::shell_word(&inside("/src", &self.node.workspace)));
+        stage.push(Instruction::Run(Run { mounts: vec![source, tool_mount()], command: Command::Shell(vec![line]) }));
+        stage
+    }
+
+    fn deps(&self) -> Stage {
+        let mut stage = Stage::new(
+            "base",
+            "deps",
+            ["deps: node_modules. Runs again when the manifests change; downloads come from the cache mount."],
+        );
+        self.install(&mut stage, false);
+        stage
+    }
+
+    fn install(&self, stage: &mut Stage, production: bool) {
+        stage.push(Instruction::Copy(Copy {
+            from: Some("manifests".to_owned()),
+            sources: vec!["/manifests/".into()],
+            destination: "./".to_owned(),
+            ..Copy::default()
+        }));
+        let mut mounts = vec![Mount::Cache {
+            id: mounts::node_packages(self.plan, self.node),
+            target: self.node.manager.cache_directory().to_owned(),
+            sharing: Sharing::Locked,
+        }];
+        mounts.extend(self.network.mounts());
+        let mut lines = self.network.lines();
+        lines.extend(node_manager::install(self.node.manager, production));
+        stage.push(Instruction::Run(Run { mounts, command: Command::Shell(apt::joined(lines)) }));
+    }
+
+    fn builder(&self) -> Stage {
+        let mut stage = Stage::new(
+            "deps",
+            "builder",
+            ["builder: the sources, bundled. Runs after every edit; the tools' own caches are mounted."],
+        );
+        let mode = if self.variant == Variant::Prod { "production" } else { "development" };
+        self.copy_sources(&mut stage);
+        for (name, default) in &self.service.build_args {
+            stage.push(Instruction::Arg(name.clone(), default.clone()));
+        }
+        stage.push(Instruction::Env(vec![("NODE_ENV".to_owned(), Word::from(mode))]));
+        for late in &self.node.late_scripts {
+            stage.push(Instruction::Workdir(inside(APP, &late.directory)));
+            let command = Command::Shell(vec![self.node.run_command(&late.script)]);
+            stage.push(Instruction::Run(Run { mounts: Vec::new(), command }));
+        }
+        if let Some(script) = &self.node.build_script {
+            stage.push(Instruction::Workdir(self.package()));
+            let mounts = self.node.tool_caches.iter().map(|folder| Mount::Cache {
+                id: mounts::node_tool(self.plan, self.service, self.variant, folder),
+                target: format!("{}/{folder}", self.package()),
+                sharing: Sharing::Locked,
+            });
+            let command = Command::Shell(vec![self.node.run_command(script)]);
+            stage.push(Instruction::Run(Run { mounts: mounts.collect(), command }));
+        }
+        stage
+    }
+
+    fn copy_sources(&self, stage: &mut Stage) {
+        stage.push(Instruction::Copy(Copy { sources: vec![".".into()], destination: APP.to_owned(), ..Copy::default() }));
+    }
+
+    /// A web server with the bundle.
+    fn web(&self, bundle: &str) -> Stage {
+        let service = self.service;
+        let mut stage = Stage::new(
+            &service.base_images.runtime,
+            "runtime",
+            ["runtime: what is shipped, a web server with the bundle. Only the last COPY runs after an edit."],
+        );
+        let port = service.port.unwrap_or(nginx::DEFAULT_PORT);
+        let text = nginx::configuration(port, &self.node.proxy);
+        stage.push(Instruction::File { destination: "/etc/nginx/conf.d/default.conf".to_owned(), text });
+        stage.push(Instruction::User(service.user.clone()));
+        stage.push(Instruction::Copy(Copy {
+            from: Some("builder".to_owned()),
+            sources: vec![format!("{bundle}/").into()],
+            destination: "/usr/share/nginx/html/".to_owned(),
+            ..Copy::default()
+        }));
+        finish(&mut stage, service, 2);
+        stage
+    }
+
+    /// A Node process with production dependencies only.
+    fn server(&self, command: &[String], output: &[camino::Utf8PathBuf]) -> Vec<Stage> {
+        let service = self.service;
+        let mut stages = Vec::new();
+        let mut runtime = Stage::new(
+            &service.base_images.runtime,
+            "runtime",
+            ["runtime: what is shipped, Node with the server and its production dependencies."],
+        );
+        runtime.instructions.extend(apt::install(
+            self.plan,
+            &self.network,
+            &service.base_images.runtime,
+            "runtime",
+            &service.native_packages.runtime,
+            &[],
+        ));
+        runtime.push(Instruction::User(service.user.clone()));
+        runtime.push(Instruction::Workdir(self.package()));
+        let from = |stage: &str, path: &str| {
+            Instruction::Copy(Copy {
+                from: Some(stage.to_owned()),
+                sources: vec![path.into()],
+                destination: path.to_owned(),
+                ..Copy::default()
+            })
+        };
+        let alone = self.node.package == self.node.workspace;
+        if alone && (!output.is_empty() || self.node.build_script.is_none()) {
+            let mut stage = Stage::new("base", "production", ["production: node_modules without development dependencies."]);
+            self.install(&mut stage, true);
+            stages.push(stage);
+            runtime.push(from("production", &self.workspace()));
+            if self.node.build_script.is_none() {
+                self.copy_sources(&mut runtime);
+            } else {
+                runtime.push(from("builder", &format!("{}/package.json", self.package())));
+                for folder in output {
+                    runtime.push(from("builder", &inside(&self.package(), folder)));
+                }
+            }
+        } else {
+            // Packages of a workspace link to each other, and each may have been built: take it as a whole.
+            let mut stage = Stage::new(
+                "builder",
+                "production",
+                ["production: the workspace as it was built, without development dependencies where the manager can prune them."],
+            );
+            if let Some(line) = node_manager::prune(self.node.manager) {
+                stage.push(Instruction::Workdir(self.workspace()));
+                stage.push(Instruction::Run(Run { mounts: Vec::new(), command: Command::Shell(vec![line]) }));
+            }
+            stages.push(stage);
+            runtime.push(from("production", APP));
+        }
+        finish(&mut runtime, service, 5);
+        runtime.push(Instruction::Cmd(command.to_vec()));
+        stages.push(runtime);
+        stages
+    }
+
+    fn dev(&self) -> Stage {
+        let mut stage = Stage::new(
+            "deps",
+            "dev",
+            [
+                "dev: sources with all dependencies; runs the development script, which watches them.",
+                "`docker compose` copies edited files into the container; see `develop` in compose.yaml.",
+            ],
+        );
+        stage.push(Instruction::Env(vec![
+            ("NODE_ENV".to_owned(), Word::from("development")),
+            ("HOST".to_owned(), Word::from("0.0.0.0")),
+        ]));
+        stage.push(Instruction::Workdir(self.package()));
+        for (name, default) in &self.service.build_args {
+            stage.push(Instruction::Arg(name.clone(), default.clone()));
+        }
+        self.copy_sources(&mut stage);
+        finish(&mut stage, self.service, 30);
+        let script = self.node.dev_script.as_ref().or(self.node.build_script.as_ref());
+        stage.push(Instruction::Cmd(node_manager::development(self.node, script.map_or("start", String::as_str))));
+        stage
+    }
+
+    fn workspace(&self) -> String {
+        inside(APP, &self.node.workspace)
+    }
+
+    fn package(&self) -> String {
+        inside(APP, &self.node.package)
+    }
+}

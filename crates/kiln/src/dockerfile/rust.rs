@@ -1,0 +1,349 @@
+//! The stages of a Rust image: chef, planner, deps, builder, runtime; for development a stage that runs from source.
+
+use camino::Utf8Path;
+
+use super::apt;
+use super::network::{Network, environment};
+use super::{Command, Copy, Dockerfile, Instruction, Mount, Run, Sharing, Stage, Word, shell_word};
+use crate::plan::{Distribution, Plan, RustService, Service, Variant, distribution, is_rust_image, mounts};
+
+/// Where a step sees the sources.
+const SOURCES: &str = "/src";
+/// `CARGO_HOME` in every stage: units are fresh only under the same one.
+const CARGO_HOME: &str = "/kiln/cargo";
+/// Where `cook` remembers units, and `compile` builds.
+const UNITS: &str = "/kiln/units";
+const TARGET: &str = "/kiln/build";
+
+/// The Dockerfile of a variant.
+pub(super) fn dockerfile(plan: &Plan, service: &Service, rust: &RustService, variant: Variant) -> Dockerfile {
+    let stages = Stages { plan, service, rust, variant, network: Network::of(service) };
+    let title = match variant {
+        Variant::Prod => "Production image: a release build on a small base, without toolchain and sources.",
+        Variant::Dev => "Development image: toolchain, tools and sources; runs from source.",
+        Variant::Fast => "Fast image: the quickest way from an edit to a running container; not optimised.",
+    };
+    let mut list = vec![stages.kiln(), stages.chef(), stages.planner(), stages.deps()];
+    match variant {
+        Variant::Dev => list.push(stages.dev()),
+        Variant::Prod | Variant::Fast => list.extend([stages.builder(), stages.runtime()]),
+    }
+    Dockerfile {
+        comments: vec![
+            title.to_owned(),
+            "A step runs again when its text, the step before it or the files it reads change. So dependencies are compiled"
+                .to_owned(),
+            "before any source is there, and what changes most comes last.".to_owned(),
+        ],
+        args: vec![("KILN_IMAGE".to_owned(), plan.tool_image.clone())],
+        stages: list,
+    }
+}
+
+struct Stages<'a> {
+    plan: &'a Plan,
+    service: &'a Service,
+    rust: &'a RustService,
+    variant: Variant,
+    network: Network,
+}
+
+impl Stages<'_> {
+    fn kiln(&self) -> Stage {
+        tool_stage()
+    }
+
+    fn chef(&self) -> Stage {
+        let mut stage = Stage::new(
+            &self.service.base_images.build,
+            "chef",
+            ["chef: the toolchain and the system packages that crates link to.", "Runs again when one of them changes."],
+        );
+        let base = &self.service.base_images.build;
+        stage.instructions.extend(apt::install(
+            self.plan,
+            &self.network,
+            base,
+            "build",
+            &self.service.native_packages.build,
+            &[],
+        ));
+        let mut rustup = Vec::new();
+        if let Some(toolchain) = &self.rust.install_toolchain {
+            rustup.push(format!("rustup toolchain install {} --profile minimal --no-self-update", shell_word(toolchain)));
+        }
+        if let Some(target) = &self.rust.target {
+            let toolchain = self.rust.install_toolchain.as_ref().map(|name| format!(" --toolchain {}", shell_word(name)));
+            rustup.push(format!("rustup target add{} {}", toolchain.unwrap_or_default(), shell_word(target)));
+        }
+        if !rustup.is_empty() {
+            let lines = self.network.certificate_lines().into_iter().chain(rustup).collect();
+            let mounts = self.network.certificate_mounts();
+            stage.push(Instruction::Run(Run { mounts, command: Command::Shell(apt::joined(lines)) }));
+        }
+        stage.push(Instruction::Comment(
+            "The same toolchain and CARGO_HOME in every stage: else cargo compiles everything twice.".to_owned(),
+        ));
+        let mut variables = vec![("CARGO_HOME".to_owned(), Word::from(CARGO_HOME))];
+        match &self.rust.install_toolchain {
+            Some(toolchain) => variables.push(("RUSTUP_TOOLCHAIN".to_owned(), Word::Literal(toolchain.clone()))),
+            None if is_rust_image(base) => {
+                variables.push(("RUSTUP_TOOLCHAIN".to_owned(), Word::Variable("RUST_VERSION".to_owned())));
+            }
+            None => {}
+        }
+        stage.push(Instruction::Env(variables));
+        stage.push(Instruction::Workdir("/kiln".to_owned()));
+        stage
+    }
+
+    fn planner(&self) -> Stage {
+        let mut stage = Stage::new(
+            "chef",
+            "planner",
+            [
+                "planner: the recipe, which is what the manifests and the lock say about dependencies, and nothing else.",
+                "Runs after every edit, in milliseconds; an equal recipe leaves the next stage cached.",
+            ],
+        );
+        let command = self.recipe("prepare", &self.sources(), &["--output /recipe.json".to_owned()]);
+        stage.push(Instruction::Run(Run {
+            mounts: vec![self.source_mount(false), tool_mount()],
+            command: Command::Shell(command),
+        }));
+        stage
+    }
+
+    fn deps(&self) -> Stage {
+        let mut stage = Stage::new(
+            "chef",
+            "deps",
+            [
+                "deps: all dependencies, compiled. Runs again when the recipe changes; the units mount then has all crates but the",
+                "changed ones, and what the recipe needs is copied into the layer, so that it is whole on a fresh machine.",
+            ],
+        );
+        stage.push(Instruction::Copy(Copy {
+            from: Some("planner".to_owned()),
+            sources: vec!["/recipe.json".into()],
+            destination: "/recipe.json".to_owned(),
+            ..Copy::default()
+        }));
+        let units = mounts::units(self.plan, self.service, self.rust, self.variant);
+        let mut mounts = vec![tool_mount(), self.cargo_mount(), locked(units, UNITS)];
+        mounts.extend(self.network.mounts());
+        let mut lines = self.network.lines();
+        lines.push("kiln recipe cook /recipe.json --output /deps".to_owned());
+        stage.push(Instruction::Run(Run { mounts, command: Command::Shell(apt::joined(lines)) }));
+        stage
+    }
+
+    fn builder(&self) -> Stage {
+        let mut stage = Stage::new(
+            "chef",
+            "builder",
+            [
+                "builder: the workspace's own crates on top of the dependencies. Runs after every edit; the target mount has what did",
+                "not change, and kiln compares contents, not times, so that it never serves something stale.",
+            ],
+        );
+        self.source_variables(&mut stage);
+        let target = mounts::target(self.plan, self.service, self.rust, self.variant);
+        let mounts = vec![self.source_mount(true), deps_mount(), tool_mount(), self.cargo_mount(), locked(target, TARGET)];
+        let mut flags = vec!["--deps /deps --output /out".to_owned()];
+        if self.variant == Variant::Fast {
+            flags[0] += " --incremental";
+        }
+        let command = self.recipe("compile", &self.sources(), &flags);
+        stage.push(Instruction::Run(Run { mounts, command: Command::Shell(command) }));
+        stage
+    }
+
+    fn runtime(&self) -> Stage {
+        let service = self.service;
+        let base = &service.base_images.runtime;
+        let mut stage = Stage::new(
+            base,
+            "runtime",
+            ["runtime: what is shipped. The steps above the first COPY run beside the build, and only once."],
+        );
+        let mut packages = vec!["ca-certificates".to_owned()];
+        packages.extend(service.native_packages.runtime.iter().filter(|name| *name != "ca-certificates").cloned());
+        stage.instructions.extend(apt::install(
+            self.plan,
+            &self.network,
+            base,
+            "runtime",
+            &packages,
+            &user_lines(&service.user, distribution(base)),
+        ));
+        // USER comes first, so that the working directory belongs to the user; what is copied belongs to root all the same.
+        stage.push(Instruction::User(service.user.clone()));
+        stage.push(Instruction::Workdir("/app".to_owned()));
+        stage.push(Instruction::Copy(Copy {
+            from: Some("builder".to_owned()),
+            sources: vec!["/out/".into()],
+            destination: "/usr/local/bin/".to_owned(),
+            ..Copy::default()
+        }));
+        finish(&mut stage, service, 5);
+        if let Some(binary) = self.rust.binaries.first() {
+            stage.push(Instruction::Entrypoint(vec![format!("/usr/local/bin/{binary}")]));
+        }
+        stage
+    }
+
+    fn dev(&self) -> Stage {
+        let service = self.service;
+        let mut stage = Stage::new(
+            "chef",
+            "dev",
+            [
+                "dev: sources, compiled dependencies and tools in one image. The container compiles what has changed and starts it, without",
+                "a network. `docker compose` copies edited files into it and restarts it; see `develop` in compose.yaml.",
+            ],
+        );
+        stage.instructions.extend(apt::install(
+            self.plan,
+            &self.network,
+            &service.base_images.build,
+            "dev",
+            &service.dev_packages,
+            &[],
+        ));
+        stage.push(Instruction::Env(vec![("CARGO_TARGET_DIR".to_owned(), Word::from(TARGET))]));
+        stage.push(Instruction::Workdir(self.sources()));
+        self.source_variables(&mut stage);
+        stage.push(Instruction::Copy(Copy { sources: vec![".".into()], destination: SOURCES.to_owned(), ..Copy::default() }));
+        stage.push(Instruction::Comment("Without cache mounts: what is compiled stays in the image.".to_owned()));
+        let command = self.recipe("compile", &self.sources(), &["--deps /deps --output /usr/local/bin".to_owned()]);
+        stage.push(Instruction::Run(Run { mounts: vec![deps_mount(), tool_mount()], command: Command::Shell(command) }));
+        finish(&mut stage, service, 60);
+        let mut command: Vec<String> = ["cargo", "run"].map(str::to_owned).to_vec();
+        command.extend(self.flags(true).iter().flat_map(|flag| flag.iter().cloned()));
+        stage.push(Instruction::Cmd(command));
+        stage
+    }
+
+    /// Variables of the steps that compile sources; declared there, so that they do not touch the dependencies.
+    fn source_variables(&self, stage: &mut Stage) {
+        if self.rust.sqlx.as_ref().is_some_and(|sqlx| sqlx.offline) {
+            stage.push(Instruction::Comment("Queries are checked against the data in `.sqlx`, without a database.".to_owned()));
+            stage.push(Instruction::Env(vec![("SQLX_OFFLINE".to_owned(), Word::from("true"))]));
+        }
+        for (name, default) in &self.service.build_args {
+            stage.push(Instruction::Arg(name.clone(), default.clone()));
+        }
+    }
+
+    /// Folder of the workspace as steps see it.
+    fn sources(&self) -> String {
+        inside(SOURCES, &self.rust.workspace)
+    }
+
+    fn profile(&self) -> &str {
+        if self.variant == Variant::Prod { &self.rust.profile } else { &self.rust.fast_profile }
+    }
+
+    /// The cargo command line, decided in the plan: each flag with its value. `cargo run` takes one binary.
+    fn flags(&self, only_first: bool) -> Vec<Vec<String>> {
+        let rust = self.rust;
+        let pair = |flag: &str, value: &str| vec![flag.to_owned(), value.to_owned()];
+        let mut flags = vec![pair("--package", &rust.package)];
+        let count = if only_first { 1 } else { rust.binaries.len() };
+        flags.extend(rust.binaries.iter().take(count).map(|binary| pair("--bin", binary)));
+        if !rust.features.is_empty() {
+            flags.push(pair("--features", &rust.features.join(",")));
+        }
+        if rust.no_default_features {
+            flags.push(vec!["--no-default-features".to_owned()]);
+        }
+        flags.push(pair("--profile", self.profile()));
+        flags.extend(rust.target.iter().map(|target| pair("--target", target)));
+        flags
+    }
+
+    fn recipe(&self, verb: &str, folder: &str, last: &[String]) -> Vec<String> {
+        let words: Vec<String> = self.flags(false).iter().flatten().map(|word| shell_word(word)).collect();
+        let mut lines = vec![format!("kiln recipe {verb} {}", shell_word(folder))];
+        lines.push(words.join(" "));
+        lines.extend_from_slice(last);
+        lines
+    }
+
+    fn source_mount(&self, writable: bool) -> Mount {
+        Mount::Bind { from: None, source: ".".to_owned(), target: SOURCES.to_owned(), writable }
+    }
+
+    fn cargo_mount(&self) -> Mount {
+        Mount::Cache { id: mounts::cargo_home(self.plan), target: CARGO_HOME.to_owned(), sharing: Sharing::Shared }
+    }
+}
+
+/// The stage that holds the `kiln` binary.
+pub(super) fn tool_stage() -> Stage {
+    Stage::new("${KILN_IMAGE}", "kiln", ["kiln: the program that cooks and compiles; mounted where it is used, in no image."])
+}
+
+/// The `kiln` binary, on the path of a step.
+pub(super) fn tool_mount() -> Mount {
+    Mount::Bind {
+        from: Some("kiln".to_owned()),
+        source: "/kiln".to_owned(),
+        target: "/usr/local/bin/kiln".to_owned(),
+        writable: false,
+    }
+}
+
+fn deps_mount() -> Mount {
+    Mount::Bind { from: Some("deps".to_owned()), source: "/deps".to_owned(), target: "/deps".to_owned(), writable: false }
+}
+
+fn locked(id: String, target: &str) -> Mount {
+    Mount::Cache { id, target: target.to_owned(), sharing: Sharing::Locked }
+}
+
+/// `base`, or a folder in it.
+pub(super) fn inside(base: &str, folder: &Utf8Path) -> String {
+    if folder == "." { base.to_owned() } else { format!("{base}/{folder}") }
+}
+
+/// What every image ends with, apart from its command.
+pub(super) fn finish(stage: &mut Stage, service: &Service, start_period: u32) {
+    for asset in &service.assets {
+        stage.push(Instruction::Copy(Copy {
+            chmod: Some("755".to_owned()),
+            sources: vec![asset.from.clone()],
+            destination: asset.to.clone(),
+            ..Copy::default()
+        }));
+    }
+    if !service.environment.is_empty() {
+        stage.push(Instruction::Env(environment(&service.environment)));
+    }
+    if let Some(port) = service.port {
+        stage.push(Instruction::Expose(port));
+    }
+    if let Some(command) = &service.health {
+        stage.push(Instruction::Healthcheck { command: command.clone(), start_period });
+    }
+}
+
+/// The shell lines that give a high numeric user a name; other users are the base image's.
+fn user_lines(user: &str, distribution: Distribution) -> Vec<String> {
+    let Some((uid, gid)) = user.split_once(':') else { return Vec::new() };
+    let (Ok(uid), Ok(gid)) = (uid.parse::<u32>(), gid.parse::<u32>()) else { return Vec::new() };
+    if !(10_000..65_534).contains(&uid) || !(10_000..65_534).contains(&gid) {
+        return Vec::new();
+    }
+    match distribution {
+        Distribution::Debian => vec![
+            format!("groupadd --gid {gid} app"),
+            format!("useradd --uid {uid} --gid {gid} --no-create-home --home-dir /app --shell /usr/sbin/nologin app"),
+        ],
+        Distribution::Alpine => {
+            vec![format!("addgroup -g {gid} app"), format!("adduser -D -H -h /app -s /sbin/nologin -u {uid} -G app app")]
+        }
+        Distribution::Bare => Vec::new(),
+    }
+}

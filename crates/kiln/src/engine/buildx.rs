@@ -1,0 +1,370 @@
+//! The engine behind `docker buildx`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::lines::Lines;
+use super::wire::Translator;
+use super::{
+    BuildRequest, BuildSecret, Engine, EngineError, EngineInfo, MINIMUM_BUILDX, MINIMUM_ENGINE, Outcome, Output, SecretSource,
+    failure, wire,
+};
+use crate::event::{BuildEvent, BuildState, StepName};
+use crate::process::{Cancel, ProcessError, Run, Stream};
+
+/// How long the engine may take to say what it is.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long it may take to tell an image's size, which is only for show.
+const INSPECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// `docker buildx`, found in `PATH` or elsewhere.
+#[derive(Debug, Clone)]
+pub struct Buildx {
+    docker: String,
+    state: Utf8PathBuf,
+    builder: Option<String>,
+    cancel: Cancel,
+}
+
+impl Buildx {
+    /// An engine that keeps context links and short-lived files below `state`, a folder of kiln's own.
+    #[must_use]
+    pub fn new(state: impl Into<Utf8PathBuf>) -> Self {
+        Self { docker: "docker".to_owned(), state: state.into(), builder: None, cancel: Cancel::new() }
+    }
+
+    /// Uses another client than `docker` in `PATH`.
+    #[must_use]
+    pub fn docker(mut self, program: impl Into<String>) -> Self {
+        self.docker = program.into();
+        self
+    }
+
+    /// Uses a builder instance other than the current one.
+    #[must_use]
+    pub fn builder(mut self, name: Option<String>) -> Self {
+        self.builder = name;
+        self
+    }
+
+    /// Ends builds when the flag is set.
+    #[must_use]
+    pub fn cancel(mut self, cancel: Cancel) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    fn command(&self, request: &BuildRequest, context: &Utf8Path, metadata: &Utf8Path) -> Run {
+        let mut run = Run::new(&self.docker)
+            .args(["buildx", "build", "--progress=rawjson", "--metadata-file"])
+            .arg(metadata)
+            .env("BUILDX_METADATA_PROVENANCE", "max")
+            .arg("--file")
+            .arg(&request.dockerfile);
+        if let Some(builder) = &self.builder {
+            run = run.args(["--builder", builder]);
+        }
+        run = match request.output {
+            // An attestation carries the time of the build: with one, an unchanged image would get a new id each time.
+            Output::Load => run.args(["--load", "--provenance=false"]).env("BUILDX_GIT_INFO", "false"),
+            Output::Push => run.arg("--push"),
+            Output::Discard => run.args(["--output=type=cacheonly", "--provenance=false"]).env("BUILDX_GIT_INFO", "false"),
+        };
+        if request.no_cache {
+            run = run.arg("--no-cache");
+        }
+        if let Some(target) = &request.target {
+            run = run.args(["--target", target]);
+        }
+        if !request.platforms.is_empty() {
+            run = run.args(["--platform", &request.platforms.join(",")]);
+        }
+        for tag in &request.tags {
+            run = run.args(["--tag", tag]);
+        }
+        for (name, value) in &request.build_args {
+            let argument = value.as_ref().map_or_else(|| name.clone(), |value| format!("{name}={value}"));
+            run = run.args(["--build-arg", &argument]);
+        }
+        for (name, directory) in &request.named_contexts {
+            run = run.args(["--build-context", &format!("{name}={directory}")]);
+        }
+        for BuildSecret { id, source } in &request.secrets {
+            let source = match source {
+                SecretSource::Environment(name) => format!("env={name}"),
+                SecretSource::File(path) => format!("src={path}"),
+            };
+            run = run.args(["--secret", &format!("id={id},{source}")]);
+        }
+        for value in &request.cache_from {
+            run = run.args(["--cache-from", value]);
+        }
+        for value in &request.cache_to {
+            run = run.args(["--cache-to", value]);
+        }
+        run.arg(context)
+    }
+
+    /// A link to the context with a basename of its own: BuildKit keeps its copy of a context under that name, and trusts size
+    /// and time stamp of the files in it, so two contexts must never share one.
+    fn link_context(&self, request: &BuildRequest) -> Result<Utf8PathBuf, EngineError> {
+        let hash = blake3::hash(request.context.as_str().as_bytes()).to_hex();
+        let link = self.state.join("contexts").join(format!("{}-{}", request.name, &hash[..12]));
+        let failed = |source| EngineError::File { path: link.clone(), source };
+        if link.read_link_utf8().is_ok_and(|target| target == request.context) {
+            return Ok(link);
+        }
+        self.directory("contexts")?;
+        match std::os::unix::fs::symlink(&request.context, &link) {
+            // Another build of the same may have made it in between, and it always points to the same place.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if link.read_link_utf8().map_err(failed)? == request.context { Ok(link) } else { Err(failed(error)) }
+            }
+            made => made.map(|()| link.clone()).map_err(failed),
+        }
+    }
+
+    fn directory(&self, name: &str) -> Result<Utf8PathBuf, EngineError> {
+        let path = self.state.join(name);
+        fs::create_dir_all(&path).map_err(|source| EngineError::File { path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    /// Id and size of a loaded image. Only for show: what goes wrong here is no error.
+    fn inspect(&self, image: &str) -> Option<(String, u64)> {
+        let run =
+            Run::new(&self.docker).args(["image", "inspect", "--format", "{{.Id}} {{.Size}}", image]).timeout(INSPECT_TIMEOUT);
+        let finished = run.output(&self.cancel).ok().filter(crate::process::Finished::success)?;
+        let (id, size) = finished.stdout.trim().split_once(' ')?;
+        Some((id.to_owned(), size.parse().ok()?))
+    }
+}
+
+impl Engine for Buildx {
+    /// One `docker info` tells everything: client, plugins, engine and storage.
+    fn check(&self) -> Result<EngineInfo, EngineError> {
+        let run = Run::new(&self.docker).args(["info", "--format", "{{json .}}"]).timeout(CHECK_TIMEOUT).capture(4 << 20);
+        let finished = run.output(&self.cancel).map_err(process_error)?;
+        let nonsense = |detail: &str| EngineError::NotDocker { program: self.docker.clone(), detail: detail.to_owned() };
+        let Ok(info) = serde_json::from_str::<Info>(finished.stdout.trim()) else {
+            return Err(failure::client_error(&finished.stderr).unwrap_or_else(|| nonsense("it does not answer `docker info`")));
+        };
+        let Some(client) = info.client_info else { return Err(nonsense("`docker info` lacks `ClientInfo`")) };
+        let buildx = client.plugins.unwrap_or_default().into_iter().find(|plugin| plugin.name == "buildx");
+        let buildx = buildx.ok_or(EngineError::BuildxMissing)?.version;
+        let needed = |(major, minor)| format!("{major}.{minor}");
+        if older(&buildx, MINIMUM_BUILDX) {
+            return Err(EngineError::BuildxTooOld { found: buildx, needed: needed(MINIMUM_BUILDX) });
+        }
+        // A remote builder works without an engine on this machine.
+        if info.server_version.is_empty() && self.builder.is_none() {
+            let words = format!("{}\n{}", info.server_errors.unwrap_or_default().join("\n"), finished.stderr);
+            let detail = words.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message").trim().to_owned();
+            return Err(failure::client_error(&words).unwrap_or(EngineError::NotRunning { detail }));
+        }
+        if older(&info.server_version, MINIMUM_ENGINE) && self.builder.is_none() {
+            return Err(EngineError::EngineTooOld { found: info.server_version, needed: needed(MINIMUM_ENGINE) });
+        }
+        let containerd_store =
+            info.driver_status.unwrap_or_default().iter().flatten().any(|word| word.starts_with("io.containerd.snapshotter"));
+        let some = |text: String| Some(text).filter(|text| !text.is_empty());
+        Ok(EngineInfo {
+            client: client.version,
+            server: some(info.server_version),
+            buildx,
+            storage_driver: some(info.driver),
+            containerd_store,
+        })
+    }
+
+    fn build(&self, request: &BuildRequest, events: &mut dyn FnMut(BuildEvent)) -> Result<Outcome, EngineError> {
+        let context = self.link_context(request)?;
+        let metadata = Temporary::new(&self.directory("run")?, &request.name);
+        let run = self.command(request, &context, &metadata.0);
+        let mut translator = Translator::new();
+        let mut state = BuildState::new();
+        let mut stdout = Vec::new();
+        let lines = Lines::of(&fs::read_to_string(&request.dockerfile).unwrap_or_default());
+        let mut emit = |event: BuildEvent| {
+            let line = match &event {
+                BuildEvent::StepFound { digest, name, .. } => {
+                    lines.find(&StepName::parse(name)).map(|line| (digest.clone(), line))
+                }
+                _ => None,
+            };
+            let lines = line.map(|line| BuildEvent::StepLines { lines: BTreeMap::from([line]) });
+            for event in std::iter::once(event).chain(lines) {
+                state.apply(&event);
+                events(event);
+            }
+        };
+        let finished = run.lines(&self.cancel, &mut |stream, line| match stream {
+            Stream::Stderr => translator.line(line, &mut emit),
+            Stream::Stdout if stdout.len() < 20 => stdout.push(line.to_owned()),
+            Stream::Stdout => {}
+        });
+        let finished = finished.map_err(process_error)?;
+        let metadata: Value =
+            fs::read(&metadata.0).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null);
+        correct_lines(&wire::step_lines(&metadata), &lines, &mut state, events);
+        if let Some(signal) = finished.signal {
+            return Err(EngineError::Killed { program: self.docker.clone(), signal });
+        }
+        if !finished.success() {
+            for line in &stdout {
+                state.apply(&BuildEvent::Text { line: line.clone() });
+            }
+            return Err(failure::build_error(&state));
+        }
+        if translator.progress_lines() == 0 {
+            let detail = state.text.last().or_else(|| stdout.last().cloned()).unwrap_or_else(|| "nothing at all".to_owned());
+            return Err(EngineError::Nonsense { program: self.docker.clone(), detail });
+        }
+        let digest = |key: &str| metadata.get(key).and_then(Value::as_str).map(str::to_owned);
+        let mut outcome = Outcome { id: digest("containerimage.digest"), size: None };
+        if request.output == Output::Load
+            && let Some((id, size)) = request.tags.first().or(outcome.id.as_ref()).and_then(|image| self.inspect(image))
+        {
+            outcome = Outcome { id: Some(id), size: Some(size) };
+        }
+        Ok(outcome)
+    }
+}
+
+fn process_error(error: ProcessError) -> EngineError {
+    match error {
+        ProcessError::NotFound { program } => EngineError::DockerNotFound { program },
+        ProcessError::Cancelled { .. } => EngineError::Interrupted,
+        ProcessError::TimedOut { .. } => EngineError::Unresponsive,
+        error => EngineError::Process(error),
+    }
+}
+
+/// Says where steps stand now that the engine told, and calls those by their names that another build had named.
+fn correct_lines(told: &BTreeMap<String, u32>, lines: &Lines, state: &mut BuildState, events: &mut dyn FnMut(BuildEvent)) {
+    let mut corrections = Vec::new();
+    let mut moved = BTreeMap::new();
+    for (digest, line) in told {
+        let Some(step) = state.step(digest) else { continue };
+        // Stages share the step of one base image, so its name says more than the line, if it is a name of this build.
+        if step.name.is_from() && step.line.is_some() {
+            continue;
+        }
+        if let Some(name) = lines.correct(&step.name, *line) {
+            corrections.push(BuildEvent::StepFound { digest: digest.clone(), name, inputs: step.inputs.clone() });
+        }
+        if step.line != Some(*line) {
+            moved.insert(digest.clone(), *line);
+        }
+    }
+    if !moved.is_empty() {
+        corrections.push(BuildEvent::StepLines { lines: moved });
+    }
+    for event in corrections {
+        state.apply(&event);
+        events(event);
+    }
+}
+
+/// A file that goes when the build is over.
+#[derive(Debug)]
+struct Temporary(Utf8PathBuf);
+
+impl Temporary {
+    fn new(directory: &Utf8Path, name: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self(directory.join(format!("{}-{number}-{name}.json", std::process::id())))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Info {
+    #[serde(default)]
+    server_version: String,
+    #[serde(default)]
+    driver: String,
+    driver_status: Option<Vec<Vec<String>>>,
+    server_errors: Option<Vec<String>>,
+    client_info: Option<ClientInfo>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ClientInfo {
+    #[serde(default)]
+    version: String,
+    plugins: Option<Vec<Plugin>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Plugin {
+    name: String,
+    #[serde(default)]
+    version: String,
+}
+
+/// Whether a version such as `v0.17.1` or `28.5.2+dfsg4` is older than another. One without numbers (a development build) is not.
+fn older(version: &str, than: (u32, u32)) -> bool {
+    let mut numbers = version.trim_start_matches('v').split(|character: char| !character.is_ascii_digit()).map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < than,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared() {
+        for (version, expected) in [
+            ("0.17.0", false),
+            ("v0.16.2", true),
+            ("0.29.1+ds1", false),
+            ("1.0.0-rc1", false),
+            ("0.9.1-docker", true),
+            ("master", false),
+            ("", false),
+        ] {
+            assert_eq!(older(version, MINIMUM_BUILDX), expected, "{version}");
+        }
+        assert!(older("20.10.24+dfsg1", MINIMUM_ENGINE) && !older("28.5.2+dfsg4", MINIMUM_ENGINE));
+    }
+
+    #[test]
+    fn the_context_link_is_unique_and_stable() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let engine = Buildx::new(root.join("state"));
+        let request = |name: &str, context: &str| BuildRequest {
+            name: name.to_owned(),
+            context: root.join(context),
+            ..BuildRequest::default()
+        };
+        let links: Vec<_> = [("api-prod", "a/app"), ("api-dev", "a/app"), ("api-prod", "b/app"), ("api-prod", "a/app")]
+            .into_iter()
+            .map(|(name, context)| engine.link_context(&request(name, context)).unwrap())
+            .collect();
+        assert_eq!(links[0], links[3]);
+        let names: std::collections::BTreeSet<_> = links.iter().map(|link| link.file_name().unwrap()).collect();
+        assert_eq!(names.len(), 3);
+        assert_eq!(links[0].read_link_utf8().unwrap(), root.join("a/app"));
+    }
+}

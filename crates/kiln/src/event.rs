@@ -1,1 +1,0 @@
-//! What happens during a build: the only link between an engine and its readers.

@@ -1,0 +1,78 @@
+//! What is checked out, read from git's files: starting git would cost more than the answer is worth.
+
+use std::fs;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+/// The commit that is checked out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitHead {
+    /// Its hash.
+    pub commit: String,
+    /// The branch, unless the head is detached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+}
+
+/// The head of the repository that holds a folder, if there is one and it is of a form that can be read without git.
+#[must_use]
+pub fn git_head(folder: &Utf8Path) -> Option<GitHead> {
+    let git = folder.ancestors().map(|folder| folder.join(".git")).find(|path| path.exists())?;
+    let git = if git.is_dir() { git } else { pointed(&git, "gitdir: ")? };
+    let common = pointed(&git.join("commondir"), "").unwrap_or_else(|| git.clone());
+    let head = read(&git.join("HEAD"))?;
+    let Some(reference) = head.strip_prefix("ref: ") else { return Some(GitHead { commit: head, branch: None }) };
+    let branch = reference.strip_prefix("refs/heads/").map(str::to_owned);
+    let loose = read(&git.join(reference)).or_else(|| read(&common.join(reference)));
+    let packed = || {
+        let packed = read(&common.join("packed-refs"))?;
+        packed
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .find(|(_, name)| *name == reference)
+            .map(|(commit, _)| commit.to_owned())
+    };
+    let commit = loose.or_else(packed)?;
+    commit.chars().all(|character| character.is_ascii_hexdigit()).then_some(GitHead { commit, branch })
+}
+
+/// A path that a file holds, relative to the file's folder.
+fn pointed(file: &Utf8Path, prefix: &str) -> Option<Utf8PathBuf> {
+    Some(file.parent()?.join(read(file)?.strip_prefix(prefix)?))
+}
+
+fn read(path: &Utf8Path) -> Option<String> {
+    fs::read_to_string(path).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loose_packed_detached_and_worktree_heads_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let head =
+            |commit: &str, branch: Option<&str>| Some(GitHead { commit: commit.to_owned(), branch: branch.map(str::to_owned) });
+        write("a/.git/HEAD", "ref: refs/heads/main\n");
+        write("a/sub/file", "");
+        assert_eq!(git_head(&root.join("a/sub")), None);
+        write("a/.git/packed-refs", "# pack-refs with: peeled\nabc1 refs/heads/main\n");
+        assert_eq!(git_head(&root.join("a/sub")), head("abc1", Some("main")));
+        write("a/.git/refs/heads/main", "def2\n");
+        assert_eq!(git_head(&root.join("a")), head("def2", Some("main")));
+        write("a/.git/worktrees/w/HEAD", "ref: refs/heads/main\n");
+        write("a/.git/worktrees/w/commondir", "../..\n");
+        write("w/.git", &format!("gitdir: {root}/a/.git/worktrees/w\n"));
+        assert_eq!(git_head(&root.join("w")), head("def2", Some("main")));
+        write("a/.git/HEAD", "0123\n");
+        assert_eq!(git_head(&root.join("a")), head("0123", None));
+    }
+}

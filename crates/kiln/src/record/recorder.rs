@@ -1,0 +1,128 @@
+//! Writes a record while a build goes on.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{End, Header, Line, Place, RecordError, StepRecord, files};
+use crate::event::{BuildEvent, BuildState, Step, StepKind, StepStatus};
+
+/// How many lines of a failed step's output are kept.
+const LOG_LINES: usize = 100;
+
+/// A record being written.
+#[derive(Debug)]
+pub struct Recorder {
+    path: Utf8PathBuf,
+    file: File,
+    header: Header,
+    written: BTreeMap<usize, StepRecord>,
+}
+
+impl Recorder {
+    /// Begins a record in a folder, which is made if need be.
+    ///
+    /// # Errors
+    /// [`RecordError::File`].
+    pub fn create(folder: &Utf8Path, header: Header) -> Result<Self, RecordError> {
+        fs::create_dir_all(folder).map_err(|source| RecordError::File { path: folder.to_owned(), source })?;
+        let mut number = 0;
+        let (path, file) = loop {
+            let path = folder.join(files::file_name(&header, number));
+            match OpenOptions::new().append(true).create_new(true).open(&path) {
+                Ok(file) => break (path, file),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && number < 100 => number += 1,
+                Err(source) => return Err(RecordError::File { path, source }),
+            }
+        };
+        let mut recorder = Self { path, file, header: header.clone(), written: BTreeMap::new() };
+        recorder.write(&Line::Header(header))?;
+        Ok(recorder)
+    }
+
+    /// Where the record is.
+    #[must_use]
+    pub fn path(&self) -> &Utf8Path {
+        &self.path
+    }
+
+    /// Takes in an event, together with the state that it led to.
+    ///
+    /// # Errors
+    /// [`RecordError::File`].
+    pub fn observe(&mut self, state: &BuildState, event: &BuildEvent) -> Result<(), RecordError> {
+        let BuildEvent::StepFinished { digest, .. } = event else { return Ok(()) };
+        let Some(number) = state.steps().iter().position(|step| step.digest == *digest) else { return Ok(()) };
+        let step = &state.steps()[number];
+        self.step(state, number, step.status())
+    }
+
+    /// Ends the record: what is new about steps, then how the build ended.
+    ///
+    /// # Errors
+    /// [`RecordError::File`].
+    pub fn finish(mut self, state: &BuildState, end: End) -> Result<(), RecordError> {
+        let succeeded = end.ending == super::Ending::Succeeded;
+        for (number, step) in state.steps().iter().enumerate() {
+            self.step(state, number, step.final_status(succeeded))?;
+        }
+        self.write(&Line::End(end))
+    }
+
+    fn step(&mut self, state: &BuildState, number: usize, status: StepStatus) -> Result<(), RecordError> {
+        let record = compact(state, number, status, &self.header);
+        if self.written.get(&number) == Some(&record) {
+            return Ok(());
+        }
+        self.write(&Line::Step(record.clone()))?;
+        self.written.insert(number, record);
+        Ok(())
+    }
+
+    fn write(&mut self, line: &Line) -> Result<(), RecordError> {
+        let failed = |source| RecordError::File { path: self.path.clone(), source };
+        let mut bytes = serde_json::to_vec(line).map_err(|error| failed(error.into()))?;
+        bytes.push(b'\n');
+        // One write for each line: a record that is cut off is cut between lines.
+        self.file.write_all(&bytes).map_err(failed)
+    }
+}
+
+/// Three decimals: a millisecond is finer than anything a build step can be asked for.
+fn rounded(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}
+
+fn compact(state: &BuildState, number: usize, status: StepStatus, header: &Header) -> StepRecord {
+    let step: &Step = &state.steps()[number];
+    let place = match &step.name.kind {
+        StepKind::Stage { platform, index, total, .. } => Some(Place {
+            platform: platform.clone(),
+            stage: step.name.stage().unwrap_or_default().to_owned(),
+            index: *index,
+            total: *total,
+            instruction: step.name.text.clone(),
+            line: step.line,
+        }),
+        _ => None,
+    };
+    let number_of = |digest: &String| state.steps().iter().position(|step| step.digest == *digest);
+    let last = step.intervals.iter().filter_map(|(_, end)| *end).max();
+    let failed = status == StepStatus::Failed;
+    let log: Vec<String> = if failed { step.log.lines().collect() } else { Vec::new() };
+    StepRecord {
+        step: number,
+        name: step.name.to_string(),
+        place,
+        status,
+        seconds: rounded(last.map_or(0.0, |last| step.seconds(last))),
+        begin: step.intervals.first().map(|(begin, _)| rounded(begin.duration_since(header.started).as_secs_f64())),
+        inputs: step.inputs.iter().filter_map(number_of).collect(),
+        bytes: step.bytes(),
+        error: step.error.clone().filter(|_| failed),
+        log: log[log.len().saturating_sub(LOG_LINES)..].to_vec(),
+        cargo: step.cargo.clone(),
+    }
+}

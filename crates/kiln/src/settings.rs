@@ -1,1 +1,0 @@
-//! `kiln.toml`: what a person decided, typed, each value with the line it stands on.

@@ -200,14 +200,18 @@ impl Guard<'_> {
     fn see<'a>(&'a self, change: &'a Change, locals: &[Local]) -> Seen<'a> {
         let path = &change.path;
         let owner = self.packages.owner(path);
-        let claimed_by = |local: &Local| local.files.contains(path);
+        let by_script =
+            |local: &Local| local.kind == Some(UnitKind::RunScript) && path.ancestors().any(|above| local.files.contains(above));
+        let claimed_by = |local: &Local| local.files.contains(path) || by_script(local);
+        let of_owner = |local: &&Local| local.folder.as_deref() == owner;
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         Seen {
             change,
             owner,
             shared: owner.is_none_or(|owner| self.packages.contains_others(owner)),
-            claimed_in_owner: locals.iter().any(|local| claimed_by(local) && local.folder.as_deref() == owner),
-            claimed: locals.iter().any(claimed_by),
+            claimed_in_owner: locals.iter().filter(of_owner).any(claimed_by),
+            claimed_by_script: locals.iter().filter(of_owner).any(by_script),
+            claimed: locals.iter().any(|local| local.files.contains(path) || by_script(local) && !self.is_broad(path, local)),
             rust: path.extension().is_some_and(|extension| extension == "rs"),
             kind: match name {
                 "Cargo.lock" => PathKind::Lock,
@@ -218,6 +222,11 @@ impl Guard<'_> {
                 _ => PathKind::Other,
             },
         }
+    }
+
+    /// Whether a script watches the path only because it watches a folder with packages in it.
+    fn is_broad(&self, path: &Path, local: &Local) -> bool {
+        path.ancestors().filter(|above| local.files.contains(*above)).all(|above| self.packages.any_below(above))
     }
 
     /// Files that tell nothing: git's bookkeeping, and vendored packages, which cargo checks by itself.
@@ -252,7 +261,7 @@ impl Guard<'_> {
             PathKind::Harmless => return Concern::None,
             // cargo reads these itself; only a script that declares nothing may look at them too.
             PathKind::Lock => return if local.watches_package { Concern::Undeclared } else { Concern::None },
-            PathKind::Manifest if own => return Concern::Undeclared,
+            PathKind::Manifest if own && self.packages.changed_silently(path) => return Concern::Undeclared,
             PathKind::Manifest => {
                 let above = path.parent().is_some_and(|parent| folder.starts_with(parent));
                 return if local.watches_package && above { Concern::Undeclared } else { Concern::None };
@@ -265,7 +274,10 @@ impl Guard<'_> {
         }
         if own {
             return match (seen.claimed_in_owner, seen.rust, local.kind) {
-                (false, _, _) | (true, false, Some(UnitKind::Compile)) => Concern::Undeclared,
+                (false, _, _) => Concern::Undeclared,
+                // The script runs again, and all that depends on it is compiled.
+                (true, false, Some(UnitKind::Compile)) if seen.claimed_by_script => Concern::Declared,
+                (true, false, Some(UnitKind::Compile)) => Concern::Undeclared,
                 _ => Concern::None,
             };
         }
@@ -297,7 +309,11 @@ struct Seen<'a> {
     owner: Option<&'a Path>,
     /// It lies outside every package, or in one that contains others.
     shared: bool,
+    /// A unit of that package declared it.
     claimed_in_owner: bool,
+    /// The build script of that package declared it.
+    claimed_by_script: bool,
+    /// Any local unit declared it.
     claimed: bool,
     rust: bool,
     kind: PathKind,
@@ -311,3 +327,6 @@ enum PathKind {
     Harmless,
     Other,
 }
+
+#[cfg(test)]
+mod tests;

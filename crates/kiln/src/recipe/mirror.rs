@@ -157,7 +157,7 @@ impl Plan {
         for (name, entry) in ledger.files.iter().filter(|(_, entry)| entry.node != Node::Folder) {
             let path = path_of(name);
             let there = existing.get(name).map(|(_, metadata)| metadata);
-            if matches!(present(&mirror.join(&path), there, entry)?, Present::Different) {
+            if matches!(present(&mirror.join(&path), there, &entry.node, Some(entry.time))?, Present::Different) {
                 changes.push(Change { path: path.clone(), kind: ChangeKind::Drifted });
             }
             if !plan.nodes.contains_key(name) {
@@ -168,13 +168,14 @@ impl Plan {
             let path = path_of(name);
             let known = ledger.files.get(name);
             let same = known.is_some_and(|entry| entry.node == *node);
-            if !same && *node != Node::Folder {
+            // Folders come and go with what is in them; one that was something else is a change.
+            if !same && (*node != Node::Folder || known.is_some()) {
                 let kind = if known.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
                 changes.push(Change { path: path.clone(), kind });
             }
             let there = existing.get(name).map(|(_, metadata)| metadata);
-            let time = known.filter(|_| same).map_or(0, |entry| entry.time);
-            match present(&mirror.join(&path), there, &Entry { node: node.clone(), time })? {
+            let time = known.filter(|_| same).map(|entry| entry.time);
+            match present(&mirror.join(&path), there, node, time)? {
                 Present::Equal(time) => {
                     plan.times.insert(name.clone(), time);
                 }
@@ -263,18 +264,18 @@ enum Present {
     Different,
 }
 
-/// Whether the mirror has an entry. The contents are only compared if the time is not the recorded one: then the build wrote the
-/// file, or an earlier run that was killed.
-fn present(path: &Path, there: Option<&fs::Metadata>, entry: &Entry) -> Result<Present, StepError> {
+/// Whether the mirror has a node. `recorded` is the time at which it was known to have it: contents are compared if that is
+/// another one or none, for then the build wrote the file, or an earlier run that was killed.
+fn present(path: &Path, there: Option<&fs::Metadata>, node: &Node, recorded: Option<u64>) -> Result<Present, StepError> {
     let Some(metadata) = there else { return Ok(Present::Different) };
-    let equal = match &entry.node {
+    let equal = match node {
         Node::Folder => metadata.is_dir(),
         Node::Link { to } => metadata.is_symlink() && key(&fs::read_link(path).at("read", path)?) == *to,
         Node::File { size, mode, .. } => {
             let time = nanoseconds(metadata);
             let alike = metadata.is_file() && metadata.len() == *size && metadata.mode() & 0o777 == *mode;
             // A time in the future would confuse cargo.
-            return Ok(if alike && (time == entry.time || time <= now() && describe(path, metadata)? == entry.node) {
+            return Ok(if alike && (recorded == Some(time) || time <= now() && describe(path, metadata)? == *node) {
                 Present::Equal(time)
             } else {
                 Present::Different
@@ -386,3 +387,6 @@ fn set_nanoseconds(path: &Path, nanoseconds: u64) -> Result<(), StepError> {
     let file = File::open(path).at("read", path)?;
     file.set_times(FileTimes::new().set_modified(time(nanoseconds))).at("set the time of", path)
 }
+
+#[cfg(test)]
+mod tests;

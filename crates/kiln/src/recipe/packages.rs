@@ -14,6 +14,8 @@ use toml_edit::{DocumentMut, Item, TableLike};
 pub(super) struct Packages {
     by_folder: BTreeMap<PathBuf, Package>,
     vendored: BTreeSet<PathBuf>,
+    /// Manifests in which something changed that cargo does not read.
+    silent: BTreeSet<PathBuf>,
 }
 
 /// What is known about a package.
@@ -35,16 +37,19 @@ impl Packages {
             if file.ends_with(".cargo-checksum.json") {
                 packages.vendored.insert(folder);
             } else if file.ends_with("Cargo.toml") {
+                let mut unread = BTreeSet::new();
                 for root in roots {
-                    let Some(document) =
-                        fs::read_to_string(root.join(file)).ok().and_then(|text| text.parse::<DocumentMut>().ok())
-                    else {
-                        continue;
-                    };
+                    let text = fs::read_to_string(root.join(file)).ok();
+                    let document = text.and_then(|text| text.parse::<DocumentMut>().ok());
+                    unread.insert(document.as_ref().map(unread_by_cargo));
+                    let Some(document) = document else { continue };
                     if let Some(workspace) = document.get("workspace").and_then(Item::as_table_like) {
                         shared_sqlx.extend(sqlx_names(workspace));
                     }
                     documents.push((folder.clone(), document));
+                }
+                if unread.len() > 1 {
+                    packages.silent.insert(file.clone());
                 }
             }
         }
@@ -84,6 +89,18 @@ impl Packages {
         self.vendored.contains(folder)
     }
 
+    /// Whether something changed in a manifest that cargo does not read, but a macro or a build script may.
+    #[must_use]
+    pub(super) fn changed_silently(&self, manifest: &Path) -> bool {
+        self.silent.contains(manifest)
+    }
+
+    /// Whether a folder is a package's or has packages below it.
+    #[must_use]
+    pub(super) fn any_below(&self, folder: &Path) -> bool {
+        self.by_folder.keys().any(|other| other.starts_with(folder))
+    }
+
     /// Whether other packages lie below a package's folder.
     #[must_use]
     pub(super) fn contains_others(&self, folder: &Path) -> bool {
@@ -95,6 +112,35 @@ impl Packages {
     pub(super) fn uses_sqlx(&self, folder: &Path) -> bool {
         self.by_folder.get(folder).is_some_and(|package| package.sqlx)
     }
+}
+
+/// The tables of a manifest that cargo reads: they decide fingerprints.
+const READ_BY_CARGO: &[&str] = &[
+    "badges",
+    "bench",
+    "bin",
+    "build-dependencies",
+    "cargo-features",
+    "dependencies",
+    "dev-dependencies",
+    "example",
+    "features",
+    "lib",
+    "lints",
+    "package",
+    "patch",
+    "profile",
+    "replace",
+    "target",
+    "test",
+    "workspace",
+];
+
+/// The rest of a manifest, as text.
+fn unread_by_cargo(document: &DocumentMut) -> String {
+    let metadata = ["package", "workspace"].iter().filter_map(|table| document.get(table)?.get("metadata"));
+    let others = document.iter().filter(|(key, _)| !READ_BY_CARGO.contains(key)).map(|(_, item)| item);
+    metadata.chain(others).map(ToString::to_string).collect()
 }
 
 /// Names under which a manifest's tables know SQLx.

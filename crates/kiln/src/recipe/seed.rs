@@ -302,3 +302,6 @@ pub(super) fn own(layer: &Layer, target: &Path, record: &mut Record) -> Result<(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,12 +97,15 @@ pub(super) fn export(home: &Path, output: &Path, wanted: &Wanted) -> Result<Vec<
     Ok(files)
 }
 
-/// Files of a git folder that tell when and how it was made, not what is in it.
+/// Files of a git folder that tell when and how it was fetched, not what is in it. cargo finds a locked revision by its objects,
+/// and needs no reference to it.
 fn volatile(path: &Path) -> bool {
     let text = path.to_string_lossy();
-    let in_git = text.contains("/git/db/") || text.contains("/.git/");
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    in_git && (matches!(name, "index" | "FETCH_HEAD" | "ORIG_HEAD") || name.ends_with(".sample") || text.contains("/logs/"))
+    let database = text.contains("/git/db/");
+    let by_name = matches!(name, "index" | "FETCH_HEAD" | "ORIG_HEAD" | "logs") || name.ends_with(".sample");
+    (database || text.contains("/.git/")) && (by_name || text.contains("/logs/"))
+        || database && (text.contains("/refs/remotes") || text.contains("/refs/commit") || name == "packed-refs")
 }
 
 /// Adds the sources of a layer that a `CARGO_HOME` lacks; gives how many files were added.

@@ -136,7 +136,7 @@ impl Tree {
         )
         .unwrap();
         if let Some(writer) = self.writer {
-            write!(text, "writer {}\n", writer * 10).unwrap();
+            writeln!(text, "writer {}", writer * 10).unwrap();
         }
         text
     }
@@ -170,7 +170,7 @@ impl Tree {
         add("first/src/lib.rs", FIRST.to_owned());
         add("first/src/value.rs", format!("pub const VALUE: usize = {};\n", self.value));
         add("first/src/shared.rs", "-> ../../shared/shared.rs".to_owned());
-        let extra = if self.extra % 2 == 0 { "first/src/extra.rs" } else { "first/src/extra/mod.rs" };
+        let extra = if self.extra.is_multiple_of(2) { "first/src/extra.rs" } else { "first/src/extra/mod.rs" };
         add(extra, format!("pub const EXTRA: usize = {};\n", self.extra));
         add("first/data/a.txt", self.included.to_string());
         add("first/templates/t.txt", self.template.to_string());

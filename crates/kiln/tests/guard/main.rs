@@ -4,6 +4,8 @@
 //! The fixture needs no registry. A model knows what the program must print; now and then a clean build is asked, too. The
 //! randomized test prints its seed; `GUARD_STEPS` and `GUARD_SEED` make it longer or repeat it.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 mod fixture;
 mod world;
 

@@ -207,7 +207,7 @@ impl World {
             let shift = |value: &mut serde_json::Value| {
                 let time = value.as_u64().unwrap();
                 if time > 0 {
-                    *value = (if ahead { time + nanoseconds } else { time - nanoseconds }).into();
+                    *value = (if ahead { time + nanoseconds } else { time.saturating_sub(nanoseconds) }).into();
                 }
             };
             shift(&mut value["latest"]);

@@ -44,13 +44,13 @@ impl<'a> Plain<'a> {
             (StepKind::Stage { .. }, StepStatus::Ran) => format!("done    {}", seconds(time)),
             (StepKind::Stage { .. }, StepStatus::Failed) => format!("failed  after {}", seconds(time)),
             (_, StepStatus::Failed) => {
-                self.line(views, index, &format!("{}  failed after {}", cut(&step.name.text, WIDTH), seconds(time)));
+                self.line(views, index, &format!("{}  failed after {}", cut(&step.name.to_string(), WIDTH), seconds(time)));
                 return;
             }
             (_, StepStatus::Ran | StepStatus::Cached) if time < WORTH_A_LINE => return,
             (_, _) => {
                 let sent = if step.bytes() > 0 { format!("  {}", bytes(step.bytes())) } else { String::new() };
-                self.line(views, index, &format!("{}  {}{sent}", cut(&step.name.text, WIDTH), seconds(time)));
+                self.line(views, index, &format!("{}  {}{sent}", cut(&step.name.to_string(), WIDTH), seconds(time)));
                 return;
             }
         };

@@ -10,7 +10,7 @@ use super::{
     BaseImages, DEFAULT_RUNTIME_IMAGE, NativePackages, Question, QuestionKind, RustService, Service, ServiceFiles, ServiceKind,
     Source, ignore, images,
 };
-use crate::project::cargo::{CargoPackage, CargoWorkspace, DependencySource};
+use crate::project::cargo::{CargoPackage, CargoWorkspace, DependencySource, Distribution as Family, native_needs};
 use crate::settings::ServiceSettings;
 
 /// A workspace with its place in the repository.
@@ -244,11 +244,7 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore
         fast_linker: None,
     };
 
-    let native_packages = NativePackages {
-        build: added(&[], &settings.apt),
-        runtime: added(&[], &settings.runtime_apt),
-        wanted_by: BTreeMap::new(),
-    };
+    let native_packages = native_packages(place, choice, settings, &base_images, &mut sources);
     let facts = ignore::IgnoreFacts {
         cargo: Some(rust.workspace.clone()),
         test_folders: ignore::test_folders(workspace, &rust.workspace),
@@ -289,6 +285,39 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore
 
 /// A debugger, and what one misses first in a shell of a slim image.
 const DEV_PACKAGES: [&str; 4] = ["gdb", "git", "less", "procps"];
+
+/// The system packages that the crates want, named for each image's distribution, and those of the settings.
+fn native_packages(
+    place: Place<'_>,
+    choice: &Choice<'_>,
+    settings: &ServiceSettings,
+    images: &BaseImages,
+    sources: &mut BTreeMap<String, Source>,
+) -> NativePackages {
+    let needs = |image: &str| match images::distribution(image) {
+        images::Distribution::Debian => native_needs(place.workspace, &choice.package.name, Family::Debian),
+        images::Distribution::Alpine => native_needs(place.workspace, &choice.package.name, Family::Alpine),
+        images::Distribution::Bare => Vec::new(),
+    };
+    let (build, runtime) = (needs(&images.build), needs(&images.runtime));
+    let mut wanted_by: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut collect = |list: Vec<(String, Vec<String>)>| {
+        let mut all = BTreeSet::new();
+        for (krate, packages) in list.into_iter().filter(|(_, packages)| !packages.is_empty()) {
+            all.extend(packages.iter().cloned());
+            wanted_by.entry(krate).or_default().extend(packages);
+        }
+        all.into_iter().collect::<Vec<String>>()
+    };
+    let build = collect(build.into_iter().map(|need| (need.krate, need.build)).collect());
+    let runtime = collect(runtime.into_iter().map(|need| (need.krate, need.runtime)).collect());
+    for (key, list) in [("apt", &build), ("runtime-apt", &runtime)] {
+        if !list.is_empty() {
+            sources.insert(key.to_owned(), Source::Detected { path: join(place.folder, Utf8Path::new("Cargo.lock")) });
+        }
+    }
+    NativePackages { build: added(&build, &settings.apt), runtime: added(&runtime, &settings.runtime_apt), wanted_by }
+}
 
 /// The nearest folder that holds everything cargo reads: the workspace, path dependencies and patches outside of it, the toolchain
 /// file and cargo's configuration above it. Relative to the project root.

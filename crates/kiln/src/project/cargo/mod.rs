@@ -11,6 +11,7 @@ mod document;
 mod error;
 mod find;
 mod graph;
+mod includes;
 mod inherit;
 mod load;
 mod locate;
@@ -21,6 +22,8 @@ mod native;
 mod package;
 pub(crate) mod paths;
 mod query;
+mod sources;
+mod sqlx;
 mod targets;
 
 use std::collections::BTreeMap;
@@ -31,8 +34,10 @@ use serde::Serialize;
 pub use error::CargoError;
 pub use find::{Found, find};
 pub use graph::LockGraph;
+pub use includes::included_paths;
 pub use lock_check::{Disagreement, DisagreementKind};
 pub use native::{Distribution, NativeNeed, native_needs};
+pub use sqlx::{SqlxUse, sqlx_use};
 
 /// A cargo workspace, or a package on its own.
 #[derive(Debug, Clone, Serialize)]

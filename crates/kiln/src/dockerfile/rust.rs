@@ -14,6 +14,8 @@ const CARGO_HOME: &str = "/kiln/cargo";
 /// Where `cook` remembers units, and `compile` builds.
 const UNITS: &str = "/kiln/units";
 const TARGET: &str = "/kiln/build";
+/// Where the development image has its sources and what is compiled of them.
+const DEV: &str = "/app";
 
 /// The Dockerfile of a variant.
 pub(super) fn dockerfile(plan: &Plan, service: &Service, rust: &RustService, variant: Variant) -> Dockerfile {
@@ -107,10 +109,7 @@ impl Stages<'_> {
             ],
         );
         let command = self.recipe("prepare", &self.sources(), &["--output /recipe.json".to_owned()]);
-        stage.push(Instruction::Run(Run {
-            mounts: vec![self.source_mount(false), tool_mount()],
-            command: Command::Shell(command),
-        }));
+        stage.push(Instruction::Run(Run { mounts: vec![self.source_mount(), tool_mount()], command: Command::Shell(command) }));
         stage
     }
 
@@ -149,7 +148,7 @@ impl Stages<'_> {
         );
         self.source_variables(&mut stage);
         let target = mounts::target(self.plan, self.service, self.rust, self.variant);
-        let mounts = vec![self.source_mount(true), deps_mount(), tool_mount(), self.cargo_mount(), locked(target, TARGET)];
+        let mounts = vec![self.source_mount(), deps_mount(), tool_mount(), self.cargo_mount(), locked(target, TARGET)];
         let mut flags = vec!["--deps /deps --output /out".to_owned()];
         if self.variant == Variant::Fast {
             flags[0] += " --incremental";
@@ -211,13 +210,17 @@ impl Stages<'_> {
             &service.dev_packages,
             &[],
         ));
-        stage.push(Instruction::Env(vec![("CARGO_TARGET_DIR".to_owned(), Word::from(TARGET))]));
-        stage.push(Instruction::Workdir(self.sources()));
         self.source_variables(&mut stage);
-        stage.push(Instruction::Copy(Copy { sources: vec![".".into()], destination: SOURCES.to_owned(), ..Copy::default() }));
-        stage.push(Instruction::Comment("Without cache mounts: what is compiled stays in the image.".to_owned()));
-        let command = self.recipe("compile", &self.sources(), &["--deps /deps --output /usr/local/bin".to_owned()]);
-        stage.push(Instruction::Run(Run { mounts: vec![deps_mount(), tool_mount()], command: Command::Shell(command) }));
+        stage.push(Instruction::Comment(format!(
+            "No cache mounts here: the sources ({DEV}/src), what was compiled ({DEV}/target) and CARGO_HOME stay in the image."
+        )));
+        let command = self.recipe("compile", &self.sources(), &[format!("--deps /deps --mount {DEV} --output /usr/local/bin")]);
+        stage.push(Instruction::Run(Run {
+            mounts: vec![self.source_mount(), deps_mount(), tool_mount()],
+            command: Command::Shell(command),
+        }));
+        stage.push(Instruction::Env(vec![("CARGO_TARGET_DIR".to_owned(), Word::Literal(format!("{DEV}/target")))]));
+        stage.push(Instruction::Workdir(inside(&format!("{DEV}/src"), &self.rust.workspace)));
         finish(&mut stage, service, 60);
         let mut command: Vec<String> = ["cargo", "run"].map(str::to_owned).to_vec();
         command.extend(self.flags(true).iter().flat_map(|flag| flag.iter().cloned()));
@@ -271,8 +274,8 @@ impl Stages<'_> {
         lines
     }
 
-    fn source_mount(&self, writable: bool) -> Mount {
-        Mount::Bind { from: None, source: ".".to_owned(), target: SOURCES.to_owned(), writable }
+    fn source_mount(&self) -> Mount {
+        Mount::Bind { from: None, source: ".".to_owned(), target: SOURCES.to_owned(), writable: false }
     }
 
     fn cargo_mount(&self) -> Mount {

@@ -56,7 +56,7 @@ fn development(plan: &Plan, service: &Service, host_port: Option<u16>) -> String
     text += format_args!("    networks:\n      default:\n        aliases: [{}]\n", quoted(&service.name));
     let (rebuild, action, target) = match &service.kind {
         ServiceKind::Rust(rust) => {
-            (join(&join(&service.context, &rust.workspace), Utf8Path::new("Cargo.lock")), "sync+restart", "/src")
+            (join(&join(&service.context, &rust.workspace), Utf8Path::new("Cargo.lock")), "sync+restart", "/app/src")
         }
         ServiceKind::Node(node) => {
             (join(&join(&service.context, &node.workspace), Utf8Path::new(&node.lockfile)), "sync", "/app")

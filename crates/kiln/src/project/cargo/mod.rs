@@ -104,6 +104,8 @@ pub struct CargoPackage {
     pub library: Option<Library>,
     /// Binary targets, explicit and discovered.
     pub binaries: Vec<Binary>,
+    /// Whether the manifest has `[[test]]`, `[[bench]]` or `[[example]]` sections: cargo refuses it when such a file is missing.
+    pub names_test_targets: bool,
     /// `default-run`.
     pub default_run: Option<String>,
     /// `[features]`, as written.

@@ -178,6 +178,7 @@ impl Stages<'_> {
         ));
         // USER comes first, so that the working directory belongs to the user; what is copied belongs to root all the same.
         stage.push(Instruction::User(service.user.clone()));
+        volumes(&mut stage, service);
         stage.push(Instruction::Workdir("/app".to_owned()));
         stage.push(Instruction::Copy(Copy {
             from: Some("builder".to_owned()),
@@ -309,6 +310,13 @@ fn locked(id: String, target: &str) -> Mount {
 /// `base`, or a folder in it.
 pub(super) fn inside(base: &str, folder: &Utf8Path) -> String {
     if folder == "." { base.to_owned() } else { format!("{base}/{folder}") }
+}
+
+/// Makes the folders that the service writes to. `WORKDIR` makes a folder that belongs to the user in force, also without a shell.
+pub(super) fn volumes(stage: &mut Stage, service: &Service) {
+    for folder in &service.volumes {
+        stage.push(Instruction::Workdir(folder.clone()));
+    }
 }
 
 /// What every image ends with, apart from its command.

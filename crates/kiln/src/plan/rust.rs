@@ -288,6 +288,7 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore
         ca_certificates: Vec::new(),
         secrets: Vec::new(),
         assets: Vec::new(),
+        volumes: Vec::new(),
         dev_packages: DEV_PACKAGES.iter().map(|name| (*name).to_owned()).collect(),
         sources,
     };

@@ -13,7 +13,7 @@ use super::{
 use crate::project::cargo::{
     CargoPackage, CargoWorkspace, DependencySource, Distribution as Family, included_paths, native_needs, sqlx_use,
 };
-use crate::settings::ServiceSettings;
+use crate::settings::{FILE_NAME, ServiceSettings};
 
 /// A workspace with its place in the repository.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +75,11 @@ pub(super) fn choose<'a>(
         let path = join(place.folder, Utf8Path::new("Cargo.toml"));
         Box::new(Question { service: name.map(str::to_owned), path, line: None, kind, setting })
     };
+    // What `kiln.toml` names is looked for among all binaries, incidental or not.
+    let no_such = |wanted: String, line| {
+        let kind = QuestionKind::NoSuchBinary { wanted, candidates: names(&binaries(workspace).collect::<Vec<_>>()) };
+        Box::new(Question { path: FILE_NAME.into(), line: Some(line), ..*question(kind, None) })
+    };
     let package = settings.package.as_ref();
     let in_scope = |candidate: &CargoPackage| {
         package.is_none_or(|package| package.value == candidate.name) && member.is_none_or(|member| member == candidate.directory)
@@ -82,8 +87,7 @@ pub(super) fn choose<'a>(
     if let Some(package) = package
         && !workspace.packages.iter().any(|candidate| candidate.member && candidate.name == package.value)
     {
-        let all: Vec<_> = binaries(workspace).collect();
-        return Err(question(QuestionKind::NoSuchBinary { wanted: package.value.clone(), candidates: names(&all) }, None));
+        return Err(no_such(package.value.clone(), package.line));
     }
     if let Some(wanted) = &settings.binaries {
         let found: Vec<&CargoPackage> = workspace
@@ -94,10 +98,7 @@ pub(super) fn choose<'a>(
             .collect();
         return match found[..] {
             [package] => Ok(Choice { package, binaries: wanted.value.clone(), source: Source::Setting { line: wanted.line } }),
-            [] => {
-                let all: Vec<_> = binaries(workspace).collect();
-                Err(question(QuestionKind::NoSuchBinary { wanted: wanted.value.join("`, `"), candidates: names(&all) }, None))
-            }
+            [] => Err(no_such(wanted.value.join("`, `"), wanted.line)),
             _ => {
                 let same: Vec<_> = found.iter().map(|package| (*package, wanted.value[0].as_str())).collect();
                 let setting = name.map(|name| format!("[services.{name}]\npackage = \"{}\"", same[0].0.name));

@@ -5,6 +5,9 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use kiln::process::ProcessError;
+use kiln::recipe::StepError;
+
 /// What kind of failure it is; decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -75,5 +78,26 @@ impl CommandError {
     /// The exit code.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.kind.code())
+    }
+}
+
+impl From<StepError> for CommandError {
+    fn from(error: StepError) -> Self {
+        let (kind, hint) = match &error {
+            StepError::Cancelled | StepError::Process(ProcessError::Cancelled { .. }) => (Kind::Interrupted, None),
+            StepError::Cargo { .. } | StepError::MissingBinary { .. } => (Kind::Build, None),
+            StepError::DiskFull { .. } => {
+                (Kind::Transient, Some("free some room with `kiln clean --stale`, or lower `--max-bytes`"))
+            }
+            StepError::LockDiffers { .. } | StepError::UnknownUnit { .. } => {
+                (Kind::Internal, Some("please report this with the recipe that `kiln recipe prepare` writes"))
+            }
+            _ => (Kind::User, None),
+        };
+        let command = Self::from_error(kind, &error);
+        match hint {
+            Some(hint) => command.hint(hint),
+            None => command,
+        }
     }
 }

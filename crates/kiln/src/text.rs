@@ -1,5 +1,8 @@
 //! Small pieces that every sentence needs: counts with their plural, and "did you mean".
 
+use std::fmt::{self, Write as _};
+use std::ops::AddAssign;
+
 /// `1 crate`, `2 crates`: a number with its noun, plural by `s` unless the noun says otherwise.
 ///
 /// ```
@@ -72,6 +75,49 @@ pub fn seconds(seconds: f64) -> String {
     } else {
         let whole = seconds.round() as u64;
         format!("{} min {:02} s", whole / 60, whole % 60)
+    }
+}
+
+/// Text that grows by formatted pieces, without a string of its own for each.
+///
+/// ```
+/// let mut text = kiln::text::Text::new("services:\n");
+/// text += format_args!("  {}: {}\n", "web", 8080);
+/// assert_eq!(text.finish(), "services:\n  web: 8080\n");
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Text(String);
+
+impl Text {
+    /// Text that begins with `start`.
+    #[must_use]
+    pub fn new(start: impl Into<String>) -> Self {
+        Self(start.into())
+    }
+
+    /// The whole.
+    #[must_use]
+    pub fn finish(self) -> String {
+        self.0
+    }
+}
+
+impl AddAssign<&str> for Text {
+    fn add_assign(&mut self, piece: &str) {
+        self.0.push_str(piece);
+    }
+}
+
+impl AddAssign<fmt::Arguments<'_>> for Text {
+    fn add_assign(&mut self, piece: fmt::Arguments<'_>) {
+        // Writing into a string fails only if a `Display` does.
+        let _ = self.0.write_fmt(piece);
+    }
+}
+
+impl AddAssign<&String> for Text {
+    fn add_assign(&mut self, piece: &String) {
+        self.0.push_str(piece);
     }
 }
 

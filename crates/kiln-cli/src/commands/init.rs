@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use camino::Utf8PathBuf;
 use kiln::files::{Comparison, FilesError, Status, Surroundings, compare, render};
-use kiln::text::count;
+use kiln::text::{Text, count};
 use serde::Serialize;
 
 use super::Context;
@@ -77,7 +77,7 @@ fn show(context: &Context, args: &Args, comparison: &Comparison) {
         context.ui.document(&Document { files: files.collect() });
         return;
     }
-    let mut text = String::new();
+    let mut text = Text::default();
     for entry in &comparison.entries {
         let (word, style) = match entry.status {
             Status::Created => ("created", AnsiColor::Green.on_default()),
@@ -85,17 +85,17 @@ fn show(context: &Context, args: &Args, comparison: &Comparison) {
             Status::Unchanged => ("unchanged", Style::new().dimmed()),
             Status::Kept => ("kept", AnsiColor::Yellow.on_default()),
         };
-        text += &format!("{style}{word:9}{style:#}  {}\n", entry.path);
+        text += format_args!("{style}{word:9}{style:#}  {}\n", entry.path);
         if args.diff {
             text += &entry.diff();
         }
     }
-    context.ui.data(&text);
+    context.ui.data(&text.finish());
     let kept = comparison.entries.iter().filter(|entry| entry.status == Status::Kept).count();
     if kept > 0 && !args.diff {
-        let verb = if kept == 1 { "was" } else { "were" };
+        let theirs = if kept == 1 { "is a person's work" } else { "are a person's work" };
         context.ui.note(&format!(
-            "{} {verb} kept as a person wrote or edited them; `kiln init --diff` shows what kiln would write, `--force` writes it",
+            "{} {theirs} and left alone; `kiln init --diff` shows what kiln would write, `--force` writes it",
             count(kept, "file")
         ));
     }

@@ -5,6 +5,8 @@ mod completions;
 mod init;
 mod plan;
 mod project;
+mod recipe;
+mod recipe_npm;
 
 use std::process::ExitCode;
 
@@ -43,6 +45,7 @@ pub(crate) enum Command {
     Plan(plan::Args),
     Init(init::Args),
     Build(Box<build::Args>),
+    Recipe(Box<recipe::Args>),
     Completions(completions::Args),
 }
 
@@ -53,5 +56,6 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, Comma
         Command::Init(args) => init::run(context, &args),
         Command::Build(args) => build::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),
+        Command::Recipe(args) => recipe::run(context, &args),
     }
 }

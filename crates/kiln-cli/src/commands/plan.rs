@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use kiln::plan::{Plan, Row, Service, ServiceKind, Source, Variant, explain};
+use kiln::text::Text;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -75,11 +76,11 @@ fn service_document(plan: &Plan, service: &Service) -> Value {
 }
 
 fn text(plan: &Plan, explained: bool) -> String {
-    let mut text = format!("project {}\n", plan.project);
+    let mut text = Text::new(format!("project {}\n", plan.project));
     for service in &plan.services {
-        text += &format!("\n{}  ({})\n", service.name, summary(service));
+        text += format_args!("\n{}  ({})\n", service.name, summary(service));
         let rows = explain(service);
-        let shown: Vec<Row> = if explained { rows } else { rows.into_iter().filter(|row| is_worth_showing(row)).collect() };
+        let shown: Vec<Row> = if explained { rows } else { rows.into_iter().filter(is_worth_showing).collect() };
         let key_width = shown.iter().map(|row| row.key.chars().count()).max().unwrap_or(0);
         let value_width = shown.iter().map(|row| row.value.chars().count()).max().unwrap_or(0).min(60);
         for row in &shown {
@@ -89,13 +90,13 @@ fn text(plan: &Plan, explained: bool) -> String {
                 format!("  {:key_width$}  {}", row.key, row.value)
             };
             text += line.trim_end();
-            text.push('\n');
+            text += "\n";
         }
         for (wanted_by, packages) in service.native_packages.wanted_by.iter().filter(|_| explained) {
-            text += &format!("  {wanted_by} wants {}\n", packages.join(", "));
+            text += format_args!("  {wanted_by} wants {}\n", packages.join(", "));
         }
     }
-    text
+    text.finish()
 }
 
 fn summary(service: &Service) -> String {

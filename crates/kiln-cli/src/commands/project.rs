@@ -35,10 +35,9 @@ fn look_error(error: &LookError) -> CommandError {
 /// The error for a plan with open questions; `None` if there are none.
 pub(crate) fn refuse(plan: &Plan) -> Option<CommandError> {
     let (first, rest) = plan.questions.split_first()?;
-    let mut error = CommandError::new(Kind::User, sentence(first));
-    for question in rest {
-        error.message += &format!("\nerror: {}", sentence(question));
-    }
+    // One error for each question: they have to be answered one by one anyway.
+    let messages: Vec<String> = std::iter::once(first).chain(rest).map(sentence).collect();
+    let mut error = CommandError::new(Kind::User, messages.join("\nerror: "));
     for question in &plan.questions {
         error.hints.extend(way_out(question));
     }
@@ -91,6 +90,12 @@ fn way_out(question: &Question) -> Vec<String> {
         }
         QuestionKind::WhichPackageManager { .. } => {
             hints.push("remove the lockfiles that are not in use, or set `packageManager` in package.json".to_owned());
+        }
+        QuestionKind::NoBinary => {
+            hints.push(
+                "a service needs a program: add `src/main.rs` to a member, or name another repository with `--project DIR`"
+                    .to_owned(),
+            );
         }
         QuestionKind::NothingFound => hints.push("name the repository with `--project DIR`".to_owned()),
         _ => {}

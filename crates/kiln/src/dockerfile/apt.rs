@@ -33,7 +33,7 @@ pub(super) fn install(
     mounts.extend(network.certificate_mounts());
     let mut lines = network.certificate_lines();
     match distribution {
-        Distribution::Alpine => lines.push(format!("apk add {}", packages.join(" "))),
+        Distribution::Alpine => lines.push(format!("apk add --update-cache {}", packages.join(" "))),
         _ => {
             let option = if network.has_certificates() { " -o Acquire::https::CAInfo=$SSL_CERT_FILE" } else { "" };
             lines.push("rm -f /etc/apt/apt.conf.d/docker-clean".to_owned());

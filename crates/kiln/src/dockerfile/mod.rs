@@ -19,7 +19,6 @@ use camino::Utf8PathBuf;
 use crate::plan::{Plan, Service, ServiceKind, Variant};
 
 pub use escape::shell_word;
-pub(crate) use network::certificate_id;
 
 /// The Dockerfile of one variant of a service.
 #[must_use]

@@ -1,7 +1,7 @@
 //! What steps that use the network need: extra CA certificates and secrets, mounted and never part of a layer.
 
 use super::{Mount, Word};
-use crate::plan::{Secret, Service};
+use crate::plan::{Secret, Service, certificate_id};
 
 /// Where the system's certificates and the extra ones stand together, for the time of a step.
 const BUNDLE: &str = "/run/kiln/ca.pem";
@@ -9,38 +9,35 @@ const BUNDLE: &str = "/run/kiln/ca.pem";
 /// Certificates and secrets of a service.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Network {
-    certificates: usize,
+    /// Secret ids of the certificates.
+    certificates: Vec<String>,
     secrets: Vec<Secret>,
-}
-
-/// Secret id of the extra CA certificate with that index, from 0.
-#[must_use]
-pub(crate) fn certificate_id(index: usize) -> String {
-    format!("kiln-ca-{}", index + 1)
 }
 
 impl Network {
     pub(super) fn of(service: &Service) -> Self {
-        Self { certificates: service.ca_certificates.len(), secrets: service.secrets.clone() }
+        Self {
+            certificates: service.ca_certificates.iter().map(|path| certificate_id(path)).collect(),
+            secrets: service.secrets.clone(),
+        }
     }
 
     pub(super) fn has_certificates(&self) -> bool {
-        self.certificates > 0
+        !self.certificates.is_empty()
     }
 
     /// The certificates, and a folder in memory for the bundle.
     pub(super) fn certificate_mounts(&self) -> Vec<Mount> {
-        if self.certificates == 0 {
+        if self.certificates.is_empty() {
             return Vec::new();
         }
-        let secrets =
-            (0..self.certificates).map(|index| Mount::Secret { id: certificate_id(index), target: None, required: false });
+        let secrets = self.certificates.iter().map(|id| Mount::Secret { id: id.clone(), target: None, required: false });
         secrets.chain([Mount::Tmpfs { target: "/run/kiln".to_owned() }]).collect()
     }
 
     /// Shell lines that make the bundle and tell every program about it. A certificate that was not given is left out.
     pub(super) fn certificate_lines(&self) -> Vec<String> {
-        if self.certificates == 0 {
+        if self.certificates.is_empty() {
             return Vec::new();
         }
         vec![

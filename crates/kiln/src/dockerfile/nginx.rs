@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::text::Text;
+
 /// Port of the server where nothing else is said; unprivileged users cannot have 80.
 pub(super) const DEFAULT_PORT: u16 = 8080;
 
@@ -37,7 +39,7 @@ const TAIL: &str = r#"
 
 /// The text of `/etc/nginx/conf.d/default.conf`. `proxy` is path prefix to upstream.
 pub(super) fn configuration(port: u16, proxy: &BTreeMap<String, String>) -> String {
-    let mut text = format!("server {{\n  listen {port};\n{HEAD}");
+    let mut text = Text::new(format!("server {{\n  listen {port};\n{HEAD}"));
     if !proxy.is_empty() {
         text += "\n  # Docker's own name server: an upstream that is not there yet is no reason not to start.\n";
         text += "  resolver 127.0.0.11 valid=10s ipv6=off;\n";
@@ -45,7 +47,8 @@ pub(super) fn configuration(port: u16, proxy: &BTreeMap<String, String>) -> Stri
     for (index, (prefix, upstream)) in proxy.iter().enumerate() {
         text += &location(index, prefix, upstream);
     }
-    text + TAIL
+    text += TAIL;
+    text.finish()
 }
 
 fn location(index: usize, prefix: &str, upstream: &str) -> String {
@@ -58,7 +61,7 @@ fn location(index: usize, prefix: &str, upstream: &str) -> String {
     let rewrite = if path.is_empty() { String::new() } else { format!("    rewrite ^{}(.*)$ {path}$1 break;\n", regex(prefix)) };
     format!(
         "\n  location ^~ {prefix} {{\n{rewrite}    set $upstream{index} {origin};\n    proxy_pass $upstream{index};\n    \
-         proxy_http_version 1.1;\n    proxy_set_header Host $host;\n    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n    \
+         proxy_http_version 1.1;\n    proxy_set_header Host $http_host;\n    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n    \
          proxy_set_header X-Forwarded-Proto $scheme;\n    proxy_set_header Upgrade $http_upgrade;\n    \
          proxy_set_header Connection $http_connection;\n  }}\n"
     )

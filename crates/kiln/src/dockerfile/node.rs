@@ -4,7 +4,7 @@
 use super::network::Network;
 use super::nginx;
 use super::node_manager;
-use super::rust::{finish, inside, tool_mount, tool_stage};
+use super::rust::{finish, inside, tool_mount, tool_stage, volumes};
 use super::{Command, Copy, Dockerfile, Instruction, Mount, Run, Sharing, Stage, Word, apt};
 use crate::plan::{NodeService, Plan, Serve, Service, Variant, mounts};
 
@@ -24,7 +24,9 @@ pub(super) fn dockerfile(plan: &Plan, service: &Service, node: &NodeService, var
         (Variant::Dev, _) => list.push(stages.dev()),
         (_, Serve::Static { directory }) => list.extend([stages.builder(), stages.web(&inside(&stages.package(), directory))]),
         (_, Serve::Server { command, output }) => {
-            list.push(stages.builder());
+            if node.build_script.is_some() {
+                list.push(stages.builder());
+            }
             list.extend(stages.server(command, output));
         }
     }
@@ -195,9 +197,8 @@ impl Stages<'_> {
             &service.native_packages.runtime,
             &[],
         ));
-        let mode = if self.variant == Variant::Prod { "production" } else { "development" };
-        runtime.push(Instruction::Env(vec![("NODE_ENV".to_owned(), Word::from(mode))]));
         runtime.push(Instruction::User(service.user.clone()));
+        volumes(&mut runtime, service);
         runtime.push(Instruction::Workdir(self.package()));
         let from = |stage: &str, path: &str| {
             Instruction::Copy(Copy {

@@ -1,9 +1,11 @@
 //! `compose.yaml`: the production images as services, and the development images beside them, with what `--watch` does.
 
+use std::collections::BTreeSet;
+
 use camino::Utf8Path;
 
-use crate::dockerfile::certificate_id;
-use crate::plan::{Plan, Service, ServiceKind, Variant};
+use crate::plan::{Plan, SecretFrom, SecretSource, Service, ServiceKind, Variant, join};
+use crate::text::Text;
 
 const INTRODUCTION: &str = "\
 # docker compose up --build                         the production images
@@ -12,47 +14,63 @@ const INTRODUCTION: &str = "\
 ";
 
 pub(super) fn body(plan: &Plan) -> String {
-    let mut text = format!("{INTRODUCTION}\nname: {}\n\nservices:\n", quoted(&plan.project));
+    let mut text = Text::new(format!("{INTRODUCTION}\nname: {}\n\nservices:\n", quoted(&plan.project)));
+    let ports = host_ports(plan);
     for (index, service) in plan.services.iter().enumerate() {
         if index > 0 {
-            text.push('\n');
+            text += "\n";
         }
-        text += &production(plan, service);
-        text.push('\n');
-        text += &development(plan, service);
+        text += &production(plan, service, ports[index]);
+        text += "\n";
+        text += &development(plan, service, ports[index]);
     }
-    text + &secrets(plan)
+    text += &secrets(plan);
+    text += &volumes(plan);
+    text.finish()
 }
 
-fn production(plan: &Plan, service: &Service) -> String {
-    let mut text = format!("  {}:\n", service.name);
+/// A port of the machine for each service: the service's own, or the next one that no other service has.
+fn host_ports(plan: &Plan) -> Vec<Option<u16>> {
+    let mut taken = BTreeSet::new();
+    let mut free = |port: u16| (port..=u16::MAX).find(|candidate| taken.insert(*candidate));
+    plan.services.iter().map(|service| service.port.and_then(&mut free)).collect()
+}
+
+fn production(plan: &Plan, service: &Service, host_port: Option<u16>) -> String {
+    let mut text = Text::new(format!("  {}:\n", service.name));
     text += &image(plan, service, Variant::Prod);
-    text += &run(service);
+    text += &run(service, host_port);
     // A production image has no sources to copy into: it is built again, which takes what the edit takes.
-    text += &format!(
+    text += format_args!(
         "    develop:\n      watch:\n        - action: rebuild\n          path: {}\n",
         quoted(&dotted(&service.context))
     );
-    text + &ignored("          ", service)
+    text += &ignored("          ", service);
+    text.finish()
 }
 
-fn development(plan: &Plan, service: &Service) -> String {
-    let mut text = format!("  {}-dev:\n    profiles: [dev]\n", service.name);
+fn development(plan: &Plan, service: &Service, host_port: Option<u16>) -> String {
+    let mut text = Text::new(format!("  {}-dev:\n    profiles: [dev]\n", service.name));
     text += &image(plan, service, Variant::Dev);
-    text += &run(service);
+    text += &run(service, host_port);
     // Other services find it under the name of the production service.
-    text += &format!("    networks:\n      default:\n        aliases: [{}]\n", quoted(&service.name));
+    text += format_args!("    networks:\n      default:\n        aliases: [{}]\n", quoted(&service.name));
     let (rebuild, action, target) = match &service.kind {
-        ServiceKind::Rust(rust) => (service.context.join(&rust.workspace).join("Cargo.lock"), "sync+restart", "/src"),
-        ServiceKind::Node(node) => (service.context.join(&node.workspace).join(&node.lockfile), "sync", "/app"),
+        ServiceKind::Rust(rust) => {
+            (join(&join(&service.context, &rust.workspace), Utf8Path::new("Cargo.lock")), "sync+restart", "/app/src")
+        }
+        ServiceKind::Node(node) => {
+            (join(&join(&service.context, &node.workspace), Utf8Path::new(&node.lockfile)), "sync", "/app")
+        }
     };
     text += "    develop:\n      watch:\n";
-    text += &format!("        - action: rebuild\n          path: {}\n", quoted(&dotted(&rebuild)));
-    text += &format!(
+    text += format_args!("        - action: rebuild\n          path: {}\n", quoted(&dotted(&rebuild)));
+    text += format_args!(
         "        - action: {action}\n          path: {}\n          target: {target}\n",
         quoted(&dotted(&service.context))
     );
-    text + &ignored("          ", service)
+    text += &ignored("          ", service);
+    text.finish()
 }
 
 /// What `watch` leaves alone beyond the ignore file.
@@ -66,64 +84,66 @@ fn ignored(indent: &str, service: &Service) -> String {
 fn image(plan: &Plan, service: &Service, variant: Variant) -> String {
     let dockerfile = service.files.dockerfile(variant);
     let dockerfile = dockerfile.strip_prefix(&service.context).unwrap_or(dockerfile);
-    let mut text = format!(
+    let mut text = Text::new(format!(
         "    image: {}\n    build:\n      context: {}\n      dockerfile: {}\n",
         quoted(&format!("{}/{}:{}", plan.project, service.name, variant.tag())),
         quoted(&dotted(&service.context)),
         quoted(dockerfile.as_str())
-    );
-    let ids = secret_ids(service);
+    ));
+    let ids: Vec<String> = service.secret_sources().into_iter().map(|secret| secret.id).collect();
     if !ids.is_empty() {
-        text += &format!("      secrets: [{}]\n", ids.iter().map(|id| quoted(id)).collect::<Vec<_>>().join(", "));
+        text += format_args!("      secrets: [{}]\n", ids.iter().map(|id| quoted(id)).collect::<Vec<_>>().join(", "));
     }
     if let Some(platform) = &service.platform {
-        text += &format!("    platform: {}\n", quoted(platform));
+        text += format_args!("    platform: {}\n", quoted(platform));
     }
-    text
+    text.finish()
 }
 
-fn run(service: &Service) -> String {
-    let mut text = String::new();
-    if let Some(port) = service.port {
-        text += &format!("    ports: [\"{port}:{port}\"]\n");
+fn run(service: &Service, host_port: Option<u16>) -> String {
+    let mut text = Text::default();
+    if let (Some(host_port), Some(port)) = (host_port, service.port) {
+        text += format_args!("    ports: [\"{host_port}:{port}\"]\n");
+    }
+    if !service.volumes.is_empty() {
+        text += "    volumes:\n";
+        for folder in &service.volumes {
+            text += format_args!("      - {}\n", quoted(&format!("{}:{folder}", volume(service, folder))));
+        }
     }
     if !service.environment.is_empty() {
         text += "    environment:\n";
         for (name, value) in &service.environment {
-            text += &format!("      {name}: {}\n", quoted(value));
+            text += format_args!("      {name}: {}\n", quoted(value));
         }
     }
-    text
+    text.finish()
 }
 
-fn secret_ids(service: &Service) -> Vec<String> {
-    let certificates = (0..service.ca_certificates.len()).map(certificate_id);
-    certificates.chain(service.secrets.iter().map(|secret| secret.id.clone())).collect()
+/// Name of the volume for a folder that a service writes to; production and development images share it.
+fn volume(service: &Service, folder: &str) -> String {
+    format!("{}{}", service.name, folder.replace('/', "-"))
+}
+
+fn volumes(plan: &Plan) -> String {
+    let names = plan.services.iter().flat_map(|service| service.volumes.iter().map(|folder| volume(service, folder)));
+    let lines: String = names.map(|name| format!("  {}: {{}}\n", quoted(&name))).collect();
+    if lines.is_empty() { lines } else { format!("\nvolumes:\n{lines}") }
 }
 
 /// Where the secrets of all services come from.
 fn secrets(plan: &Plan) -> String {
-    let mut lines: Vec<(String, String)> = Vec::new();
-    for service in &plan.services {
-        for (index, path) in service.ca_certificates.iter().enumerate() {
-            lines.push((certificate_id(index), format!("file: {}", quoted(&dotted(path)))));
-        }
-        for secret in &service.secrets {
-            let from = match (&secret.env, &secret.file) {
-                (Some(variable), _) => format!("environment: {}", quoted(variable)),
-                (None, Some(file)) => format!("file: {}", quoted(&dotted(file))),
-                (None, None) => continue,
-            };
-            lines.push((secret.id.clone(), from));
-        }
-    }
-    lines.sort();
-    lines.dedup_by(|a, b| a.0 == b.0);
-    if lines.is_empty() {
+    let mut sources: Vec<SecretSource> = plan.services.iter().flat_map(Service::secret_sources).collect();
+    sources.sort();
+    sources.dedup_by(|a, b| a.id == b.id);
+    if sources.is_empty() {
         return String::new();
     }
-    let lines: Vec<String> = lines.into_iter().map(|(id, from)| format!("  {id}:\n    {from}\n")).collect();
-    format!("\nsecrets:\n{}", lines.concat())
+    let lines = sources.into_iter().map(|secret| match secret.from {
+        SecretFrom::Environment(variable) => format!("  {}:\n    environment: {}\n", secret.id, quoted(&variable)),
+        SecretFrom::File(file) => format!("  {}:\n    file: {}\n", secret.id, quoted(&dotted(&file))),
+    });
+    format!("\nsecrets:\n{}", lines.collect::<String>())
 }
 
 /// A relative path as compose wants it; an absolute one stays.

@@ -1,18 +1,19 @@
 //! The ignore file of a service's build context.
 
 use crate::plan::Service;
+use crate::text::Text;
 
 pub(super) fn body(service: &Service) -> String {
-    let mut text = String::from(
+    let mut text = Text::new(
         "# What the build does not read does not belong into its context: it would be sent, and editing it would run steps.\n\
          # Name a file under `include` in kiln.toml to let it through.\n",
     );
     for section in &service.ignore {
-        text += &format!("\n# {}\n", section.reason);
+        text += format_args!("\n# {}\n", section.reason);
         for pattern in &section.patterns {
             text += pattern;
-            text.push('\n');
+            text += "\n";
         }
     }
-    text
+    text.finish()
 }

@@ -1,6 +1,7 @@
 //! `kiln.mk`: the targets that teams type, each one kiln command.
 
 use crate::plan::{Plan, ServiceKind};
+use crate::text::Text;
 
 /// The line in the Makefile.
 pub(super) const INCLUDE: &str = "include kiln.mk\n";
@@ -29,17 +30,17 @@ pub(super) fn body(plan: &Plan, own: &str) -> String {
         .into_iter()
         .filter(|(name, ..)| uses_sqlx || *name != "prepare-sqlx")
         .partition(|(name, ..)| !defined.contains(name));
-    let mut text = String::from("# make TARGET ARGS=\"…\": more arguments for kiln.\n\nKILN ?= kiln\n");
+    let mut text = Text::new("# make TARGET ARGS=\"…\": more arguments for kiln.\n\nKILN ?= kiln\n");
     if !taken.is_empty() {
         let names: Vec<&str> = taken.iter().map(|(name, ..)| *name).collect();
-        text += &format!("\n# Left out, as the Makefile has its own: {}\n", names.join(", "));
+        text += format_args!("\n# Left out, as the Makefile has its own: {}\n", names.join(", "));
     }
     let names: Vec<&str> = left.iter().map(|(name, ..)| *name).collect();
-    text += &format!("\n.PHONY: {}\n", names.join(" "));
+    text += format_args!("\n.PHONY: {}\n", names.join(" "));
     for (name, command, what) in left {
-        text += &format!("\n# {what}\n{name}:\n\t$(KILN) {command} $(ARGS)\n");
+        text += format_args!("\n# {what}\n{name}:\n\t$(KILN) {command} $(ARGS)\n");
     }
-    text
+    text.finish()
 }
 
 /// Names that stand before a `:` at the start of a line.

@@ -73,7 +73,7 @@ impl<'a> Finder<'a> {
                 }
                 // A service that is off needs no place.
                 Err(_) if !enabled => {}
-                Err(question) => questions.push(question),
+                Err(question) => questions.push(*question),
             }
         }
         let nothing_named = claimed.is_empty();
@@ -98,12 +98,14 @@ impl<'a> Finder<'a> {
                     let what = What::Rust { place: *place, member: None, chosen: Some(choice) };
                     picks.push(Pick { name, path: place.folder.to_owned(), settings: settings.clone(), what });
                 }
-                Err(question) => questions.push(question),
+                Err(question) => questions.push(*question),
             }
         }
         // A workspace without a binary is a library; only where there is nothing else is that worth a question.
         if alone && real.is_empty() {
-            questions.extend(libraries.iter().filter_map(|place| rust::choose(*place, None, &settings, None).err()));
+            questions.extend(
+                libraries.iter().filter_map(|place| rust::choose(*place, None, &settings, None).err().map(|question| *question)),
+            );
         }
     }
 
@@ -134,7 +136,7 @@ impl<'a> Finder<'a> {
         }
     }
 
-    fn locate(&self, name: &str, own: &ServiceSettings) -> Result<Location<'a>, Question> {
+    fn locate(&self, name: &str, own: &ServiceSettings) -> Result<Location<'a>, Box<Question>> {
         let rust = self.locate_rust(name, own);
         let node = self.locate_node(name, own);
         let rust_only = own.package.is_some() || own.binaries.is_some() || own.features.is_some() || own.target.is_some();
@@ -202,13 +204,19 @@ impl<'a> Finder<'a> {
         Some(Location::Node { path: found.clone() })
     }
 
-    fn question(&self, name: &str, own: &ServiceSettings, kind: QuestionKind, setting: String) -> Question {
-        Question { service: Some(name.to_owned()), path: FILE_NAME.into(), line: Some(own.line), kind, setting: Some(setting) }
+    fn question(&self, name: &str, own: &ServiceSettings, kind: QuestionKind, setting: String) -> Box<Question> {
+        Box::new(Question {
+            service: Some(name.to_owned()),
+            path: FILE_NAME.into(),
+            line: Some(own.line),
+            kind,
+            setting: Some(setting),
+        })
     }
 
-    fn nothing_at(&self, name: &str, path: &At<Utf8PathBuf>) -> Question {
+    fn nothing_at(&self, name: &str, path: &At<Utf8PathBuf>) -> Box<Question> {
         let kind = QuestionKind::NothingAt { folder: path.value.clone(), candidates: self.candidates() };
-        Question { service: Some(name.to_owned()), path: FILE_NAME.into(), line: Some(path.line), kind, setting: None }
+        Box::new(Question { service: Some(name.to_owned()), path: FILE_NAME.into(), line: Some(path.line), kind, setting: None })
     }
 
     /// What could be built, for people: `folder: package/binary`, or the folder of a Node package.

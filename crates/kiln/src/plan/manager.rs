@@ -49,6 +49,20 @@ impl PackageManager {
         }
     }
 
+    /// The command that removes development dependencies from an installed tree, for the runtime of a server.
+    #[must_use]
+    pub const fn prune_command(self) -> &'static str {
+        match self {
+            Self::Npm => "npm prune --omit=dev --ignore-scripts --no-audit --no-fund",
+            Self::Pnpm => "pnpm prune --prod --ignore-scripts",
+            Self::YarnClassic => {
+                "yarn install --production --frozen-lockfile --prefer-offline --ignore-scripts --non-interactive"
+            }
+            Self::YarnBerry => "yarn workspaces focus --all --production",
+            Self::Bun => "bun install --production --frozen-lockfile --ignore-scripts",
+        }
+    }
+
     /// Folder of its download cache in the image (as root), for a cache mount.
     #[must_use]
     pub const fn cache_directory(self) -> &'static str {
@@ -98,9 +112,14 @@ impl NodeService {
             return pinned.map(|version| format!("npm install --global npm@{version}"));
         }
         let (package, default) = self.manager.package()?;
-        // The Node image has a yarn of its own: `--force` lets npm write over it.
-        let force = if self.manager.program() == "yarn" { " --force" } else { "" };
-        Some(format!("npm install --global{force} {package}@{}", pinned.unwrap_or(default)))
+        let flag = match self.manager {
+            // The Node image has a yarn of its own: npm must be told to write over it.
+            PackageManager::YarnClassic | PackageManager::YarnBerry => " --force",
+            // bun's program is put in place by its install script, which npm 11.19 and later run only on request.
+            PackageManager::Bun => " --allow-scripts=bun",
+            _ => "",
+        };
+        Some(format!("npm install --global{flag} {package}@{}", pinned.unwrap_or(default)))
     }
 
     /// The command that runs a script of the manifest, in the folder of the package.

@@ -15,6 +15,7 @@ mod images;
 pub mod mounts;
 mod paths;
 mod rust;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,9 @@ pub use decide::plan;
 pub use explain::{Row, explain};
 pub(crate) use images::is_rust_image;
 pub use images::{DEFAULT_RUNTIME_IMAGE, DEFAULT_RUST_VERSION, Distribution, distribution};
+pub(crate) use paths::join;
+pub(crate) use secrets::certificate_id;
+pub use secrets::{SecretFrom, SecretSource};
 
 /// Image that holds the `kiln` binary at `/kiln`, unless `kiln.toml` names another. It carries no version, so that a new kiln
 /// leaves the generated files as they are.
@@ -121,6 +125,9 @@ pub struct Service {
     pub secrets: Vec<Secret>,
     /// Files or folders, relative to the context, that the program reads at run time and the image must carry.
     pub assets: Vec<Asset>,
+    /// Absolute folders of the image that the service writes to: they belong to its user, and compose keeps them in volumes.
+    #[serde(default)]
+    pub volumes: Vec<String>,
     /// Packages that the development image has on top, for debugging.
     pub dev_packages: Vec<String>,
     /// What the build context leaves out, section by section.
@@ -259,6 +266,9 @@ pub struct NodeService {
     /// Install scripts that need the sources: the recipe leaves them out, and the builder runs them before the build.
     #[serde(default)]
     pub late_scripts: Vec<LateScript>,
+    /// Shell commands that follow the build script, in the package's folder.
+    #[serde(default)]
+    pub after_build: Vec<String>,
 }
 
 /// An install script that runs after the sources are there.

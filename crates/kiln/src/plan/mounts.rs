@@ -63,7 +63,7 @@ fn compiler(service: &Service, rust: &RustService, variant: Variant) -> String {
 }
 
 /// Letters, digits, `.` and `_`; everything else becomes a single `-`.
-fn slug(text: &str) -> String {
+pub(super) fn slug(text: &str) -> String {
     let mut slug = String::new();
     for c in text.chars() {
         if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') {

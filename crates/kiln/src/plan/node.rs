@@ -99,7 +99,7 @@ fn decide(
     let node_version = match (&choice.node_version, &workspace.node_version) {
         (Some(chosen), _) => chosen.clone(),
         (None, Some(asked)) => {
-            sources.workspace("node_version", &asked.path);
+            sources.workspace("node-version", &asked.path);
             asked.tag.clone()
         }
         (None, None) => NodeVersion::DEFAULT_TAG.to_owned(),
@@ -109,20 +109,20 @@ fn decide(
     let build_script = choice.build_script.clone().or_else(|| bundle.and_then(|bundle| bundle.script.clone()));
     let build_script = build_script.or_else(|| manifest.scripts.contains_key("build").then(|| "build".to_owned()));
     if build_script.is_some() && choice.build_script.is_none() {
-        sources.package("build_script", "package.json");
+        sources.package("build-script", "package.json");
     }
     let dev_names = ["dev", "start:dev", "develop", "watch", "serve", "start"];
     let dev_script = dev_names.into_iter().find(|name| manifest.scripts.contains_key(*name)).map(str::to_owned);
     let dev_script = choice.dev_script.clone().or(dev_script);
     let mut port = 8080;
-    let serve = serve(package, choice, manager, &mut port, &mut sources).ok_or_else(|| {
-        let folder = if path == "." { "." } else { path.as_str() };
+    let serve = serve(package, choice, &mut port, &mut sources).ok_or_else(|| {
+        let name = service_name(path, package);
         Box::new(Question {
-            service: Some(service_name(path, package)),
+            service: Some(name.clone()),
             path: path_of(path, "package.json"),
             line: Some(manifest.line_of(&["scripts"])),
             kind: QuestionKind::WhatToServe,
-            setting: Some(format!("[[service]]\npath = \"{folder}\"\noutput = \"dist\"")),
+            setting: Some(format!("[services.{name}]\npath = \"{path}\"\nserve = \"dist\"")),
         })
     })?;
     let is_static = matches!(serve, Serve::Static { .. });
@@ -151,13 +151,14 @@ fn decide(
             .and_then(|pin| pin.version.clone()),
         lockfile,
         node_version,
+        late_scripts: late_scripts(workspace, package, build_script.as_deref()),
         build_script,
         dev_script,
         bundler: bundle.map(|bundle| bundle.bundler.name().to_owned()),
         tool_caches: tool_caches(workspace, package),
         serve,
         proxy: BTreeMap::new(),
-        late_scripts: late_scripts(workspace),
+        after_build: bundle.map(after_build).unwrap_or_default(),
     };
     Ok(NodeDecision {
         name: service_name(path, package),
@@ -200,20 +201,19 @@ fn manager(
     choice: &NodeChoice,
     sources: &mut Sources<'_>,
 ) -> Result<(PackageManager, String), Box<Question>> {
-    let question = |file: &str, line, kind, setting: Option<&str>| {
-        Box::new(Question { service: None, path: path_of(context, file), line, kind, setting: setting.map(str::to_owned) })
-    };
+    let question =
+        |file: &str, line, kind| Box::new(Question { service: None, path: path_of(context, file), line, kind, setting: None });
     let Some(manager) = choice.manager.or_else(|| workspace.manager()) else {
         let lockfiles = workspace.lockfiles.iter().map(|lock| lock.name.to_string()).collect();
-        return Err(question("package.json", None, QuestionKind::WhichPackageManager { lockfiles }, Some("manager = \"npm\"")));
+        return Err(question("package.json", None, QuestionKind::WhichPackageManager { lockfiles }));
     };
     let Some(lock) = workspace.lockfiles.iter().find(|lock| lock.manager == manager) else {
         let (expected, command) = (manager.lockfile().to_owned(), manager.relock_command().to_owned());
-        return Err(question("package.json", None, QuestionKind::MissingLock { expected, command }, None));
+        return Err(question("package.json", None, QuestionKind::MissingLock { expected, command }));
     };
     if let Some(found) = workspace.disagreement.as_ref().filter(|_| workspace.manager() == Some(manager)) {
         let kind = QuestionKind::StaleLock { dependency: found.dependency.clone(), command: manager.relock_command().to_owned() };
-        return Err(question(found.path.as_str(), Some(found.line), kind, None));
+        return Err(question(found.path.as_str(), Some(found.line), kind));
     }
     if choice.manager.is_none() {
         let pinned = workspace.pinned_manager.is_some() && workspace.lockfiles.len() > 1;
@@ -223,13 +223,7 @@ fn manager(
 }
 
 /// What a person chose, else the framework's server, else the manifest's server, else the bundle.
-fn serve(
-    package: &NodePackage,
-    choice: &NodeChoice,
-    manager: PackageManager,
-    port: &mut u16,
-    sources: &mut Sources<'_>,
-) -> Option<Serve> {
+fn serve(package: &NodePackage, choice: &NodeChoice, port: &mut u16, sources: &mut Sources<'_>) -> Option<Serve> {
     if let Some(directory) = &choice.output {
         return Some(Serve::Static { directory: directory.clone() });
     }
@@ -239,37 +233,29 @@ fn serve(
         *port = server_port.unwrap_or(3000);
         return Some(Serve::Server { command: command.clone(), output: Vec::new() });
     }
-    let start = || server.map(|server| by_manager(&server.command, manager));
+    let start = || server.map(|server| server.command.clone());
     match (package.bundle.as_ref().map(|bundle| &bundle.output), server) {
         (Some(Output::Server { command, output, source, port: default }), _) => {
             *port = server_port.unwrap_or(*default);
-            sources.package("command", source.as_deref().map_or("package.json", Utf8Path::as_str));
+            sources.package("serve", source.as_deref().map_or("package.json", Utf8Path::as_str));
             let (command, output) = if command.is_empty() { (start()?, Vec::new()) } else { (command.clone(), output.clone()) };
             Some(Serve::Server { command, output })
         }
         (_, Some(_)) => {
             *port = server_port.unwrap_or(3000);
-            sources.package("command", "package.json");
-            sources.package("port", "package.json");
+            if server_port.is_some() {
+                sources.package("port", "package.json");
+            }
+            sources.package("serve", "package.json");
             Some(Serve::Server { command: start()?, output: Vec::new() })
         }
         (Some(Output::Static { directory, source }), None) => {
             if let Some(source) = source {
-                sources.package("output", source.as_str());
+                sources.package("serve", source.as_str());
             }
             Some(Serve::Static { directory: directory.clone() })
         }
         (Some(Output::Unknown) | None, None) => None,
-    }
-}
-
-/// `npm run --silent start` in the words of another manager.
-fn by_manager(command: &[String], manager: PackageManager) -> Vec<String> {
-    match command {
-        [npm, run, silent, script] if npm == "npm" && run == "run" && silent == "--silent" && manager != PackageManager::Npm => {
-            vec![manager.program().to_owned(), "run".to_owned(), script.clone()]
-        }
-        other => other.to_vec(),
     }
 }
 
@@ -309,16 +295,36 @@ fn tool_caches(workspace: &NodeWorkspace, package: &NodePackage) -> Vec<String> 
     caches.into_iter().map(str::to_owned).collect()
 }
 
-fn late_scripts(workspace: &NodeWorkspace) -> Vec<LateScript> {
-    let scripts = workspace.packages.iter().flat_map(|package| {
-        package.install_scripts.iter().filter_map(|script| match script {
-            InstallScript::NeedsSources { name, .. } => {
-                Some(LateScript { directory: package.directory.clone(), script: name.clone() })
+/// Install scripts of all packages, as the install would run them; but not a `prepare` that is the build itself.
+fn late_scripts(workspace: &NodeWorkspace, built: &NodePackage, build_script: Option<&str>) -> Vec<LateScript> {
+    let is_build = |package: &NodePackage, command: &str| {
+        let words = command.split_whitespace().filter(|word| *word != "run").collect::<Vec<_>>();
+        let calls = matches!(words.as_slice(), ["npm" | "pnpm" | "yarn" | "bun", script] if Some(*script) == build_script);
+        package.directory == built.directory && calls
+    };
+    let mut late = Vec::new();
+    for package in &workspace.packages {
+        for script in &package.install_scripts {
+            match script {
+                InstallScript::NeedsSources { name, command, .. } if !is_build(package, command) => {
+                    late.push(LateScript { directory: package.directory.clone(), script: name.clone() });
+                }
+                _ => {}
             }
-            _ => None,
-        })
-    });
-    scripts.collect()
+        }
+    }
+    late
+}
+
+/// What a framework leaves for its user to do: Next does not put the files that its standalone server serves beside it.
+fn after_build(bundle: &Bundle) -> Vec<String> {
+    match (bundle.bundler, &bundle.output) {
+        (Bundler::Next, Output::Server { output, .. }) if !output.is_empty() => vec![
+            "cp -R .next/static .next/standalone/.next/static".to_owned(),
+            "if [ -d public ]; then cp -R public .next/standalone/public; fi".to_owned(),
+        ],
+        _ => Vec::new(),
+    }
 }
 
 /// The folder's name; for the repository's root the package's.
@@ -348,3 +354,7 @@ fn join(context: &Utf8Path, folder: &Utf8Path) -> Utf8PathBuf {
 fn path_of(folder: &Utf8Path, file: &str) -> Utf8PathBuf {
     if folder == "." { file.into() } else { folder.join(file) }
 }
+
+#[cfg(test)]
+#[path = "node_tests.rs"]
+mod tests;

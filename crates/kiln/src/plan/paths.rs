@@ -19,7 +19,7 @@ pub(super) fn normal(path: &Utf8Path) -> Utf8PathBuf {
 }
 
 /// `base` and then `path`, normalised.
-pub(super) fn join(base: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
+pub(crate) fn join(base: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
     normal(&base.join(path))
 }
 

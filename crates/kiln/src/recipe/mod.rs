@@ -12,11 +12,48 @@
 //! lets cargo resolve it. Renaming a member, adding an internal crate or feature, or moving a dependency from one member to another
 //! leaves the recipe byte-identical, because the units are identical.
 
+mod canonical;
+mod compile;
+mod config;
+mod cook;
+mod error;
+mod export;
+mod features;
+mod graph;
+mod guard;
+mod index;
+mod inputs;
+mod lock;
+mod messages;
+mod mirror;
 pub mod npm;
+mod packages;
+mod patch;
+mod platform;
+mod prepare;
+mod profile;
+mod seed;
+mod select;
+mod sources;
+mod step;
+mod stub;
+mod target;
+#[cfg(test)]
+mod tests;
+mod units;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use compile::{CompileRequest, compile};
+pub use cook::{CookRequest, cook};
+pub use error::{PrepareError, RecipeError};
+pub use export::{FileKind, LAYER_FILE, LAYER_SCHEMA, Layer, LayerFile, LayerUnit};
+pub use prepare::prepare;
+pub use select::resolve_selection;
+pub use step::{Limits, StepError};
+pub use stub::{STUB_PACKAGE, stub_workspace, vendored_folders};
 
 /// Version of the recipe's format; part of the recipe, so that a change of format is a change of recipe.
 pub const RECIPE_SCHEMA: u32 = 1;
@@ -59,14 +96,46 @@ pub struct Recipe {
     pub config: String,
     /// External packages that the binaries' local closure asks for.
     pub requirements: Vec<Requirement>,
-    /// `[patch]` entries that replace a registry or git package by another external one, as TOML text.
+    /// `[patch]` and `[replace]` entries that put an external package in the place of another, as TOML text.
     pub patches: String,
     /// The part of the lock that the requirements reach.
     pub lock: Vec<LockEntry>,
-    /// Crate types of local libraries in the closure; they matter to units only under LTO, and are empty otherwise.
-    pub crate_types: Vec<String>,
     /// `cargo-features` of the root manifest.
     pub cargo_features: Vec<String>,
+}
+
+impl Recipe {
+    /// The canonical bytes: equal recipes are equal text. Ends with a newline.
+    ///
+    /// # Panics
+    ///
+    /// Never: every part of a recipe has a form in JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("a recipe is made of strings, numbers and lists");
+        text.push('\n');
+        text
+    }
+
+    /// Reads what [`to_json`](Self::to_json) wrote.
+    pub fn from_json(text: &str) -> Result<Self, RecipeError> {
+        /// Read first, so that a recipe of another schema is named as such, whatever its shape.
+        #[derive(Deserialize)]
+        struct Head {
+            schema: u32,
+        }
+        let Head { schema } = serde_json::from_str(text)?;
+        if schema != RECIPE_SCHEMA {
+            return Err(RecipeError::Schema { found: schema });
+        }
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// BLAKE3 of the canonical bytes, in hexadecimal: the recipe's identity.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        blake3::hash(self.to_json().as_bytes()).to_hex().to_string()
+    }
 }
 
 /// One external package asked for by the local closure.
@@ -80,7 +149,8 @@ pub struct Requirement {
     pub source: String,
     /// Whether it is built for the target or for the host (build scripts and procedural macros).
     pub context: Context,
-    /// Platform under which it applies, as written in the manifest (`cfg(unix)`), if any.
+    /// Platform under which it applies, as written in the manifest, where only cargo can tell whether it does (`cfg(custom)`).
+    /// A platform that surely applies is left out, and so is a requirement that surely does not.
     pub platform: Option<String>,
     /// Whether default features are on.
     pub default_features: bool,
@@ -88,6 +158,21 @@ pub struct Requirement {
     pub features: Vec<String>,
     /// How cargo is told to find it: registry name or index, or git URL and reference, as in the manifest.
     pub locator: Locator,
+    /// What it is compiled for; only under link-time optimization, and only for the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codegen: Option<Codegen>,
+}
+
+/// What link-time optimization wants of a unit: decided by the crate types of the local libraries above it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Codegen {
+    /// Bitcode for the optimizer: everything above it is a plain library.
+    Bitcode,
+    /// Object code: it is used by `dylib`s only.
+    Object,
+    /// Both: a library above it has several crate types (`["cdylib", "rlib"]`).
+    Both,
 }
 
 /// For which machine a unit is built.
@@ -98,7 +183,8 @@ pub enum Context {
     Target,
     /// The machine that compiles: build scripts, procedural macros and what they use.
     Host,
-    /// Only under resolver 1, where development dependencies take part in feature unification.
+    /// It is not built, but takes part in feature unification: under resolver 1 the dependencies for development and for other
+    /// platforms, under resolver 2 the build dependencies of packages without a build script.
     Development,
 }
 
@@ -129,6 +215,9 @@ pub struct LockEntry {
     pub checksum: Option<String>,
     /// Dependencies as `name`, `name version` or `name version (source)`, as the pruned lock needs them.
     pub dependencies: Vec<String>,
+    /// What stands in its place by `[replace]`, spelled likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace: Option<String>,
 }
 
 /// What `compile` and `cook` report, for the step's log and for kiln's record: one JSON line beginning with `kiln: `.
@@ -144,4 +233,10 @@ pub struct CargoReport {
     pub fresh: usize,
     /// Seconds by part of the work (`seed`, `guard`, `cargo`, `export`).
     pub seconds: BTreeMap<String, f64>,
+    /// Packages that were compiled again because of an input that they do not declare: a path, or `$NAME` of a variable.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub undeclared: BTreeMap<String, String>,
+    /// External packages that `compile` compiled although the deps layer should have them: defects of the plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub defects: Vec<String>,
 }

@@ -45,6 +45,7 @@ const SERVICE: &[&str] = &[
     "features",
     "health",
     "include",
+    "volumes",
     "kind",
     "no-default-features",
     "node-version",
@@ -291,6 +292,9 @@ impl<'a> Section<'a> {
             secrets: self.secrets()?,
             assets: self.strings("assets")?,
             include: self.paths("include")?,
+            volumes: self.read("volumes", "a list of absolute folders such as [\"/data\"]", |item| {
+                strings(item).filter(|folders| folders.iter().all(|folder| is_volume(folder)))
+            })?,
             node_version: self.string_or_integer("node-version")?,
             build_script: self.string("build-script")?,
             dev_script: self.string("dev-script")?,
@@ -357,6 +361,11 @@ fn is_user(user: &str) -> bool {
     }
 }
 
+/// An absolute folder in the image, other than its root.
+fn is_volume(folder: &str) -> bool {
+    folder.len() > 1 && folder.starts_with('/') && !folder.contains([':', '"', '\\', '$']) && !folder.contains(char::is_whitespace)
+}
+
 fn is_platform(text: &str) -> bool {
     let parts: Vec<&str> = text.split('/').collect();
     (2..=3).contains(&parts.len())
@@ -396,7 +405,7 @@ fn describe(item: &Item) -> String {
         Item::Value(Value::Boolean(value)) => format!("{}", value.value()),
         Item::Value(Value::Datetime(_)) => "a date".to_owned(),
         Item::Value(Value::Array(array)) => match array.iter().find(|value| !value.is_str()) {
-            Some(value) if array.len() > 0 => format!("a list that holds more than strings ({})", value.type_name()),
+            Some(value) => format!("a list that holds more than strings ({})", value.type_name()),
             _ => "a list".to_owned(),
         },
         Item::ArrayOfTables(_) => "a list of tables".to_owned(),

@@ -272,26 +272,21 @@ impl Reader<'_> {
             Bundler::Astro => self.astro(),
             Bundler::Sveltekit => self.sveltekit(),
             Bundler::Remix => self.remix(),
-            Bundler::CreateReactApp => self.fixed("build"),
+            Bundler::CreateReactApp => fixed("build"),
             Bundler::Angular => self.angular(),
-            Bundler::VueCli => self.key("outputDir").unwrap_or_else(|| self.fixed("dist")),
-            Bundler::Gatsby => self.fixed("public"),
-            Bundler::Docusaurus => self.fixed("build"),
-            Bundler::Eleventy => self.key("output").unwrap_or_else(|| self.fixed("_site")),
+            Bundler::VueCli => self.key("outputDir").unwrap_or_else(|| fixed("dist")),
+            Bundler::Gatsby => fixed("public"),
+            Bundler::Docusaurus => fixed("build"),
+            Bundler::Eleventy => self.key("output").unwrap_or_else(|| fixed("_site")),
             Bundler::Vite => self.vite(),
             Bundler::Webpack => {
-                self.flags(&["--output-path", "-o"]).or_else(|| self.key("path")).unwrap_or_else(|| self.fixed("dist"))
+                self.flags(&["--output-path", "-o"]).or_else(|| self.key("path")).unwrap_or_else(|| fixed("dist"))
             }
             Bundler::Rollup => self.rollup(),
             Bundler::Parcel => self.parcel(),
             Bundler::Esbuild => self.esbuild(),
             Bundler::Turbo | Bundler::Tsc => Output::Unknown,
         }
-    }
-
-    #[expect(clippy::unused_self, reason = "reads as one of the others")]
-    fn fixed(&self, directory: &str) -> Output {
-        Output::Static { directory: directory.into(), source: None }
     }
 
     fn stated(&self, directory: impl Into<Utf8PathBuf>) -> Output {
@@ -329,7 +324,7 @@ impl Reader<'_> {
             return self.key("distDir").unwrap_or_else(|| self.stated("out"));
         }
         if self.says("output", "standalone") {
-            return self.server(&["node", "server.js"], &[".next/standalone", ".next/static", "public"], 3000);
+            return self.server(&["node", ".next/standalone/server.js"], &[".next/standalone"], 3000);
         }
         self.server(&[], &[], 3000)
     }
@@ -349,7 +344,7 @@ impl Reader<'_> {
                 Output::Unknown
             };
         }
-        self.key("outDir").unwrap_or_else(|| self.fixed("dist"))
+        self.key("outDir").unwrap_or_else(|| fixed("dist"))
     }
 
     fn sveltekit(&self) -> Output {
@@ -407,7 +402,7 @@ impl Reader<'_> {
                 Output::Static { directory: tidy(&base.join(path)), source: Some("package.json".into()) }
             }
             Some(path) => self.stated(tidy(&base.join(path))),
-            None if base == "" => self.fixed("dist"),
+            None if base == "" => fixed("dist"),
             None => self.stated(tidy(&base.join("dist"))),
         }
     }
@@ -423,7 +418,7 @@ impl Reader<'_> {
         let folder = values_of(&self.text, "dir").into_iter().find_map(path_value);
         let folder =
             folder.or_else(|| values_of(&self.text, "file").into_iter().filter_map(path_value).find_map(|file| parent(&file)));
-        folder.map_or_else(|| self.fixed("dist"), |folder| self.stated(self.site(Utf8Path::new(&folder))))
+        folder.map_or_else(|| fixed("dist"), |folder| self.stated(self.site(Utf8Path::new(&folder))))
     }
 
     /// The nearest folder above the bundle that holds a page: `public` for `public/build/bundle.js`.
@@ -438,7 +433,7 @@ impl Reader<'_> {
         if let Some(directory) = stated {
             return Output::Static { directory: tidy(Utf8Path::new(directory)), source: Some("package.json".into()) };
         }
-        self.flags(&["--dist-dir", "--out-dir", "-d"]).unwrap_or_else(|| self.fixed("dist"))
+        self.flags(&["--dist-dir", "--out-dir", "-d"]).unwrap_or_else(|| fixed("dist"))
     }
 
     fn esbuild(&self) -> Output {
@@ -453,8 +448,13 @@ impl Reader<'_> {
         }
         let file = || values_of(&self.text, "outfile").into_iter().find_map(path_value).and_then(|file| parent(&file));
         let folder = values_of(&self.text, "outdir").into_iter().find_map(path_value).or_else(file);
-        folder.map_or_else(|| self.fixed("dist"), |folder| self.stated(self.site(Utf8Path::new(&folder))))
+        folder.map_or_else(|| fixed("dist"), |folder| self.stated(self.site(Utf8Path::new(&folder))))
     }
+}
+
+/// The tool's default.
+fn fixed(directory: &str) -> Output {
+    Output::Static { directory: directory.into(), source: None }
 }
 
 /// The folder of a file, unless it is the package's own.

@@ -123,18 +123,26 @@ impl Reader<'_> {
     fn command(&mut self, text: &str, depth: usize) -> Result<Option<String>, SourceNeed> {
         let unresolved = || SourceNeed::Command { command: text.to_owned() };
         let parts = split(text).ok_or_else(unresolved)?;
-        let only_and = parts.iter().all(|(operator, _)| matches!(*operator, "" | "&&" | ";"));
-        let mut kept = Vec::new();
-        for (_, part) in &parts {
-            if self.part(part, depth)? {
-                kept.push(*part);
+        // `a || true` stands or falls as one; what is joined by `&&` can be left out one by one.
+        let mut kept: Vec<String> = Vec::new();
+        let mut chains: Vec<Vec<&str>> = Vec::new();
+        for (operator, part) in parts {
+            match (operator, chains.last_mut()) {
+                ("" | "&&" | ";", _) => chains.push(vec![part]),
+                ("||", Some(chain)) => chain.push(part),
+                _ => return Err(unresolved()),
             }
         }
-        Ok(match kept.as_slice() {
-            [] => None,
-            _ if only_and => Some(kept.join(" && ")),
-            _ => Some(text.to_owned()),
-        })
+        for chain in chains {
+            let mut needed = false;
+            for part in &chain {
+                needed |= self.part(part, depth)?;
+            }
+            if needed {
+                kept.push(chain.join(" || "));
+            }
+        }
+        Ok((!kept.is_empty()).then(|| kept.join(" && ")))
     }
 
     /// Whether an image needs the part.
@@ -301,6 +309,7 @@ mod tests {
         let table = [
             r#"{"prepare": "husky install", "build": "x"}"#,
             r#"{"prepare": "is-ci || husky"}"#,
+            r#"{"prepare": "husky || git config core.hooksPath x && patch-package || true"}"#,
             r#"{"preinstall": "npx only-allow npm"}"#,
             r#"{"postinstall": "patch-package"}"#,
             r#"{"postinstall": "husky && patch-package"}"#,

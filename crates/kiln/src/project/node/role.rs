@@ -131,10 +131,10 @@ fn port_in_script(manifest: &Manifest, script: &str) -> Option<u16> {
         {
             return Some(port);
         }
-        if matches!(word, "--port" | "-p") {
-            if let Some(port) = words.peek().and_then(|port| port.parse().ok()) {
-                return Some(port);
-            }
+        if matches!(word, "--port" | "-p")
+            && let Some(port) = words.peek().and_then(|port| port.parse().ok())
+        {
+            return Some(port);
         }
     }
     None
@@ -197,7 +197,7 @@ pub(super) fn role(
     }
     if used
         && bundle.is_none_or(|bundle| !bundle.bundler.is_framework())
-        && !server.is_some_and(|server| server.framework.is_some())
+        && server.is_none_or(|server| server.framework.is_none())
     {
         return Role::Library;
     }

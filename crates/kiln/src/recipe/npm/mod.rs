@@ -12,6 +12,8 @@ mod error;
 mod lock;
 mod manifest;
 mod prepare;
+#[cfg(test)]
+mod tests;
 mod versions;
 
 use std::collections::BTreeMap;

@@ -142,6 +142,10 @@ impl Preparation<'_> {
         }
         match lock_document {
             Some(document) => self.json(lockfile, lock::masked(&document, &own_entries)),
+            None if lockfile == "bun.lock" => {
+                let bytes = lock::masked_bun(&self.text(lockfile)?, &masks).into_bytes();
+                self.recipe.files.insert(lockfile.to_owned(), RecipeFile { bytes, executable: false });
+            }
             None => self.copy(lockfile)?,
         }
         Ok(())
@@ -226,10 +230,10 @@ impl Preparation<'_> {
         let in_settings = pnpm_patches(self.root)?;
         named.extend(in_settings.into_iter().map(|path| (Utf8Path::new("."), path)));
         for (from, path) in named {
-            if let Ok(path) = path_within(from, &path) {
-                if self.root.join(&path).is_file() {
-                    self.copy(&path)?;
-                }
+            if let Ok(path) = path_within(from, &path)
+                && self.root.join(&path).is_file()
+            {
+                self.copy(&path)?;
             }
         }
         Ok(())
@@ -242,11 +246,11 @@ impl Preparation<'_> {
             _ => Vec::new(),
         };
         for bin in bins {
-            if let Ok(path) = path_within(&local.directory, bin) {
-                if self.root.join(&path).is_file() {
-                    let stub = RecipeFile { bytes: BIN_STUB.as_bytes().to_vec(), executable: true };
-                    self.recipe.files.entry(path).or_insert(stub);
-                }
+            if let Ok(path) = path_within(&local.directory, bin)
+                && self.root.join(&path).is_file()
+            {
+                let stub = RecipeFile { bytes: BIN_STUB.as_bytes().to_vec(), executable: true };
+                self.recipe.files.entry(path).or_insert(stub);
             }
         }
     }

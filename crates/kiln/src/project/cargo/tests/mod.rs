@@ -4,8 +4,10 @@ mod errors;
 mod lock;
 mod lock_check;
 mod members;
+mod native;
 mod packages;
 mod query;
+mod sources;
 mod speed;
 
 use super::{CargoError, CargoWorkspace};

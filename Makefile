@@ -1,0 +1,54 @@
+# kiln's own tasks. Each does all the set-up it needs, also on a fresh Debian machine.
+#
+#   make build   release binary, statically linked
+#   make demo    examples/kiro from a clean clone to running images: cold, no-op, source edit
+#   make test    everything CI runs: format, lints, docs, unit, command line and engine tests
+#   make lint    format, clippy, docs, licences and sources
+#   make unit    the quick tests only: no engine
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+.PHONY: build demo test lint unit engine-test setup fmt clippy doc deny clean
+
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+KILN := target/$(HOST)/release/kiln
+
+setup:
+	@testbed/setup
+
+# `crt-static` makes one binary that runs in every Linux base image; `--target` keeps it away from procedural macros.
+build: setup
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(HOST) -p kiln-cli
+	@echo "$(KILN)"
+
+demo: build
+	testbed/demo $(KILN)
+
+test: fmt clippy doc unit engine-test
+
+lint: fmt clippy doc deny
+
+fmt: setup
+	cargo fmt --all --check
+
+clippy: setup
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+doc: setup
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
+
+unit: setup
+	cargo test --workspace --locked
+
+engine-test: build
+	testbed/engine up
+	testbed/images
+	eval "$$(testbed/engine env)"; KILN_TEST_BINARY=$(CURDIR)/$(KILN) cargo test --locked -p kiln-cli --test engine -- --ignored --test-threads=1
+
+deny: setup
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny check bans licenses sources
+
+clean:
+	cargo clean

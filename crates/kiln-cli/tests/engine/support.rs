@@ -1,0 +1,236 @@
+//! A copy of `examples/kiro` with a project name of its own, the static `kiln`, and questions to the engine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The static binary under test; `make engine-test` says where it is.
+pub(crate) fn kiln() -> PathBuf {
+    PathBuf::from(environment("KILN_TEST_BINARY").expect("KILN_TEST_BINARY names the static kiln: run `make engine-test`"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests are configured by the environment")]
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests run the program as a user does")]
+pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    Command::new(program)
+}
+
+/// The folder of the repository kiln is developed in.
+pub(crate) fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(Path::parent).expect("crates/kiln-cli lies two folders deep")
+}
+
+/// A copy of an example that tests edit and build.
+#[derive(Debug)]
+pub(crate) struct Copy {
+    pub(crate) root: PathBuf,
+    pub(crate) project: String,
+}
+
+impl Copy {
+    /// Copies `examples/kiro` to a fresh folder and names the project, so that its caches are its own.
+    pub(crate) fn kiro(project: &str) -> Self {
+        let root = std::env::temp_dir().join(format!("kiln-engine-test-{project}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        copy_tree(&repository().join("examples/kiro"), &root);
+        let copy = Self { root, project: project.to_owned() };
+        copy.edit("kiln.toml", "name = \"kiro\"", &format!("name = \"{project}\""));
+        copy.run(&["init"]);
+        copy
+    }
+
+    /// Runs kiln in this copy and expects success.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        let output = self.try_run(arguments);
+        assert!(
+            output.status.success(),
+            "kiln {arguments:?} failed with {}:\n{}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        output
+    }
+
+    /// Runs kiln in this copy.
+    pub(crate) fn try_run(&self, arguments: &[&str]) -> Output {
+        command(kiln()).args(arguments).current_dir(&self.root).output().expect("kiln starts")
+    }
+
+    /// `kiln build --json …`, as JSON.
+    pub(crate) fn build(&self, arguments: &[&str]) -> Build {
+        let mut all = vec!["build", "--json", "--progress", "plain"];
+        all.extend(arguments);
+        let output = self.run(&all);
+        Build {
+            document: serde_json::from_slice(&output.stdout).expect("stdout is one JSON document"),
+            log: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Replaces the one occurrence of `from` in a file.
+    pub(crate) fn edit(&self, path: &str, from: &str, to: &str) {
+        let file = self.root.join(path);
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(text.matches(from).count(), 1, "`{from}` stands once in {path}");
+        fs::write(&file, text.replace(from, to)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    }
+
+    /// The image of a service.
+    pub(crate) fn image(&self, service: &str, tag: &str) -> String {
+        format!("{}/{service}:{tag}", self.project)
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.root);
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("folder is created");
+    for entry in fs::read_dir(from).expect("folder is read") {
+        let entry = entry.expect("entry is read");
+        let name = entry.file_name();
+        if ["target", "node_modules", "dist", ".kiln"].iter().any(|skipped| name == *skipped) {
+            continue;
+        }
+        let target = to.join(&name);
+        if entry.file_type().expect("type is known").is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), &target).expect("file is copied");
+        }
+    }
+}
+
+/// What `kiln build --json` said.
+#[derive(Debug)]
+pub(crate) struct Build {
+    pub(crate) document: Value,
+    pub(crate) log: String,
+}
+
+impl Build {
+    /// The build of one service.
+    pub(crate) fn service(&self, name: &str) -> &Value {
+        self.document["builds"]
+            .as_array()
+            .and_then(|builds| builds.iter().find(|build| build["service"] == name))
+            .unwrap_or_else(|| panic!("no build of `{name}` in {:#}", self.document))
+    }
+
+    /// `stage` names of the steps of a service that ran, without repetition, in order.
+    pub(crate) fn stages_that_ran(&self, service: &str) -> Vec<String> {
+        let mut stages: Vec<String> = Vec::new();
+        for step in self.service(service)["steps"].as_array().expect("steps") {
+            if step["status"] == "ran" {
+                let stage = step["stage"].as_str().unwrap_or("?").to_owned();
+                if !stages.contains(&stage) {
+                    stages.push(stage);
+                }
+            }
+        }
+        stages
+    }
+
+    /// Seconds of one stage's steps.
+    pub(crate) fn stage_seconds(&self, service: &str, stage: &str) -> f64 {
+        let steps = self.service(service)["steps"].as_array().expect("steps");
+        steps.iter().filter(|step| step["stage"] == stage).filter_map(|step| step["seconds"].as_f64()).sum()
+    }
+
+    /// Names of the local crates that were compiled for a service.
+    pub(crate) fn crates_compiled(&self, service: &str) -> Vec<String> {
+        let mut crates: Vec<String> = self.service(service)["local_crates_compiled"]
+            .as_array()
+            .unwrap_or_else(|| panic!("no local_crates_compiled in {:#}", self.service(service)))
+            .iter()
+            .filter_map(|name| name.as_str())
+            .map(|name| name.split(' ').next().unwrap_or(name).to_owned())
+            .collect();
+        crates.sort();
+        crates.dedup();
+        crates
+    }
+
+    /// Names of the external crates that were compiled for a service.
+    pub(crate) fn external_crates_compiled(&self, service: &str) -> usize {
+        self.service(service)["external_crates_compiled"].as_array().map_or(0, Vec::len)
+    }
+}
+
+/// One copy of kiro, built once and shared by the tests of this binary. Each test undoes its edits.
+pub(crate) fn kiro() -> MutexGuard<'static, Copy> {
+    static KIRO: OnceLock<Mutex<Copy>> = OnceLock::new();
+    let copy = KIRO.get_or_init(|| {
+        let copy = Copy::kiro(&format!("kiro-test-{}", std::process::id()));
+        copy.build(&[]);
+        Mutex::new(copy)
+    });
+    copy.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// `docker …`, its stdout.
+pub(crate) fn docker(arguments: &[&str]) -> String {
+    let output = command("docker").args(arguments).output().expect("docker starts");
+    assert!(output.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// A running container that is removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Container {
+    id: String,
+}
+
+impl Container {
+    /// `docker run -d` with the given arguments.
+    pub(crate) fn run(arguments: &[&str]) -> Self {
+        let mut all = vec!["run", "-d", "-p", "127.0.0.1::8080"];
+        all.extend(arguments);
+        Self { id: docker(&all) }
+    }
+
+    /// GET a path of the container's port 8080, waiting up to a minute for the first answer.
+    pub(crate) fn get(&self, path: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let address = docker(&["port", &self.id, "8080/tcp"]);
+            let url = format!("http://{}{path}", address.lines().next().unwrap_or_default());
+            let output = command("curl").args(["--noproxy", "*", "-fsS", &url]).output().expect("curl starts");
+            if output.status.success() {
+                return String::from_utf8_lossy(&output.stdout).into_owned();
+            }
+            assert!(
+                Instant::now() < deadline,
+                "no answer from {url}: {}\n{}",
+                String::from_utf8_lossy(&output.stderr),
+                docker(&["logs", &self.id])
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// `docker exec`, its stdout.
+    pub(crate) fn exec(&self, arguments: &[&str]) -> String {
+        let mut all = vec!["exec", self.id.as_str()];
+        all.extend(arguments);
+        docker(&all)
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        let _ = command("docker").args(["rm", "-f", &self.id]).output();
+    }
+}

@@ -363,7 +363,10 @@ fn is_user(user: &str) -> bool {
 
 /// An absolute folder in the image, other than its root.
 fn is_volume(folder: &str) -> bool {
-    folder.len() > 1 && folder.starts_with('/') && !folder.contains([':', '"', '\\', '$']) && !folder.contains(char::is_whitespace)
+    folder.len() > 1
+        && folder.starts_with('/')
+        && !folder.contains([':', '"', '\\', '$'])
+        && !folder.contains(char::is_whitespace)
 }
 
 fn is_platform(text: &str) -> bool {

@@ -12,7 +12,7 @@ use toml_edit::DocumentMut;
 use super::export::{Export, Layer, export, used_units};
 use super::inputs::rerun_if_env_changed;
 use super::seed::{Record, age_out, seed};
-use super::sources::Wanted;
+use super::sources::{self, Package, Wanted};
 use super::step::{
     At as _, CargoRun, Limits, StepError, Stopwatch, changed_variables, environment_digests, lock, remove, system_digest,
     toolchain, write_atomically,
@@ -96,6 +96,7 @@ fn run(request: &CookRequest<'_>, cancel: &Cancel, talk: &mut dyn FnMut(&str)) -
         return Err(StepError::Cargo { code: end.code });
     }
     check_lock(request)?;
+    let packages = watch.time("sources", || packages(&cargo, request.recipe, &rustc, cancel))?;
     let units = Units::scan(&target)?;
     let used = used_units(&end.transcript, &units)?;
     let layer = watch.time("export", || {
@@ -106,7 +107,7 @@ fn run(request: &CookRequest<'_>, cancel: &Cancel, talk: &mut dyn FnMut(&str)) -
             recipe_text: &request.recipe.to_json(),
             toolchain: toolchain.clone(),
             rustc,
-            sources: Wanted::new(&end.transcript, &request.recipe.lock, request.cargo_home),
+            sources: Wanted::new(&packages, &request.recipe.lock, request.cargo_home),
         };
         export(&export_request, &units, &used)
     })?;
@@ -152,6 +153,23 @@ fn arguments(recipe: &Recipe) -> Vec<String> {
         arguments.extend(["--target".to_owned(), target.clone()]);
     }
     arguments
+}
+
+/// The packages that cargo needs on this machine to build the stub, compiled or not.
+fn packages(cargo: &CargoRun<'_>, recipe: &Recipe, rustc: &str, cancel: &Cancel) -> Result<Vec<Package>, StepError> {
+    let mut cargo = cargo.clone();
+    cargo.arguments = ["metadata", "--format-version=1"].map(str::to_owned).to_vec();
+    let host = rustc.lines().find_map(|line| line.strip_prefix("host: "));
+    for platform in host.into_iter().chain(recipe.target.as_deref()) {
+        cargo.arguments.extend(["--filter-platform".to_owned(), platform.to_owned()]);
+    }
+    let mut offline = cargo.clone();
+    offline.arguments.push("--offline".to_owned());
+    let metadata = match offline.read(cancel)? {
+        Some(metadata) => Some(metadata),
+        None => cargo.read(cancel)?,
+    };
+    metadata.as_deref().and_then(sources::packages).ok_or(StepError::Metadata)
 }
 
 fn rustc_version(toolchain: Option<&str>, cancel: &Cancel) -> Result<String, StepError> {
@@ -210,7 +228,7 @@ fn seed_mount(
         return Ok(());
     }
     let (seeded, _) = seed(folder, &layer, target, record_path, request.now)?;
-    super::sources::seed(folder, &layer.sources, request.cargo_home, cancel)?;
+    sources::seed(folder, &layer.sources, request.cargo_home, cancel)?;
     talk(&format!("kiln cook: took {} of {} units from the seed", seeded.copied + seeded.replaced, layer.units.len()));
     Ok(())
 }

@@ -48,8 +48,6 @@ pub(super) struct Artifact {
     pub(super) kinds: Vec<String>,
     /// Name of the target.
     pub(super) target: String,
-    /// The package's manifest.
-    pub(super) manifest: PathBuf,
     /// Output files.
     pub(super) files: Vec<PathBuf>,
     /// The program, if it is one that can be run.
@@ -106,7 +104,6 @@ struct Raw {
     reason: String,
     package_id: Option<String>,
     target: Option<RawTarget>,
-    manifest_path: Option<PathBuf>,
     #[serde(default)]
     filenames: Vec<PathBuf>,
     executable: Option<PathBuf>,
@@ -131,9 +128,8 @@ impl Transcript {
         match (raw.reason.as_str(), package) {
             ("compiler-artifact", Some(package)) => {
                 let (kinds, target) = raw.target.map_or_else(Default::default, |target| (target.kind, target.name));
-                let manifest = raw.manifest_path.unwrap_or_default();
                 let Raw { filenames: files, executable, fresh, .. } = raw;
-                self.artifacts.push(Artifact { package, kinds, target, manifest, files, executable, fresh });
+                self.artifacts.push(Artifact { package, kinds, target, files, executable, fresh });
             }
             ("build-script-executed", Some(package)) => {
                 self.scripts.extend(raw.out_dir.map(|out_dir| ScriptRun { package, out_dir }));

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 use super::LockEntry;
 use super::export::{FileKind, LayerFile, copy, file_digest};
 use super::index::{Entry, entry_path};
-use super::messages::Transcript;
 use super::step::{At as _, StepError, lock, parallel, remove, write_atomically};
 use super::target::{entries, tree};
 use crate::process::Cancel;
@@ -27,19 +28,38 @@ pub(super) struct Wanted {
     checkouts: BTreeSet<(String, String)>,
 }
 
+/// A package that cargo needs on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Package {
+    name: String,
+    version: String,
+    manifest_path: PathBuf,
+    source: Option<String>,
+}
+
+/// Reads what `cargo metadata` says. cargo downloads more packages than it compiles (all that an optional feature might reach),
+/// and would miss them in a layer.
+pub(super) fn packages(metadata: &str) -> Option<Vec<Package>> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        packages: Vec<Package>,
+    }
+    serde_json::from_str(metadata).ok().map(|metadata: Metadata| metadata.packages)
+}
+
 impl Wanted {
-    /// What cargo used, and what its resolver reads.
-    pub(super) fn new(transcript: &Transcript, locked: &[LockEntry], cargo_home: &Path) -> Self {
+    /// The sources of packages, and what cargo's resolver reads.
+    pub(super) fn new(packages: &[Package], locked: &[LockEntry], cargo_home: &Path) -> Self {
         let mut wanted = Self::default();
         let checkouts = cargo_home.join("git").join("checkouts");
-        for artifact in transcript.artifacts.iter().filter(|artifact| !artifact.package.local) {
-            if let Ok(path) = artifact.manifest.strip_prefix(&checkouts) {
+        for package in packages.iter().filter(|package| package.source.is_some()) {
+            if let Ok(path) = package.manifest_path.strip_prefix(&checkouts) {
                 let mut parts = path.iter().filter_map(|part| part.to_str());
                 if let (Some(name), Some(revision)) = (parts.next(), parts.next()) {
                     wanted.checkouts.insert((name.to_owned(), revision.to_owned()));
                 }
             } else {
-                wanted.crates.insert(format!("{}-{}", artifact.package.name, artifact.package.version));
+                wanted.crates.insert(format!("{}-{}", package.name, package.version));
             }
         }
         for entry in locked.iter().filter(|entry| !entry.source.starts_with("git+")) {

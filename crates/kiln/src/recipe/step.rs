@@ -45,6 +45,9 @@ pub enum StepError {
         /// Its exit code, unless a signal ended it.
         code: Option<i32>,
     },
+    /// `cargo metadata` failed after `cargo build` had succeeded.
+    #[error("cannot read what `cargo metadata` says about the packages that were built")]
+    Metadata,
     /// A JSON file of kiln does not have the form it should have.
     #[error("cannot understand {}", path.display())]
     Format {
@@ -252,9 +255,7 @@ pub(super) struct CargoEnd {
 }
 
 impl CargoRun<'_> {
-    /// Runs cargo. Lines for people go to `talk` as they come; with `hold`, only once cargo has begun to build, so that a first
-    /// trial that fails early leaves no noise.
-    pub(super) fn run(&self, cancel: &Cancel, hold: bool, talk: &mut dyn FnMut(&str)) -> Result<CargoEnd, StepError> {
+    fn command(&self) -> Run {
         let mut run = Run::new(self.program)
             .args(&self.arguments)
             .cwd(self.directory)
@@ -268,6 +269,24 @@ impl CargoRun<'_> {
         for (name, value) in &self.environment {
             run = run.env(name, value);
         }
+        run
+    }
+
+    /// Runs cargo and gives all of its stdout, if it succeeds.
+    pub(super) fn read(&self, cancel: &Cancel) -> Result<Option<String>, StepError> {
+        let mut text = String::new();
+        let finished = self.command().lines(cancel, &mut |stream, line| {
+            if stream == Stream::Stdout {
+                text.push_str(line);
+            }
+        })?;
+        Ok(finished.success().then_some(text))
+    }
+
+    /// Runs cargo. Lines for people go to `talk` as they come; with `hold`, only once cargo has begun to build, so that a first
+    /// trial that fails early leaves no noise.
+    pub(super) fn run(&self, cancel: &Cancel, hold: bool, talk: &mut dyn FnMut(&str)) -> Result<CargoEnd, StepError> {
+        let run = self.command();
         let mut transcript = Transcript::default();
         let mut held: Option<Vec<String>> = hold.then(Vec::new);
         let finished = run.lines(cancel, &mut |stream, line| {

@@ -43,7 +43,7 @@ unit: setup
 
 engine-test: build
 	testbed/engine up
-	testbed/images
+	testbed/images $$($(KILN) plan --json --project examples/kiro | sed -nE 's/^ +"(build|runtime)": "([^" ]+:[^" ]+)",?$$/\2/p' | sort -u)
 	eval "$$(testbed/engine env)"; KILN_TEST_BINARY=$(CURDIR)/$(KILN) cargo test --locked -p kiln-cli --test engine -- --ignored --test-threads=1
 
 deny: setup

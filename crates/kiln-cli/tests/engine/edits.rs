@@ -46,11 +46,11 @@ fn a_one_line_edit_of_the_binary_compiles_one_crate_and_serves_the_new_text() {
     assert_eq!(build.external_crates_compiled("backend"), 0, "{}", build.log);
     assert_eq!(build.stages_that_ran("frontend"), Vec::<String>::new(), "{}", build.log);
     assert!(build.stage_seconds("backend", "planner") < 1.5, "planner took {} s", build.stage_seconds("backend", "planner"));
-    let backend = Container::run(&["--tmpfs", "/data:mode=1777", &kiro.image("backend", "latest")]);
+    let backend = Container::run(&[&kiro.image("backend", "latest")]);
     assert!(backend.get("/api/motd").contains("An edited greeting."));
     kiro.edit(ROUTES, "An edited greeting.", MOTD);
     kiro.build(&[]);
-    let backend = Container::run(&["--tmpfs", "/data:mode=1777", &kiro.image("backend", "latest")]);
+    let backend = Container::run(&[&kiro.image("backend", "latest")]);
     assert!(backend.get("/api/motd").contains(MOTD), "the revert is served");
 }
 
@@ -79,7 +79,7 @@ fn an_edit_with_an_older_modification_time_is_not_missed() {
     let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
     file.set_modified(long_ago).expect("time is set");
     kiro.build(&[]);
-    let backend = Container::run(&["--tmpfs", "/data:mode=1777", &kiro.image("backend", "latest")]);
+    let backend = Container::run(&[&kiro.image("backend", "latest")]);
     assert!(backend.get("/api/motd").contains("Older than it looks."));
     kiro.edit(ROUTES, "Older than it looks.", MOTD);
     kiro.build(&[]);
@@ -112,7 +112,7 @@ fn a_version_bump_of_a_member_compiles_no_dependency() {
     let build = kiro.build(&[]);
     assert!(!build.stages_that_ran("backend").contains(&"deps".to_owned()), "{}", build.log);
     assert_eq!(build.external_crates_compiled("backend"), 0, "{}", build.log);
-    let backend = Container::run(&["--tmpfs", "/data:mode=1777", &kiro.image("backend", "latest")]);
+    let backend = Container::run(&[&kiro.image("backend", "latest")]);
     assert!(backend.get("/api/version").contains("9.9.9"));
     std::fs::write(&manifest, manifest_before).expect("restored");
     std::fs::write(&lock, lock_before).expect("restored");

@@ -201,11 +201,18 @@ impl Container {
         Self { id: docker(&all) }
     }
 
+    /// Where the container's port 8080 is; fails with its log if it has ended.
+    fn address(&self) -> String {
+        let output = command("docker").args(["port", &self.id, "8080/tcp"]).output().expect("docker starts");
+        assert!(output.status.success(), "the container has ended:\n{}", docker(&["logs", &self.id]));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// GET a path of the container's port 8080, waiting up to a minute for the first answer.
     pub(crate) fn get(&self, path: &str) -> String {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
-            let address = docker(&["port", &self.id, "8080/tcp"]);
+            let address = self.address();
             let url = format!("http://{}{path}", address.lines().next().unwrap_or_default());
             let output = command("curl").args(["--noproxy", "*", "-fsS", &url]).output().expect("curl starts");
             if output.status.success() {
@@ -219,13 +226,6 @@ impl Container {
             );
             std::thread::sleep(Duration::from_millis(100));
         }
-    }
-
-    /// `docker exec`, its stdout.
-    pub(crate) fn exec(&self, arguments: &[&str]) -> String {
-        let mut all = vec!["exec", self.id.as_str()];
-        all.extend(arguments);
-        docker(&all)
     }
 }
 

@@ -36,7 +36,7 @@ clippy: setup
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 doc: setup
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
 unit: setup
 	cargo test --workspace --locked

@@ -1,6 +1,6 @@
 //! The files that `kiln init` writes: rendering, headers with a hash of the body, and what to do with edited ones.
 //!
-//! Three steps, each a function: [`render`] turns a plan into texts, [`compare`] looks at what is there and decides what would
+//! Three steps, each a function: [`render()`] turns a plan into texts, [`compare()`] looks at what is there and decides what would
 //! happen to each file, [`write`](Comparison::write) does it. Nothing is written before all is rendered and compared, and each file is
 //! replaced in one step, so that an interrupted run leaves no half file.
 

@@ -53,9 +53,9 @@ pub struct Layer {
 /// One unit of a layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerUnit {
-    /// [`UnitId::root`].
+    /// `UnitId::root`.
     pub root: String,
-    /// [`UnitId::name`].
+    /// `UnitId::name`.
     pub name: String,
     /// BLAKE3 over names and contents.
     pub digest: String,

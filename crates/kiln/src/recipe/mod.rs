@@ -1,7 +1,7 @@
 //! Recipes: what decides the dependencies of a build, and the commands that use it inside an image build.
 //!
 //! `kiln recipe prepare` reads a workspace and writes a [`Recipe`]; `cook` builds the external crates of a recipe and
-//! exports them as a layer; `compile` builds the real workspace on top of them. [`prepare`] is pure; the other two run cargo.
+//! exports them as a layer; `compile` builds the real workspace on top of them. [`prepare()`] is pure; the other two run cargo.
 //!
 //! # Why the recipe is flat
 //!

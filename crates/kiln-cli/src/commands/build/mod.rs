@@ -4,6 +4,7 @@ mod failed;
 mod jobs;
 mod session;
 mod summary;
+mod tool_image;
 
 use std::process::ExitCode;
 
@@ -100,6 +101,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     let mut display = progress::for_ui(&context.ui);
     let builds = session.run(jobs, display.as_mut());
     display.close();
+    if builds.failed() == 0 && !args.push && args.builder.is_none() {
+        tool_image::keep(context, &engine, &plan.tool_image, &builds, &state);
+    }
 
     if context.ui.json {
         context.ui.document(&summary::document(&builds));

@@ -5,7 +5,7 @@
 //! or another description leaves them byte-identical; a changed dependency, override, patch or registry does not.
 //!
 //! Versions of local packages are masked alike in manifests and lock, because package managers compare the two. A member that another
-//! package asks for by range gets the lowest version that answers every such range as the real one does ([`versions`]).
+//! package asks for by range gets the lowest version that answers every such range as the real one does (module `versions`).
 
 mod config;
 mod error;

@@ -93,9 +93,9 @@ fn show(context: &Context, args: &Args, comparison: &Comparison) {
     context.ui.data(&text.finish());
     let kept = comparison.entries.iter().filter(|entry| entry.status == Status::Kept).count();
     if kept > 0 && !args.diff {
-        let verb = if kept == 1 { "was" } else { "were" };
+        let theirs = if kept == 1 { "is a person's work" } else { "are a person's work" };
         context.ui.note(&format!(
-            "{} {verb} kept as a person wrote or edited them; `kiln init --diff` shows what kiln would write, `--force` writes it",
+            "{} {theirs} and left alone; `kiln init --diff` shows what kiln would write, `--force` writes it",
             count(kept, "file")
         ));
     }

@@ -91,6 +91,12 @@ fn way_out(question: &Question) -> Vec<String> {
         QuestionKind::WhichPackageManager { .. } => {
             hints.push("remove the lockfiles that are not in use, or set `packageManager` in package.json".to_owned());
         }
+        QuestionKind::NoBinary => {
+            hints.push(
+                "a service needs a program: add `src/main.rs` to a member, or name another repository with `--project DIR`"
+                    .to_owned(),
+            );
+        }
         QuestionKind::NothingFound => hints.push("name the repository with `--project DIR`".to_owned()),
         _ => {}
     }

@@ -19,9 +19,9 @@ const WIDTH: usize = 100;
 #[derive(Debug)]
 pub(super) struct Plain<'a> {
     ui: &'a Ui,
-    /// Steps said to have started, with the last line about them.
-    running: BTreeMap<(usize, String), Instant>,
-    /// Steps said to be over.
+    /// Steps said to have started, by place: digest, and when the last line about them was.
+    running: BTreeMap<(usize, String), (String, Instant)>,
+    /// Places of steps said to be over.
     over: BTreeSet<(usize, String)>,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Plain<'a> {
     }
 
     fn over(&mut self, views: &[View], index: usize, step: &Step) {
-        let key = (index, step.digest.clone());
+        let key = (index, place(&step.name).unwrap_or_default());
         let time = step.seconds(Timestamp::now());
         let text = match (&step.name.kind, step.status()) {
             (_, StepStatus::Waiting | StepStatus::Running | StepStatus::Skipped) => return,
@@ -44,13 +44,13 @@ impl<'a> Plain<'a> {
             (StepKind::Stage { .. }, StepStatus::Ran) => format!("done    {}", seconds(time)),
             (StepKind::Stage { .. }, StepStatus::Failed) => format!("failed  after {}", seconds(time)),
             (_, StepStatus::Failed) => {
-                self.line(views, index, &format!("{}  failed after {}", cut(&step.name.text, WIDTH), seconds(time)));
+                self.line(views, index, &format!("{}  failed after {}", cut(&step.name.to_string(), WIDTH), seconds(time)));
                 return;
             }
             (_, StepStatus::Ran | StepStatus::Cached) if time < WORTH_A_LINE => return,
             (_, _) => {
                 let sent = if step.bytes() > 0 { format!("  {}", bytes(step.bytes())) } else { String::new() };
-                self.line(views, index, &format!("{}  {}{sent}", cut(&step.name.text, WIDTH), seconds(time)));
+                self.line(views, index, &format!("{}  {}{sent}", cut(&step.name.to_string(), WIDTH), seconds(time)));
                 return;
             }
         };
@@ -68,10 +68,10 @@ impl Progress for Plain<'_> {
             BuildEvent::StepStarted { digest, .. } => {
                 let Some(step) = step(digest) else { return };
                 let Some(place) = place(&step.name) else { return };
-                let key = (index, digest.clone());
+                let key = (index, place.clone());
                 if !step.cached && !step.name.is_from() && !self.over.contains(&key) && !self.running.contains_key(&key) {
                     self.line(views, index, &format!("{place:<14} start   {}", instruction(&step.name, WIDTH)));
-                    self.running.insert(key, Instant::now());
+                    self.running.insert(key, (digest.clone(), Instant::now()));
                 }
             }
             BuildEvent::StepFinished { digest, .. } | BuildEvent::StepCached { digest } => {
@@ -92,16 +92,16 @@ impl Progress for Plain<'_> {
     }
 
     fn tick(&mut self, views: &[View]) {
+        let silent = |(_, since): &(String, Instant)| since.elapsed() > SILENCE;
         let silent: Vec<_> =
-            self.running.iter().filter(|(_, since)| since.elapsed() > SILENCE).map(|(key, _)| key.clone()).collect();
-        for (index, digest) in silent {
+            self.running.iter().filter(|(_, about)| silent(about)).map(|(key, about)| (key.clone(), about.0.clone())).collect();
+        for ((index, place), digest) in silent {
             if let Some(step) = views[index].state.step(&digest) {
                 let last = step.log.last().unwrap_or_default();
                 let time = seconds(step.seconds(Timestamp::now()));
-                let place = place(&step.name).unwrap_or_default();
                 self.line(views, index, &format!("{place:<14} runs    {time}  {}", cut(last.trim(), WIDTH)));
             }
-            self.running.insert((index, digest), Instant::now());
+            self.running.insert((index, place), (digest, Instant::now()));
         }
     }
 

@@ -14,7 +14,7 @@ pub(crate) struct View {
     pub(crate) service: String,
     pub(crate) variant: Variant,
     pub(crate) state: BuildState,
-    /// Times of earlier builds, where the display wants them.
+    /// What earlier builds took.
     pub(crate) history: History,
     pub(crate) started: Timestamp,
     /// Seconds, and whether there is an image.
@@ -41,10 +41,6 @@ impl View {
 
 /// Shows builds while they go on.
 pub(crate) trait Progress {
-    /// Whether expected times are shown, so that earlier records are worth reading.
-    fn wants_history(&self) -> bool {
-        false
-    }
     /// An event, already part of the view's state.
     fn event(&mut self, views: &[View], index: usize, event: &BuildEvent);
     /// A build ended.

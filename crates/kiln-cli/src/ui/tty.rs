@@ -54,10 +54,6 @@ impl Tty {
 }
 
 impl Progress for Tty {
-    fn wants_history(&self) -> bool {
-        true
-    }
-
     fn event(&mut self, _: &[View], _: usize, _: &BuildEvent) {}
 
     fn ended(&mut self, _: &[View], _: usize) {}
@@ -73,8 +69,9 @@ impl Progress for Tty {
     }
 
     fn close(&mut self) {
-        self.lines.clear();
         // A terminal that went away cannot be cleaned.
         let _ = self.multi.clear();
+        self.multi.set_draw_target(ProgressDrawTarget::hidden());
+        self.lines.clear();
     }
 }

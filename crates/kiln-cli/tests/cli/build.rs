@@ -66,7 +66,12 @@ fn a_cold_build_shows_its_steps_and_the_image() {
 
 #[test]
 fn an_unchanged_build_runs_no_step() {
-    insta::assert_snapshot!(shop().args(["api"]).fake("build", "stream noop").run());
+    let script =
+        format!("stream noop; metadata '{{\"containerimage.digest\":\"sha256:{}\"}}'", "21bc7e6346b2".repeat(5) + "0000");
+    let test = shop().args(["api"]).fake("build", &script);
+    insta::assert_snapshot!(test.run());
+    let calls = fs::read_to_string(test.root().join("fake/calls")).unwrap();
+    assert_eq!(calls.lines().count(), 1, "the client is started once: {calls}");
 }
 
 #[test]

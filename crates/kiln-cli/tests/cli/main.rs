@@ -1,4 +1,5 @@
 //! One test binary for the command line: the real `kiln` in a cleared environment, with a scripted fake `docker`.
 
 mod build;
+mod init;
 mod support;

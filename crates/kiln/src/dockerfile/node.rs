@@ -4,7 +4,7 @@
 use super::network::Network;
 use super::nginx;
 use super::node_manager;
-use super::rust::{finish, inside, tool_mount, tool_stage};
+use super::rust::{finish, inside, tool_mount, tool_stage, volumes};
 use super::{Command, Copy, Dockerfile, Instruction, Mount, Run, Sharing, Stage, Word, apt};
 use crate::plan::{NodeService, Plan, Serve, Service, Variant, mounts};
 
@@ -198,6 +198,7 @@ impl Stages<'_> {
             &[],
         ));
         runtime.push(Instruction::User(service.user.clone()));
+        volumes(&mut runtime, service);
         runtime.push(Instruction::Workdir(self.package()));
         let from = |stage: &str, path: &str| {
             Instruction::Copy(Copy {

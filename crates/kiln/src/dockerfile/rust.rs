@@ -14,6 +14,8 @@ const CARGO_HOME: &str = "/kiln/cargo";
 /// Where `cook` remembers units, and `compile` builds.
 const UNITS: &str = "/kiln/units";
 const TARGET: &str = "/kiln/build";
+/// Where the development image has its sources and what is compiled of them.
+const DEV: &str = "/app";
 
 /// The Dockerfile of a variant.
 pub(super) fn dockerfile(plan: &Plan, service: &Service, rust: &RustService, variant: Variant) -> Dockerfile {
@@ -107,10 +109,7 @@ impl Stages<'_> {
             ],
         );
         let command = self.recipe("prepare", &self.sources(), &["--output /recipe.json".to_owned()]);
-        stage.push(Instruction::Run(Run {
-            mounts: vec![self.source_mount(false), tool_mount()],
-            command: Command::Shell(command),
-        }));
+        stage.push(Instruction::Run(Run { mounts: vec![self.source_mount(), tool_mount()], command: Command::Shell(command) }));
         stage
     }
 
@@ -149,7 +148,7 @@ impl Stages<'_> {
         );
         self.source_variables(&mut stage);
         let target = mounts::target(self.plan, self.service, self.rust, self.variant);
-        let mounts = vec![self.source_mount(true), deps_mount(), tool_mount(), self.cargo_mount(), locked(target, TARGET)];
+        let mounts = vec![self.source_mount(), deps_mount(), tool_mount(), self.cargo_mount(), locked(target, TARGET)];
         let mut flags = vec!["--deps /deps --output /out".to_owned()];
         if self.variant == Variant::Fast {
             flags[0] += " --incremental";
@@ -179,6 +178,7 @@ impl Stages<'_> {
         ));
         // USER comes first, so that the working directory belongs to the user; what is copied belongs to root all the same.
         stage.push(Instruction::User(service.user.clone()));
+        volumes(&mut stage, service);
         stage.push(Instruction::Workdir("/app".to_owned()));
         stage.push(Instruction::Copy(Copy {
             from: Some("builder".to_owned()),
@@ -211,13 +211,17 @@ impl Stages<'_> {
             &service.dev_packages,
             &[],
         ));
-        stage.push(Instruction::Env(vec![("CARGO_TARGET_DIR".to_owned(), Word::from(TARGET))]));
-        stage.push(Instruction::Workdir(self.sources()));
         self.source_variables(&mut stage);
-        stage.push(Instruction::Copy(Copy { sources: vec![".".into()], destination: SOURCES.to_owned(), ..Copy::default() }));
-        stage.push(Instruction::Comment("Without cache mounts: what is compiled stays in the image.".to_owned()));
-        let command = self.recipe("compile", &self.sources(), &["--deps /deps --output /usr/local/bin".to_owned()]);
-        stage.push(Instruction::Run(Run { mounts: vec![deps_mount(), tool_mount()], command: Command::Shell(command) }));
+        stage.push(Instruction::Comment(format!(
+            "No cache mounts here: the sources ({DEV}/src), what was compiled ({DEV}/target) and CARGO_HOME stay in the image."
+        )));
+        let command = self.recipe("compile", &self.sources(), &[format!("--deps /deps --mount {DEV} --output /usr/local/bin")]);
+        stage.push(Instruction::Run(Run {
+            mounts: vec![self.source_mount(), deps_mount(), tool_mount()],
+            command: Command::Shell(command),
+        }));
+        stage.push(Instruction::Env(vec![("CARGO_TARGET_DIR".to_owned(), Word::Literal(format!("{DEV}/target")))]));
+        stage.push(Instruction::Workdir(inside(&format!("{DEV}/src"), &self.rust.workspace)));
         finish(&mut stage, service, 60);
         let mut command: Vec<String> = ["cargo", "run"].map(str::to_owned).to_vec();
         command.extend(self.flags(true).iter().flat_map(|flag| flag.iter().cloned()));
@@ -271,8 +275,8 @@ impl Stages<'_> {
         lines
     }
 
-    fn source_mount(&self, writable: bool) -> Mount {
-        Mount::Bind { from: None, source: ".".to_owned(), target: SOURCES.to_owned(), writable }
+    fn source_mount(&self) -> Mount {
+        Mount::Bind { from: None, source: ".".to_owned(), target: SOURCES.to_owned(), writable: false }
     }
 
     fn cargo_mount(&self) -> Mount {
@@ -306,6 +310,13 @@ fn locked(id: String, target: &str) -> Mount {
 /// `base`, or a folder in it.
 pub(super) fn inside(base: &str, folder: &Utf8Path) -> String {
     if folder == "." { base.to_owned() } else { format!("{base}/{folder}") }
+}
+
+/// Makes the folders that the service writes to. `WORKDIR` makes a folder that belongs to the user in force, also without a shell.
+pub(super) fn volumes(stage: &mut Stage, service: &Service) {
+    for folder in &service.volumes {
+        stage.push(Instruction::Workdir(folder.clone()));
+    }
 }
 
 /// What every image ends with, apart from its command.

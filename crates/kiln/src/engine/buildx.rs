@@ -16,7 +16,7 @@ use super::{
     BuildRequest, BuildSecret, Engine, EngineError, EngineInfo, MINIMUM_BUILDX, MINIMUM_ENGINE, Outcome, Output, SecretSource,
     failure, wire,
 };
-use crate::event::{BuildEvent, BuildState, StepName};
+use crate::event::{BuildEvent, BuildState, StepName, StepStatus};
 use crate::process::{Cancel, ProcessError, Run, Stream};
 
 /// How long the engine may take to say what it is.
@@ -193,14 +193,7 @@ impl Engine for Buildx {
         let mut stdout = Vec::new();
         let lines = Lines::of(&fs::read_to_string(&request.dockerfile).unwrap_or_default());
         let mut emit = |event: BuildEvent| {
-            let line = match &event {
-                BuildEvent::StepFound { digest, name, .. } => {
-                    lines.find(&StepName::parse(name)).map(|line| (digest.clone(), line))
-                }
-                _ => None,
-            };
-            let lines = line.map(|line| BuildEvent::StepLines { lines: BTreeMap::from([line]) });
-            for event in std::iter::once(event).chain(lines) {
+            for event in placed(&lines, event) {
                 state.apply(&event);
                 events(event);
             }
@@ -229,7 +222,10 @@ impl Engine for Buildx {
         }
         let digest = |key: &str| metadata.get(key).and_then(Value::as_str).map(str::to_owned);
         let mut outcome = Outcome { id: digest("containerimage.digest"), size: None };
+        // A build in which nothing ran made no new image: not worth another start of the client.
+        let ran = state.dockerfile_steps().iter().any(|step| step.final_status(true) == StepStatus::Ran);
         if request.output == Output::Load
+            && ran
             && let Some((id, size)) = request.tags.first().or(outcome.id.as_ref()).and_then(|image| self.inspect(image))
         {
             outcome = Outcome { id: Some(id), size: Some(size) };
@@ -245,6 +241,15 @@ fn process_error(error: ProcessError) -> EngineError {
         ProcessError::TimedOut { .. } => EngineError::Unresponsive,
         error => EngineError::Process(error),
     }
+}
+
+/// Adds to a step that was found where it stands, and calls it by its name in this build.
+fn placed(lines: &Lines, event: BuildEvent) -> Vec<BuildEvent> {
+    let BuildEvent::StepFound { digest, name, inputs } = event else { return vec![event] };
+    let (line, better) = lines.find(&StepName::parse(&name));
+    let line = line.map(|line| BuildEvent::StepLines { lines: BTreeMap::from([(digest.clone(), line)]) });
+    let found = BuildEvent::StepFound { digest, name: better.unwrap_or(name), inputs };
+    std::iter::once(found).chain(line).collect()
 }
 
 /// Says where steps stand now that the engine told, and calls those by their names that another build had named.

@@ -6,32 +6,82 @@ use crate::event::{StepKind, StepName};
 #[derive(Debug)]
 pub(super) struct Lines(Vec<Stage>);
 
+#[derive(Debug)]
+struct Stage {
+    name: String,
+    steps: Vec<Instruction>,
+}
+
+/// An instruction that makes a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Instruction {
+    line: u32,
+    keyword: String,
+    /// On one line, with single spaces.
+    text: String,
+}
+
+impl Instruction {
+    /// Whether it is what a step's name says, as far as that can be told without expanding variables.
+    fn is(&self, name: &StepName) -> bool {
+        let text = collapse(&name.text);
+        if self.keyword != "FROM" {
+            return self.text == text;
+        }
+        // The engine adds registry and digest to the image.
+        let image = text.split(' ').nth(1).unwrap_or_default();
+        let image = image.split_once('@').map_or(image, |(image, _)| image);
+        let written = self.text.split(' ').skip(1).find(|word| !word.starts_with("--")).unwrap_or_default();
+        let written = written.split_once('@').map_or(written, |(image, _)| image);
+        image == written || image.strip_suffix(written).is_some_and(|registry| registry.ends_with('/'))
+    }
+}
+
+/// A step's place: its stage and its index there, both from 0.
+type Place = (usize, usize);
+
 impl Lines {
     pub(super) fn of(dockerfile: &str) -> Self {
         Self(stages(dockerfile))
     }
 
-    /// Line of a step, from 1; none if the keyword there is not the step's.
-    pub(super) fn find(&self, name: &StepName) -> Option<u32> {
-        let StepKind::Stage { stage, index, .. } = &name.kind else { return None };
-        let stage = match stage {
-            Some(name) => self.0.iter().find(|stage| stage.name.eq_ignore_ascii_case(name))?,
-            None => self.0.first().filter(|_| self.0.len() == 1)?,
-        };
-        let instruction = stage.steps.get(usize::try_from(*index).ok()?.checked_sub(1)?)?;
-        name.keyword().is_some_and(|keyword| keyword == instruction.keyword).then_some(instruction.line)
+    /// The step's line, from 1, and its name in this build, if the engine calls it by another one: builds that run at the same
+    /// time share equal steps, and with them the name that the first of them gave.
+    pub(super) fn find(&self, name: &StepName) -> (Option<u32>, Option<String>) {
+        let Some(place) = self.place(name) else { return (None, None) };
+        (Some(self.0[place.0].steps[place.1].line), self.rename(name, place))
     }
 
-    /// Name of the step that stands on a line, if the engine called it by another one: builds that run at the same time share
-    /// equal steps, and with them the name that the first of them gave.
+    fn place(&self, name: &StepName) -> Option<Place> {
+        let StepKind::Stage { stage, index, .. } = &name.kind else { return None };
+        let number = match stage {
+            Some(name) => self.0.iter().position(|stage| stage.name.eq_ignore_ascii_case(name)),
+            None => (self.0.len() == 1).then_some(0),
+        };
+        let index = usize::try_from(*index).ok()?.checked_sub(1)?;
+        let keyword = name.keyword()?;
+        let counted = number.map(|number| (number, index));
+        let counted =
+            counted.filter(|(stage, index)| self.0[*stage].steps.get(*index).is_some_and(|step| step.keyword == keyword));
+        let same = |(stage, index): &Place| self.0[*stage].steps[*index].is(name);
+        counted.filter(same).or_else(|| self.places().find(same)).or(counted)
+    }
+
+    fn places(&self) -> impl Iterator<Item = Place> {
+        self.0.iter().enumerate().flat_map(|(number, stage)| (0..stage.steps.len()).map(move |index| (number, index)))
+    }
+
+    /// The same for a step whose line the engine told.
     pub(super) fn correct(&self, name: &StepName, line: u32) -> Option<String> {
+        let place = self.places().find(|(stage, index)| self.0[*stage].steps[*index].line == line)?;
+        self.rename(name, place)
+    }
+
+    /// The name for a place, if it is not the one that the step has.
+    fn rename(&self, name: &StepName, (number, index): Place) -> Option<String> {
         let StepKind::Stage { platform, stage, .. } = &name.kind else { return None };
-        let (found, position) = self.0.iter().find_map(|stage| {
-            let position = stage.steps.iter().position(|step| step.line == line)?;
-            Some((stage, position))
-        })?;
-        let total = u32::try_from(found.steps.len()).ok()?;
-        let index = u32::try_from(position).ok()? + 1;
+        let found = &self.0[number];
+        let (index, total) = (u32::try_from(index).ok()? + 1, u32::try_from(found.steps.len()).ok()?);
         let one_stage = stage.is_none() && self.0.len() == 1;
         let same_stage = one_stage || stage.as_deref().is_some_and(|stage| stage.eq_ignore_ascii_case(&found.name));
         if same_stage && name.position() == Some((index, total)) {
@@ -42,17 +92,8 @@ impl Lines {
     }
 }
 
-/// An instruction that makes a step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Instruction {
-    line: u32,
-    keyword: String,
-}
-
-#[derive(Debug)]
-struct Stage {
-    name: String,
-    steps: Vec<Instruction>,
+fn collapse(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn stages(dockerfile: &str) -> Vec<Stage> {
@@ -69,12 +110,12 @@ fn stages(dockerfile: &str) -> Vec<Stage> {
                     Some([keyword, name]) if keyword.eq_ignore_ascii_case("as") => (*name).to_owned(),
                     _ => format!("stage-{}", stages.len()),
                 };
-                let steps = if inherits { Vec::new() } else { vec![Instruction { line, keyword }] };
+                let steps = if inherits { Vec::new() } else { vec![Instruction { line, keyword, text: collapse(&text) }] };
                 stages.push(Stage { name, steps });
             }
             "RUN" | "COPY" | "ADD" | "WORKDIR" => {
                 if let Some(stage) = stages.last_mut() {
-                    stage.steps.push(Instruction { line, keyword });
+                    stage.steps.push(Instruction { line, keyword, text: collapse(&text) });
                 }
             }
             _ => {}
@@ -145,7 +186,7 @@ mod tests {
             ("[internal] load build context", None),
         ];
         for (name, line) in names {
-            assert_eq!(lines.find(&StepName::parse(name)), line, "{name}");
+            assert_eq!(lines.find(&StepName::parse(name)), (line, None), "{name}");
         }
     }
 
@@ -157,5 +198,13 @@ mod tests {
         assert_eq!(correct("[other 7/9] RUN b", 3).as_deref(), Some("[chef 3/3] RUN b"));
         assert_eq!(correct("[linux/arm64 other 7/9] RUN c", 5).as_deref(), Some("[linux/arm64 builder 1/1] RUN c"));
         assert_eq!(correct("[other 7/9] RUN b", 77), None);
+        let find = |name| lines.find(&StepName::parse(name));
+        assert_eq!(find("[other 7/9] RUN   b"), (Some(3), Some("[chef 3/3] RUN   b".to_owned())));
+        assert_eq!(
+            find("[base 1/9] FROM docker.io/library/debian@sha256:00").1.as_deref(),
+            Some("[chef 1/3] FROM docker.io/library/debian@sha256:00")
+        );
+        assert_eq!(find("[base 1/9] FROM docker.io/library/notdebian"), (None, None));
+        assert_eq!(find("[chef 2/3] RUN a").0, Some(2));
     }
 }

@@ -121,7 +121,7 @@ pub enum Output {
 pub struct Outcome {
     /// Id of the image (or digest of the manifest, when pushed).
     pub id: Option<String>,
-    /// Size of the image in bytes, where it was loaded.
+    /// Size of the image in bytes, where a new one was loaded.
     pub size: Option<u64>,
 }
 

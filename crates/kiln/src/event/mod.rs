@@ -111,6 +111,20 @@ pub enum StepStatus {
     Skipped,
 }
 
+impl StepStatus {
+    /// Which of two statuses of one step says more.
+    const fn weight(self) -> u8 {
+        match self {
+            Self::Waiting => 0,
+            Self::Skipped => 1,
+            Self::Cached => 2,
+            Self::Ran => 3,
+            Self::Running => 4,
+            Self::Failed => 5,
+        }
+    }
+}
+
 /// One step of a build.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
@@ -184,9 +198,12 @@ impl Step {
         self.parts.values().sum()
     }
 
-    /// Seconds it worked: the union of its intervals, an open one counted until `now`.
+    /// Seconds it worked: the union of its intervals, an open one counted until `now`. Nothing for what came from the cache.
     #[must_use]
     pub fn seconds(&self, now: Timestamp) -> f64 {
+        if self.cached && !self.name.is_from() {
+            return 0.0;
+        }
         merged_seconds(self.intervals.iter().map(|(begin, end)| (*begin, end.unwrap_or(now))))
     }
 
@@ -235,6 +252,8 @@ pub struct EngineWarning {
 pub struct BuildState {
     steps: Vec<Step>,
     by_digest: BTreeMap<String, usize>,
+    /// When the build began, by the engine's clock: it starts with steps of its own.
+    begun: Option<Timestamp>,
     /// Warnings of the engine.
     pub warnings: Vec<EngineWarning>,
     /// Lines that were no events, the last ones.
@@ -254,11 +273,21 @@ impl BuildState {
         &self.steps
     }
 
-    /// The steps that stand in the Dockerfile, in its order as far as lines are known.
+    /// The steps that stand in the Dockerfile, in its order as far as lines are known, each once.
+    ///
+    /// A step can be told twice: when another build on the same engine works on an equal one, BuildKit shows both, and the one that
+    /// does the work counts.
     #[must_use]
     pub fn dockerfile_steps(&self) -> Vec<&Step> {
+        let mut steps: Vec<&Step> = Vec::new();
         // BuildKit tells the last step first.
-        let mut steps: Vec<_> = self.steps.iter().rev().filter(|step| matches!(step.name.kind, StepKind::Stage { .. })).collect();
+        for step in self.steps.iter().rev().filter(|step| matches!(step.name.kind, StepKind::Stage { .. })) {
+            match steps.iter_mut().find(|known| known.name.kind == step.name.kind) {
+                Some(known) if step.status().weight() > known.status().weight() => *known = step,
+                Some(_) => {}
+                None => steps.push(step),
+            }
+        }
         steps.sort_by_key(|step| step.line.unwrap_or(u32::MAX));
         steps
     }
@@ -290,7 +319,13 @@ impl BuildState {
                 step.name = StepName::parse(name);
                 step.inputs.clone_from(inputs);
             }
-            BuildEvent::StepStarted { digest, at } => self.entry(digest).intervals.push((*at, None)),
+            BuildEvent::StepStarted { digest, at } => {
+                let step = self.entry(digest);
+                step.intervals.push((*at, None));
+                if step.name.kind == StepKind::Internal && self.begun.is_none() {
+                    self.begun = Some(*at);
+                }
+            }
             BuildEvent::StepProgress { digest, id, current, .. } => {
                 self.entry(digest).parts.insert(id.clone(), *current);
             }
@@ -304,7 +339,10 @@ impl BuildState {
             }
             BuildEvent::StepCached { digest } => self.entry(digest).cached = true,
             BuildEvent::StepFinished { digest, at, error } => {
+                // Another build did the work before this one began, and the engine still has it.
+                let earlier = self.begun.is_some_and(|begun| *at < begun);
                 let step = self.entry(digest);
+                step.cached |= earlier;
                 match step.intervals.last_mut() {
                     Some((_, end)) => *end = Some(*at),
                     None => step.intervals.push((*at, Some(*at))),
@@ -351,97 +389,4 @@ impl BuildState {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    #[test]
-    fn intervals_are_merged() {
-        let seconds = |intervals: &[(i64, i64)]| merged_seconds(intervals.iter().map(|(a, b)| (at(*a), at(*b))));
-        for (intervals, expected) in [
-            (&[][..], 0.0),
-            (&[(1, 3)], 2.0),
-            (&[(1, 3), (5, 6)], 3.0),
-            (&[(1, 5), (2, 3)], 4.0),
-            (&[(2, 3), (1, 5)], 4.0),
-            (&[(1, 3), (2, 6), (6, 7)], 6.0),
-            (&[(5, 1)], 0.0),
-        ] {
-            assert!((seconds(intervals) - expected).abs() < 1e-9, "{intervals:?}");
-        }
-    }
-
-    fn found(state: &mut BuildState, digest: &str, name: &str) {
-        state.apply(&BuildEvent::StepFound { digest: digest.to_owned(), name: name.to_owned(), inputs: Vec::new() });
-    }
-
-    #[test]
-    fn a_step_may_start_and_stop_several_times() {
-        let mut state = BuildState::new();
-        found(&mut state, "a", "[builder 2/3] RUN make");
-        for (begin, end) in [(1, 2), (4, 6)] {
-            state.apply(&BuildEvent::StepStarted { digest: "a".to_owned(), at: at(begin) });
-            assert_eq!(state.steps()[0].status(), StepStatus::Running);
-            state.apply(&BuildEvent::StepFinished { digest: "a".to_owned(), at: at(end), error: None });
-        }
-        let step = state.step("a").unwrap();
-        assert_eq!(step.status(), StepStatus::Ran);
-        assert!((step.seconds(at(9)) - 3.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn a_base_image_is_cached_unless_layers_came_over_the_wire() {
-        let mut state = BuildState::new();
-        found(&mut state, "a", "[1/2] FROM docker.io/library/debian:bookworm-slim");
-        state.apply(&BuildEvent::StepStarted { digest: "a".to_owned(), at: at(1) });
-        state.apply(&BuildEvent::StepFinished { digest: "a".to_owned(), at: at(2), error: None });
-        assert_eq!(state.steps()[0].status(), StepStatus::Cached);
-        let progress = |current| BuildEvent::StepProgress {
-            digest: "a".to_owned(),
-            id: "sha256:1".to_owned(),
-            current,
-            total: None,
-            done: true,
-        };
-        state.apply(&progress(4096));
-        assert_eq!(state.steps()[0].status(), StepStatus::Ran);
-    }
-
-    #[test]
-    fn steps_stopped_with_a_failed_one_are_skipped() {
-        let mut state = BuildState::new();
-        found(&mut state, "a", "[a 1/1] RUN sleep 9");
-        found(&mut state, "b", "[b 1/1] RUN false");
-        let finished = |digest: &str, error: &str| BuildEvent::StepFinished {
-            digest: digest.to_owned(),
-            at: at(1),
-            error: Some(error.to_owned()),
-        };
-        state.apply(&finished(
-            "a",
-            "process \"/bin/sh -c sleep 9\" did not complete successfully: exit code: 137: context canceled",
-        ));
-        state.apply(&finished("b", "process \"/bin/sh -c false\" did not complete successfully: exit code: 1"));
-        assert_eq!(state.steps()[0].status(), StepStatus::Skipped);
-        assert_eq!(state.failed().unwrap().digest, "b");
-    }
-
-    #[test]
-    fn reports_of_cargo_are_read_from_the_log_in_pieces() {
-        let mut state = BuildState::new();
-        found(&mut state, "a", "[deps 2/2] RUN kiln recipe cook");
-        let json = serde_json::to_string(&CargoReport {
-            phase: "cook".to_owned(),
-            external_compiled: vec!["serde 1.0.0".to_owned()],
-            ..CargoReport::default()
-        })
-        .unwrap();
-        for piece in ["   Compiling serde\nkiln: ", &json[..9], &json[9..], "\nbye\n"] {
-            state.apply(&BuildEvent::StepLog { digest: "a".to_owned(), stream: 1, text: piece.to_owned() });
-        }
-        assert_eq!(state.steps()[0].cargo.as_ref().unwrap().external_compiled, ["serde 1.0.0"]);
-    }
-}
+mod tests;

@@ -25,6 +25,7 @@ pub(super) fn body(plan: &Plan) -> String {
         text += &development(plan, service, ports[index]);
     }
     text += &secrets(plan);
+    text += &volumes(plan);
     text.finish()
 }
 
@@ -56,7 +57,7 @@ fn development(plan: &Plan, service: &Service, host_port: Option<u16>) -> String
     text += format_args!("    networks:\n      default:\n        aliases: [{}]\n", quoted(&service.name));
     let (rebuild, action, target) = match &service.kind {
         ServiceKind::Rust(rust) => {
-            (join(&join(&service.context, &rust.workspace), Utf8Path::new("Cargo.lock")), "sync+restart", "/src")
+            (join(&join(&service.context, &rust.workspace), Utf8Path::new("Cargo.lock")), "sync+restart", "/app/src")
         }
         ServiceKind::Node(node) => {
             (join(&join(&service.context, &node.workspace), Utf8Path::new(&node.lockfile)), "sync", "/app")
@@ -104,6 +105,12 @@ fn run(service: &Service, host_port: Option<u16>) -> String {
     if let (Some(host_port), Some(port)) = (host_port, service.port) {
         text += format_args!("    ports: [\"{host_port}:{port}\"]\n");
     }
+    if !service.volumes.is_empty() {
+        text += "    volumes:\n";
+        for folder in &service.volumes {
+            text += format_args!("      - {}\n", quoted(&format!("{}:{folder}", volume(service, folder))));
+        }
+    }
     if !service.environment.is_empty() {
         text += "    environment:\n";
         for (name, value) in &service.environment {
@@ -111,6 +118,17 @@ fn run(service: &Service, host_port: Option<u16>) -> String {
         }
     }
     text.finish()
+}
+
+/// Name of the volume for a folder that a service writes to; production and development images share it.
+fn volume(service: &Service, folder: &str) -> String {
+    format!("{}{}", service.name, folder.replace('/', "-"))
+}
+
+fn volumes(plan: &Plan) -> String {
+    let names = plan.services.iter().flat_map(|service| service.volumes.iter().map(|folder| volume(service, folder)));
+    let lines: String = names.map(|name| format!("  {}: {{}}\n", quoted(&name))).collect();
+    if lines.is_empty() { lines } else { format!("\nvolumes:\n{lines}") }
 }
 
 /// Where the secrets of all services come from.

@@ -53,6 +53,7 @@ fn section(service: &Service) -> String {
     lines.push("apt = []                                 # more packages to build with".to_owned());
     lines.push("runtime-apt = []                         # more packages to run with".to_owned());
     lines.push("assets = [\"config:/app/config\"]          # files of the repository in the image".to_owned());
+    lines.push("volumes = [\"/data\"]                    # folders that the service writes to".to_owned());
     lines.push("include = [\"docs/api.md\"]                # files that the ignore file must let through".to_owned());
     format!("\n# {}\n", lines.join("\n# "))
 }

@@ -93,6 +93,7 @@ fn node_service(pick: &Pick<'_>, decision: &NodeDecision) -> (Service, IgnoreFac
         ca_certificates: Vec::new(),
         secrets: Vec::new(),
         assets: Vec::new(),
+        volumes: Vec::new(),
         dev_packages: Vec::new(),
         ignore: Vec::new(),
         sources: sources.collect(),
@@ -155,6 +156,7 @@ fn apply(service: &mut Service, settings: &ServiceSettings) {
     };
     service.environment.extend(values(&settings.environment));
     service.build_args.extend(values(&settings.build_args));
+    service.volumes = settings.volumes.iter().flat_map(|at| at.value.iter().cloned()).collect();
     service.secrets = settings.secrets.iter().map(|at| at.value.clone()).collect();
     let assets = settings.assets.iter().flat_map(|at| &at.value);
     service.assets = assets.map(|text| asset(text, service)).collect();

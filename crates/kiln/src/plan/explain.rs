@@ -72,6 +72,7 @@ pub fn explain(service: &Service) -> Vec<Row> {
         row(&format!("secrets.{}", secret.id), from);
     }
     row("assets", list(&service.assets.iter().map(|asset| format!("{}:{}", asset.from, asset.to)).collect::<Vec<_>>()));
+    row("volumes", list(&service.volumes));
     rows
 }
 

@@ -4,12 +4,12 @@
 //! out what no step reads, and let through by name what the sources include from such places. Patterns are Docker's, in which a
 //! later `!` line brings back what an earlier line left out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::IgnoreSection;
-use super::paths::{is_within, relative};
+use super::paths::{is_within, join, relative};
 use crate::project::cargo::{CargoPackage, CargoWorkspace};
 
 /// Facts that decide what is left out. All paths are relative to the context.
@@ -88,7 +88,7 @@ fn results(facts: &IgnoreFacts) -> Vec<String> {
     let mut patterns = Vec::new();
     if let Some(workspace) = &facts.cargo {
         // Not `**/target`: a module may be called so.
-        patterns.push(pattern(&super::paths::join(workspace, Utf8Path::new("target"))));
+        patterns.push(pattern(&join(workspace, Utf8Path::new("target"))));
         patterns.extend(owned(&["**/target/debug", "**/target/release"]));
     }
     patterns.push("**/node_modules".to_owned());
@@ -150,37 +150,35 @@ pub(super) fn reads_unseen_files(packages: &[&CargoPackage]) -> bool {
 
 /// Patterns for the test, bench and example folders of local packages, relative to the context.
 ///
-/// Only where no manifest names such a target with a path: cargo refuses a manifest whose target is missing. What cargo discovers by
-/// itself may be absent. Siblings that all qualify share a pattern (`crates/*/tests`).
+/// cargo refuses a manifest whose named target is missing, and a package without any target; what it discovers by itself may be absent.
+/// So packages that name such targets, or have no others, keep their folders. Siblings that all qualify share a pattern
+/// (`crates/*/tests`).
 pub(super) fn test_folders(workspace: &CargoWorkspace, folder: &Utf8Path) -> Vec<String> {
-    let mut parents: BTreeSet<Utf8PathBuf> = BTreeSet::new();
-    let mut patterns = Vec::new();
+    let mut by_parent: BTreeMap<Option<Utf8PathBuf>, Vec<(Utf8PathBuf, bool)>> = BTreeMap::new();
     for package in &workspace.packages {
-        let directory = super::paths::join(folder, &package.directory);
-        match directory.parent().filter(|parent| !parent.as_str().is_empty()) {
-            Some(parent) if directory != "." => {
-                let siblings: Vec<_> = workspace
-                    .packages
-                    .iter()
-                    .filter(|other| super::paths::join(folder, &other.directory).parent() == Some(parent))
-                    .collect();
-                if siblings.len() > 1 {
-                    if parents.insert(parent.to_owned()) {
-                        patterns.extend(TEST_FOLDERS.iter().map(|name| format!("{}/*/{name}", pattern(parent))));
-                    }
-                    continue;
-                }
-                patterns.extend(TEST_FOLDERS.iter().map(|name| pattern(&directory.join(name))));
+        let directory = join(folder, &package.directory);
+        let qualifies = !package.names_test_targets && (package.library.is_some() || !package.binaries.is_empty());
+        let parent = directory.parent().filter(|parent| !parent.as_str().is_empty()).map(Utf8Path::to_owned);
+        by_parent.entry(parent).or_default().push((directory, qualifies));
+    }
+    let mut patterns = Vec::new();
+    for (parent, packages) in &by_parent {
+        match parent {
+            Some(parent) if packages.len() > 1 && packages.iter().all(|(_, qualifies)| *qualifies) => {
+                patterns.extend(TEST_FOLDERS.iter().map(|name| format!("{}/*/{name}", pattern(parent))));
             }
-            _ => patterns.extend(TEST_FOLDERS.iter().map(|name| pattern(&super::paths::join(&directory, Utf8Path::new(name))))),
+            _ => {
+                let qualified = packages.iter().filter(|(_, qualifies)| *qualifies);
+                patterns.extend(
+                    qualified.flat_map(|(directory, _)| TEST_FOLDERS.map(|name| pattern(&join(directory, Utf8Path::new(name))))),
+                );
+            }
         }
     }
     // A package that lies in such a folder must stay.
+    let directories: Vec<Utf8PathBuf> = workspace.packages.iter().map(|package| join(folder, &package.directory)).collect();
     patterns.retain(|pattern| {
-        !workspace.packages.iter().any(|package| {
-            let directory = super::paths::join(folder, &package.directory);
-            directory.ancestors().any(|ancestor| matches_star(pattern, ancestor.as_str()))
-        })
+        !directories.iter().any(|directory| directory.ancestors().any(|ancestor| matches_star(pattern, ancestor.as_str())))
     });
     patterns
 }

@@ -125,6 +125,9 @@ pub struct Service {
     pub secrets: Vec<Secret>,
     /// Files or folders, relative to the context, that the program reads at run time and the image must carry.
     pub assets: Vec<Asset>,
+    /// Absolute folders of the image that the service writes to: they belong to its user, and compose keeps them in volumes.
+    #[serde(default)]
+    pub volumes: Vec<String>,
     /// Packages that the development image has on top, for debugging.
     pub dev_packages: Vec<String>,
     /// What the build context leaves out, section by section.

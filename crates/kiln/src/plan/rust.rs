@@ -8,10 +8,12 @@ use super::decide::added;
 use super::paths::{common, is_within, join, relative};
 use super::{
     BaseImages, DEFAULT_RUNTIME_IMAGE, NativePackages, Question, QuestionKind, RustService, Service, ServiceFiles, ServiceKind,
-    Source, ignore, images,
+    Source, Sqlx, ignore, images,
 };
-use crate::project::cargo::{CargoPackage, CargoWorkspace, DependencySource};
-use crate::settings::ServiceSettings;
+use crate::project::cargo::{
+    CargoPackage, CargoWorkspace, DependencySource, Distribution as Family, included_paths, native_needs, sqlx_use,
+};
+use crate::settings::{FILE_NAME, ServiceSettings};
 
 /// A workspace with its place in the repository.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +75,11 @@ pub(super) fn choose<'a>(
         let path = join(place.folder, Utf8Path::new("Cargo.toml"));
         Box::new(Question { service: name.map(str::to_owned), path, line: None, kind, setting })
     };
+    // What `kiln.toml` names is looked for among all binaries, incidental or not.
+    let no_such = |wanted: String, line| {
+        let kind = QuestionKind::NoSuchBinary { wanted, candidates: names(&binaries(workspace).collect::<Vec<_>>()) };
+        Box::new(Question { path: FILE_NAME.into(), line: Some(line), ..*question(kind, None) })
+    };
     let package = settings.package.as_ref();
     let in_scope = |candidate: &CargoPackage| {
         package.is_none_or(|package| package.value == candidate.name) && member.is_none_or(|member| member == candidate.directory)
@@ -80,8 +87,7 @@ pub(super) fn choose<'a>(
     if let Some(package) = package
         && !workspace.packages.iter().any(|candidate| candidate.member && candidate.name == package.value)
     {
-        let all: Vec<_> = binaries(workspace).collect();
-        return Err(question(QuestionKind::NoSuchBinary { wanted: package.value.clone(), candidates: names(&all) }, None));
+        return Err(no_such(package.value.clone(), package.line));
     }
     if let Some(wanted) = &settings.binaries {
         let found: Vec<&CargoPackage> = workspace
@@ -92,10 +98,7 @@ pub(super) fn choose<'a>(
             .collect();
         return match found[..] {
             [package] => Ok(Choice { package, binaries: wanted.value.clone(), source: Source::Setting { line: wanted.line } }),
-            [] => {
-                let all: Vec<_> = binaries(workspace).collect();
-                Err(question(QuestionKind::NoSuchBinary { wanted: wanted.value.join("`, `"), candidates: names(&all) }, None))
-            }
+            [] => Err(no_such(wanted.value.join("`, `"), wanted.line)),
             _ => {
                 let same: Vec<_> = found.iter().map(|package| (*package, wanted.value[0].as_str())).collect();
                 let setting = name.map(|name| format!("[services.{name}]\npackage = \"{}\"", same[0].0.name));
@@ -189,7 +192,9 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore
     let Draft { place, name, path, settings, all_paths } = draft;
     let workspace = place.workspace;
     let mut sources = BTreeMap::from([("binary".to_owned(), choice.source.clone())]);
-    let context = context(place);
+    let included: Vec<Utf8PathBuf> =
+        included_paths(workspace, &choice.package.name).iter().map(|path| join(place.folder, path)).collect();
+    let context = context(place, &included);
     let in_context = |path: &Utf8Path| relative(path, &context).unwrap_or_else(|| path.to_owned());
     let closure = workspace.closure(&choice.package.name, false);
 
@@ -240,23 +245,26 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore
         target,
         toolchain: image.toolchain,
         install_toolchain,
-        sqlx: None,
+        sqlx: sqlx_use(workspace, &choice.package.name).map(|found| Sqlx {
+            version: found.version,
+            offline: found.checked_queries && !(found.data.is_empty() && found.legacy_data.is_empty()),
+            data: found.data,
+            migrations: found.migrations,
+        }),
         fast_linker: None,
     };
 
-    let native_packages = NativePackages {
-        build: added(&[], &settings.apt),
-        runtime: added(&[], &settings.runtime_apt),
-        wanted_by: BTreeMap::new(),
-    };
+    let native_packages = native_packages(place, choice, settings, &base_images, &mut sources);
     let facts = ignore::IgnoreFacts {
         cargo: Some(rust.workspace.clone()),
         test_folders: ignore::test_folders(workspace, &rust.workspace),
         reads_unseen_files: ignore::reads_unseen_files(&closure),
+        keep: included.iter().filter_map(|path| relative(path, &context)).collect(),
         ..Default::default()
     };
-    let needed: BTreeSet<Utf8PathBuf> =
+    let mut needed: BTreeSet<Utf8PathBuf> =
         workspace.packages.iter().map(|package| join(&rust.workspace, &package.directory)).collect();
+    needed.extend(facts.keep.iter().cloned());
     let other_services = if facts.reads_unseen_files {
         Vec::new()
     } else {
@@ -281,6 +289,7 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore
         ca_certificates: Vec::new(),
         secrets: Vec::new(),
         assets: Vec::new(),
+        volumes: Vec::new(),
         dev_packages: DEV_PACKAGES.iter().map(|name| (*name).to_owned()).collect(),
         sources,
     };
@@ -290,9 +299,42 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore
 /// A debugger, and what one misses first in a shell of a slim image.
 const DEV_PACKAGES: [&str; 4] = ["gdb", "git", "less", "procps"];
 
+/// The system packages that the crates want, named for each image's distribution, and those of the settings.
+fn native_packages(
+    place: Place<'_>,
+    choice: &Choice<'_>,
+    settings: &ServiceSettings,
+    images: &BaseImages,
+    sources: &mut BTreeMap<String, Source>,
+) -> NativePackages {
+    let needs = |image: &str| match images::distribution(image) {
+        images::Distribution::Debian => native_needs(place.workspace, &choice.package.name, Family::Debian),
+        images::Distribution::Alpine => native_needs(place.workspace, &choice.package.name, Family::Alpine),
+        images::Distribution::Bare => Vec::new(),
+    };
+    let (build, runtime) = (needs(&images.build), needs(&images.runtime));
+    let mut wanted_by: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut collect = |list: Vec<(String, Vec<String>)>| {
+        let mut all = BTreeSet::new();
+        for (krate, packages) in list.into_iter().filter(|(_, packages)| !packages.is_empty()) {
+            all.extend(packages.iter().cloned());
+            wanted_by.entry(krate).or_default().extend(packages);
+        }
+        all.into_iter().collect::<Vec<String>>()
+    };
+    let build = collect(build.into_iter().map(|need| (need.krate, need.build)).collect());
+    let runtime = collect(runtime.into_iter().map(|need| (need.krate, need.runtime)).collect());
+    for (key, list) in [("apt", &build), ("runtime-apt", &runtime)] {
+        if !list.is_empty() {
+            sources.insert(key.to_owned(), Source::Detected { path: join(place.folder, Utf8Path::new("Cargo.lock")) });
+        }
+    }
+    NativePackages { build: added(&build, &settings.apt), runtime: added(&runtime, &settings.runtime_apt), wanted_by }
+}
+
 /// The nearest folder that holds everything cargo reads: the workspace, path dependencies and patches outside of it, the toolchain
-/// file and cargo's configuration above it. Relative to the project root.
-fn context(place: Place<'_>) -> Utf8PathBuf {
+/// file and cargo's configuration above it, and the files that sources include. Relative to the project root.
+fn context(place: Place<'_>, included: &[Utf8PathBuf]) -> Utf8PathBuf {
     let workspace = place.workspace;
     let patches = workspace.patches.iter().chain(&workspace.replacements).filter_map(|patch| match &patch.dependency.source {
         DependencySource::Path(directory) => Some(directory.as_path()),
@@ -302,6 +344,7 @@ fn context(place: Place<'_>) -> Utf8PathBuf {
     let folders = files.map(|path| config_root(path));
     let all = workspace.packages.iter().map(|package| package.directory.as_path()).chain(patches).chain(folders);
     all.map(|path| join(place.folder, path))
+        .chain(included.iter().cloned())
         // What lies outside of the repository cannot be in a context; cargo will say so.
         .filter(|path| !path.starts_with(".."))
         .fold(place.folder.to_owned(), |context, path| common(&context, &path))

@@ -174,3 +174,39 @@ fn a_node_server_is_a_service() {
     assert_eq!(plan.questions, []);
     assert_eq!(plan.services.len(), 1);
 }
+
+#[test]
+fn a_member_with_only_tests_or_with_named_ones_keeps_them() {
+    let members = |manifest: &str| {
+        let fixture = Fixture::new()
+            .file("Cargo.toml", "[workspace]\nresolver = \"2\"\nmembers = [\"crates/*\"]\n")
+            .binary("crates/app", "app", "")
+            .file(
+                "crates/e2e/Cargo.toml",
+                &format!("[package]\nname = \"e2e\"\nversion = \"0.1.0\"\nedition = \"2021\"\n{manifest}"),
+            )
+            .file("crates/e2e/tests/all.rs", "")
+            .file("Cargo.lock", &lock(&["app", "e2e"]));
+        if manifest.is_empty() { fixture } else { fixture.file("crates/e2e/src/lib.rs", "") }
+    };
+    for manifest in ["", "[[test]]\nname = \"all\"\n"] {
+        let plan = decide(&members(manifest), "");
+        let patterns: Vec<&str> =
+            plan.services[0].ignore.iter().flat_map(|section| section.patterns.iter().map(String::as_str)).collect();
+        assert!(patterns.contains(&"crates/app/tests"), "{patterns:?}");
+        assert!(!patterns.iter().any(|pattern| pattern.contains("crates/*/") || pattern.contains("e2e")), "{patterns:?}");
+    }
+}
+
+#[test]
+fn what_sources_include_comes_through_and_into_the_context() {
+    let fixture = workspace()
+        .file("backend/crates/server/src/main.rs", "const A: &str = include_str!(\"../README.md\");\nconst B: &str = include_str!(\"../../../../NOTES.md\");\nfn main() {}\n")
+        .file("backend/crates/server/README.md", "")
+        .file("NOTES.md", "");
+    let plan = decide(&fixture, "");
+    let backend = &plan.services[0];
+    assert_eq!(backend.context, ".");
+    let last = backend.ignore.last().unwrap();
+    assert_eq!(last.patterns, ["!NOTES.md", "!backend/crates/server/README.md"]);
+}

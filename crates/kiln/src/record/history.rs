@@ -18,6 +18,8 @@ const SAMPLES: usize = 5;
 pub struct History {
     /// The latest first.
     seconds: BTreeMap<(String, String), Vec<f64>>,
+    /// Sizes of images, by their ids.
+    sizes: BTreeMap<String, u64>,
 }
 
 impl History {
@@ -34,6 +36,9 @@ impl History {
     }
 
     fn add(&mut self, record: &Record) {
+        if let Some((id, size)) = record.end.as_ref().and_then(|end| end.id.clone().zip(end.size)) {
+            self.sizes.insert(id, size);
+        }
         // A step that ran in a build that failed elsewhere took as long as ever.
         if !matches!(record.end.as_ref().map(|end| end.ending), Some(Ending::Succeeded | Ending::Failed)) {
             return;
@@ -46,6 +51,12 @@ impl History {
                 }
             }
         }
+    }
+
+    /// Size of an image that an earlier build made.
+    #[must_use]
+    pub fn size(&self, id: &str) -> Option<u64> {
+        self.sizes.get(id).copied()
     }
 
     /// How long a step took when it ran: the median of the last times. Nothing for a step that never ran.

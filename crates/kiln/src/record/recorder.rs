@@ -110,6 +110,7 @@ fn compact(state: &BuildState, number: usize, status: StepStatus, header: &Heade
     };
     let number_of = |digest: &String| state.steps().iter().position(|step| step.digest == *digest);
     let last = step.intervals.iter().filter_map(|(_, end)| *end).max();
+    let begin = step.intervals.first().map(|(begin, _)| rounded(begin.duration_since(header.started).as_secs_f64()));
     let failed = status == StepStatus::Failed;
     let log: Vec<String> = if failed { step.log.lines().collect() } else { Vec::new() };
     StepRecord {
@@ -118,7 +119,7 @@ fn compact(state: &BuildState, number: usize, status: StepStatus, header: &Heade
         place,
         status,
         seconds: rounded(last.map_or(0.0, |last| step.seconds(last))),
-        begin: step.intervals.first().map(|(begin, _)| rounded(begin.duration_since(header.started).as_secs_f64())),
+        begin: begin.filter(|begin| *begin >= 0.0),
         inputs: step.inputs.iter().filter_map(number_of).collect(),
         bytes: step.bytes(),
         error: step.error.clone().filter(|_| failed),

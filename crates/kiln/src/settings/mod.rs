@@ -121,6 +121,8 @@ pub struct ServiceSettings {
     pub assets: Option<At<Vec<String>>>,
     /// `include`: files or folders that the ignore file must let through.
     pub include: Option<At<Vec<Utf8PathBuf>>>,
+    /// `volumes`: folders of the image that the service writes to.
+    pub volumes: Option<At<Vec<String>>>,
     /// `node-version`
     pub node_version: Option<At<String>>,
     /// `build-script`
@@ -265,6 +267,7 @@ impl ServiceSettings {
             ("ca-certificates", line(&self.ca_certificates)),
             ("assets", line(&self.assets)),
             ("include", line(&self.include)),
+            ("volumes", line(&self.volumes)),
             ("node-version", line(&self.node_version)),
             ("build-script", line(&self.build_script)),
             ("dev-script", line(&self.dev_script)),

@@ -45,6 +45,7 @@ const SERVICE: &[&str] = &[
     "features",
     "health",
     "include",
+    "volumes",
     "kind",
     "no-default-features",
     "node-version",
@@ -291,6 +292,9 @@ impl<'a> Section<'a> {
             secrets: self.secrets()?,
             assets: self.strings("assets")?,
             include: self.paths("include")?,
+            volumes: self.read("volumes", "a list of absolute folders such as [\"/data\"]", |item| {
+                strings(item).filter(|folders| folders.iter().all(|folder| is_volume(folder)))
+            })?,
             node_version: self.string_or_integer("node-version")?,
             build_script: self.string("build-script")?,
             dev_script: self.string("dev-script")?,
@@ -355,6 +359,14 @@ fn is_user(user: &str) -> bool {
         Some((user, group)) => part(user) && part(group),
         None => part(user),
     }
+}
+
+/// An absolute folder in the image, other than its root.
+fn is_volume(folder: &str) -> bool {
+    folder.len() > 1
+        && folder.starts_with('/')
+        && !folder.contains([':', '"', '\\', '$'])
+        && !folder.contains(char::is_whitespace)
 }
 
 fn is_platform(text: &str) -> bool {

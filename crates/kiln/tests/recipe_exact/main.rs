@@ -4,6 +4,8 @@
 //! recursively, the units below. Needs cargo and a registry.
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+mod lto;
+mod sources;
 mod support;
 
 use support::{Case, TARGET};
@@ -396,80 +398,6 @@ fn configuration_and_custom_cfgs_count_as_in_the_workspace() {
 }
 
 #[test]
-fn patches_to_paths_make_a_package_local() {
-    Case::new("patched")
-        .file("Cargo.toml", &root("[patch.crates-io]\nitoa = { path = \"outside/itoa\" }\n"))
-        .file(
-            "app/Cargo.toml",
-            &member("app", "[dependencies]\nitoa = { version = \"1\", features = [\"x\"] }\nlog = \"0.4\"\nryu = \"1\"\n"),
-        )
-        .main("app")
-        .file(
-            "outside/itoa/Cargo.toml",
-            "[package]\nname = \"itoa\"\nversion = \"1.0.99\"\nedition = \"2021\"\n[features]\nx = [\"memchr/std\"]\n\
-             [dependencies]\nmemchr = { version = \"2\", default-features = false }\n",
-        )
-        .lib("outside/itoa")
-        .check(&["--bin", "app"]);
-}
-
-/// A git repository with two crates, `itoa` and `extra`, on the branch `a/b`.
-fn repository() -> Case {
-    let repository = Case::new("git")
-        .file("Cargo.toml", "[workspace]\nresolver = \"2\"\nmembers = [\"itoa\", \"extra\"]\n")
-        .file("itoa/Cargo.toml", "[package]\nname = \"itoa\"\nversion = \"1.0.5\"\nedition = \"2021\"\n[features]\nx = []\n[dependencies]\ncfg-if = \"1\"\n")
-        .lib("itoa")
-        .file("extra/Cargo.toml", "[package]\nname = \"extra\"\nversion = \"0.3.0\"\nedition = \"2021\"\n[dependencies]\nlog = \"0.4\"\nitoa = \"1\"\n")
-        .lib("extra");
-    for arguments in [
-        &["init", "--quiet", "--initial-branch", "a/b"][..],
-        &["add", "."],
-        &["-c", "user.name=k", "-c", "user.email=k@example.org", "commit", "--quiet", "-m", "x"],
-    ] {
-        support::git(repository.path(), arguments);
-    }
-    repository
-}
-
-#[test]
-fn git_dependencies_and_patches_to_git_stay_external() {
-    let repository = repository();
-    let source = format!("git = \"file://{}\", branch = \"a/b\"", repository.path());
-    for old_lock in [false, true] {
-        let case = Case::new("git-user")
-            .file("Cargo.toml", &root(&format!("[patch.crates-io]\nitoa = {{ {source} }}\nextra = {{ {source} }}\n")))
-            .file(
-                "app/Cargo.toml",
-                &member("app", &format!("[dependencies]\nitoa = {{ version = \"1\", features = [\"x\"] }}\nmore = {{ {source}, package = \"extra\" }}\n")),
-            )
-            .main("app");
-        let case = if old_lock { case.lock_of_version_3() } else { case };
-        case.check(&["--bin", "app"]);
-    }
-}
-
-#[test]
-fn replacements_by_git_stay_external_and_those_by_paths_are_local() {
-    let repository = repository();
-    Case::new("replaced")
-        .file(
-            "Cargo.toml",
-            &root(&format!(
-                "[replace]\n\"itoa:1.0.5\" = {{ git = \"file://{}\", branch = \"a/b\" }}\n\"ryu:1.0.5\" = {{ path = \"outside/ryu\" }}\n",
-                repository.path()
-            )),
-        )
-        .file("app/Cargo.toml", &member("app", "[dependencies]\nitoa = \"=1.0.5\"\nryu = \"=1.0.5\"\nlog = \"0.4\"\n"))
-        .main("app")
-        .file(
-            "outside/ryu/Cargo.toml",
-            "[package]\nname = \"ryu\"\nversion = \"1.0.5\"\nedition = \"2021\"\n[dependencies]\nmemchr = \"2\"\n",
-        )
-        .lib("outside/ryu")
-        .check(&["--bin", "app"]);
-}
-
-#[test]
 fn a_runtime_with_derives_and_build_scripts_is_exact() {
     Case::new("tokio")
         .file("Cargo.toml", &root(""))
@@ -490,75 +418,9 @@ fn a_runtime_with_derives_and_build_scripts_is_exact() {
         .check(&["--bin", "app", "--profile", "release", "--target", TARGET]);
 }
 
-/// Libraries of several crate types under a binary with link-time optimization.
-fn optimized(lto: &str) -> Case {
-    Case::new("lto")
-        .file("Cargo.toml", &root(&format!("[profile.release]\nlto = {lto}\nopt-level = 1\n")))
-        .file(
-            "app/Cargo.toml",
-            &member(
-                "app",
-                r#"
-                [lib]
-                crate-type = ["rlib"]
-                [dependencies]
-                mixed = { path = "../mixed" }
-                dynamic = { path = "../dynamic" }
-                derive = { path = "../derive" }
-                memchr = { version = "2", default-features = false }
-                shared = { package = "cfg-if", version = "1" }
-                [build-dependencies]
-                fnv = "1"
-                "#,
-            ),
-        )
-        .main("app")
-        .lib("app")
-        .file("app/build.rs", "fn main() {}")
-        .file(
-            "mixed/Cargo.toml",
-            &member(
-                "mixed",
-                "[lib]\ncrate-type = [\"cdylib\", \"rlib\"]\n[dependencies]\nitoa = \"1\"\nbelow = { path = \"../below\" }\n",
-            ),
-        )
-        .lib("mixed")
-        .file(
-            "below/Cargo.toml",
-            &member("below", "[dependencies]\nscopeguard = { version = \"1\", default-features = false }\n"),
-        )
-        .lib("below")
-        .file(
-            "dynamic/Cargo.toml",
-            &member("dynamic", "[lib]\ncrate-type = [\"dylib\"]\n[dependencies]\nryu = \"1\"\ncfg-if = \"1\"\n"),
-        )
-        .lib("dynamic")
-        .file("derive/Cargo.toml", &member("derive", "[lib]\nproc-macro = true\n[dependencies]\nunicode-ident = \"1\"\n"))
-        .lib("derive")
-}
-
-#[test]
-fn under_thin_lto_everything_cooked_is_fresh_for_the_real_build() {
-    optimized("\"thin\"").check_by_building("release");
-}
-
-#[test]
-fn under_fat_lto_everything_cooked_is_fresh_for_the_real_build() {
-    optimized("true").check_by_building("release");
-}
-
-#[test]
-fn without_lto_everything_cooked_is_fresh_for_the_real_build() {
-    optimized("false").check_by_building("release");
-    optimized("\"off\"").check_by_building("release");
-    optimized("false").check_by_building("dev");
-}
-
 #[test]
 fn the_example_repository_is_exact() {
     let backend = camino::Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/kiro/backend"));
-    if backend.join("Cargo.lock").exists() {
-        support::compare(backend, &[]);
-        support::compare(backend, &["--profile", "release"]);
-    }
+    support::compare(backend, &[]);
+    support::compare(backend, &["--profile", "release"]);
 }

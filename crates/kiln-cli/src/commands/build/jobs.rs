@@ -5,7 +5,7 @@ use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use kiln::engine::{BuildRequest, BuildSecret, Output, SecretSource, Tool, ToolKind};
-use kiln::plan::{Plan, Service, Variant};
+use kiln::plan::{Plan, SecretFrom, Service, Variant};
 use kiln::text::{count, did_you_mean};
 
 use super::Args;
@@ -119,22 +119,16 @@ fn job(args: &Args, plan: &Plan, service: &Service, variant: Variant, root: &Utf
     Job { service: service.name.clone(), variant, image, dockerfile, ignore: service.files.ignore.clone(), request }
 }
 
-/// The service's secrets, and its CA certificates, which the Dockerfiles mount under numbered ids.
+/// The service's secrets and CA certificates, under the ids by which its Dockerfiles mount them.
 fn secrets(service: &Service, root: &Utf8Path) -> Vec<BuildSecret> {
-    let certificates = service
-        .ca_certificates
-        .iter()
-        .enumerate()
-        .map(|(index, path)| BuildSecret { id: format!("kiln-ca-{}", index + 1), source: SecretSource::File(root.join(path)) });
-    let secrets = service.secrets.iter().filter_map(|secret| {
-        let source = match (&secret.env, &secret.file) {
-            (Some(name), _) => SecretSource::Environment(name.clone()),
-            (None, Some(path)) => SecretSource::File(root.join(path)),
-            (None, None) => return None,
-        };
-        Some(BuildSecret { id: secret.id.clone(), source })
+    let sources = service.secret_sources().into_iter().map(|secret| BuildSecret {
+        id: secret.id,
+        source: match secret.from {
+            SecretFrom::Environment(name) => SecretSource::Environment(name),
+            SecretFrom::File(path) => SecretSource::File(root.join(path)),
+        },
     });
-    certificates.chain(secrets).collect()
+    sources.collect()
 }
 
 fn build_args(given: &[String]) -> BTreeMap<String, Option<String>> {

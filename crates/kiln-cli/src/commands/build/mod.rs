@@ -83,10 +83,12 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     let group = context.cancel.child();
     let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
     let engine = Buildx::new(&state).docker(docker).builder(args.builder.clone()).cancel(group.clone());
-    let checker = engine.clone().cancel(context.cancel.child());
+    let check_cancel = context.cancel.child();
+    let checker = engine.clone().cancel(check_cancel.clone());
     let session = session::Session {
         engine: &engine,
         checker: &checker,
+        check_cancel: &check_cancel,
         context,
         group: &group,
         keep_going: args.keep_going,

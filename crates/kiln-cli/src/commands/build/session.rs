@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use kiln::engine::{Engine, EngineError, Outcome};
-use kiln::event::{BuildEvent, BuildState};
+use kiln::event::{BuildEvent, BuildState, StepStatus};
 use kiln::process::Cancel;
 use kiln::record::{End, Ending, GitHead, Header, History, Limits, RECORD_SCHEMA, RecordError, Recorder, prune};
 
@@ -17,6 +17,8 @@ use crate::ui::progress::{Progress, View};
 
 /// How often the display moves on when nothing happens.
 const TICK: Duration = Duration::from_millis(100);
+/// After this time the engine is checked even if nothing is known.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What all builds of one command share.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(super) struct Session<'a, E> {
     /// The same engine; its check is not cancelled with the builds.
     pub(super) checker: &'a E,
     pub(super) context: &'a Context,
+    /// Ends the check.
+    pub(super) check_cancel: &'a Cancel,
     /// Ends all builds.
     pub(super) group: &'a Cancel,
     pub(super) keep_going: bool,
@@ -68,6 +72,26 @@ struct Running {
     end: Option<(f64, Result<Outcome, EngineError>)>,
 }
 
+/// Whether the engine was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Check {
+    NotYet,
+    Running,
+    Done,
+}
+
+/// Whether the engine is worth a check: a step works, a build failed, or it takes long.
+fn is_due(begun: Instant, views: &[View]) -> bool {
+    let works = |view: &View| {
+        view.state
+            .steps()
+            .iter()
+            .any(|step| step.name.position().is_some() && !step.name.is_from() && step.status() == StepStatus::Running)
+    };
+    let failed = |view: &View| matches!(view.ended, Some((_, false)));
+    begun.elapsed() > PATIENCE || views.iter().any(|view| failed(view) || works(view))
+}
+
 enum Message {
     Event(usize, BuildEvent),
     Ended(usize, Result<Outcome, EngineError>),
@@ -77,14 +101,13 @@ enum Message {
 impl<E: Engine> Session<'_, E> {
     /// Runs all builds to their end.
     ///
-    /// The engine is checked while they run: when all is well, that costs no time, and when not, the builds are stopped.
+    /// The engine is checked while they run, once they are seen to have work to do or trouble: an unchanged build pays nothing for
+    /// it, and when something is wrong, the builds are stopped.
     pub(super) fn run(&self, jobs: Vec<Job>, display: &mut dyn Progress) -> Builds {
         let begun = Instant::now();
         let mut views: Vec<View> = jobs.iter().map(|job| View::new(&job.service, job.variant)).collect();
-        if display.wants_history() {
-            for (view, job) in views.iter_mut().zip(&jobs) {
-                view.history = History::read(&self.records, &job.service, job.variant);
-            }
+        for (view, job) in views.iter_mut().zip(&jobs) {
+            view.history = History::read(&self.records, &job.service, job.variant);
         }
         let mut running: Vec<Running> =
             jobs.iter().map(|job| Running { begun, recorder: self.recorder(job), end: None }).collect();
@@ -95,14 +118,18 @@ impl<E: Engine> Session<'_, E> {
                 let sender = sender.clone();
                 scope.spawn(move || self.build(index, job, &sender));
             }
-            let check = sender.clone();
-            scope.spawn(move || check.send(Message::Checked(self.checker.check().err())));
-            drop(sender);
-            let mut checked = false;
-            // A successful build does not wait for the check.
-            while running.iter().any(|build| build.end.is_none())
-                || (!checked && running.iter().any(|build| matches!(build.end, Some((_, Err(_))))))
-            {
+            let mut check = Check::NotYet;
+            loop {
+                if check == Check::NotYet && is_due(begun, &views) && !self.context.cancel.is_set() {
+                    let sender = sender.clone();
+                    scope.spawn(move || sender.send(Message::Checked(self.checker.check().err())));
+                    check = Check::Running;
+                }
+                // A successful build does not wait for the check, a failed one does.
+                let failed = views.iter().any(|view| matches!(view.ended, Some((_, false))));
+                if views.iter().all(|view| view.ended.is_some()) && !(failed && check == Check::Running) {
+                    break;
+                }
                 match receiver.recv_timeout(TICK) {
                     Ok(Message::Event(index, event)) => {
                         views[index].state.apply(&event);
@@ -119,7 +146,7 @@ impl<E: Engine> Session<'_, E> {
                         running[index].end = Some((seconds, result));
                     }
                     Ok(Message::Checked(found)) => {
-                        checked = true;
+                        check = Check::Done;
                         if found.is_some() && !matches!(found, Some(EngineError::Interrupted)) {
                             lack = found;
                             self.group.set();
@@ -130,6 +157,7 @@ impl<E: Engine> Session<'_, E> {
                 }
                 display.tick(&views);
             }
+            self.check_cancel.set();
         });
         let ended = jobs.into_iter().zip(views).zip(running).map(|((job, view), build)| self.end(job, view, build)).collect();
         self.prune();
@@ -167,7 +195,10 @@ impl<E: Engine> Session<'_, E> {
     }
 
     fn end(&self, job: Job, view: View, build: Running) -> Build {
-        let (seconds, result) = build.end.unwrap_or((build.begun.elapsed().as_secs_f64(), Err(EngineError::Interrupted)));
+        let (seconds, mut result) = build.end.unwrap_or((build.begun.elapsed().as_secs_f64(), Err(EngineError::Interrupted)));
+        if let Ok(Outcome { id: Some(id), size }) = &mut result {
+            *size = size.or_else(|| view.history.size(id));
+        }
         let (ending, outcome) = match &result {
             Ok(outcome) => (Ending::Succeeded, outcome.clone()),
             Err(EngineError::Build(_)) => (Ending::Failed, Outcome::default()),

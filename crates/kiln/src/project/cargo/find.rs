@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::document::read_text;
-use super::{CargoError, CargoWorkspace, paths};
+use super::{CargoError, CargoWorkspace, locate, paths};
 
 /// The workspaces of a repository.
 #[derive(Debug, Default)]
@@ -36,6 +36,14 @@ pub fn find(repository: &Utf8Path, folders: &[Utf8PathBuf], incidental: impl Fn(
     for relative in roots.into_iter().chain(others) {
         let folder = paths::normalize(&repository.join(relative));
         if claimed.contains(&folder) {
+            continue;
+        }
+        // A package below a root that was read already, and did not claim it: no need to read that root's members again.
+        if let Ok(root) = locate::root_of(&folder, repository)
+            && root.folder() != folder
+            && found.workspaces.iter().any(|workspace| workspace.directory == root.folder())
+        {
+            found.strays.push(relative.clone());
             continue;
         }
         match CargoWorkspace::load(&folder, repository) {

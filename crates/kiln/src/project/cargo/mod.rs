@@ -11,6 +11,7 @@ mod document;
 mod error;
 mod find;
 mod graph;
+mod includes;
 mod inherit;
 mod load;
 mod locate;
@@ -21,6 +22,8 @@ mod native;
 mod package;
 pub(crate) mod paths;
 mod query;
+mod sources;
+mod sqlx;
 mod targets;
 
 use std::collections::BTreeMap;
@@ -31,8 +34,10 @@ use serde::Serialize;
 pub use error::CargoError;
 pub use find::{Found, find};
 pub use graph::LockGraph;
+pub use includes::included_paths;
 pub use lock_check::{Disagreement, DisagreementKind};
 pub use native::{Distribution, NativeNeed, native_needs};
+pub use sqlx::{SqlxUse, sqlx_use};
 
 /// A cargo workspace, or a package on its own.
 #[derive(Debug, Clone, Serialize)]
@@ -99,6 +104,8 @@ pub struct CargoPackage {
     pub library: Option<Library>,
     /// Binary targets, explicit and discovered.
     pub binaries: Vec<Binary>,
+    /// Whether the manifest has `[[test]]`, `[[bench]]` or `[[example]]` sections: cargo refuses it when such a file is missing.
+    pub names_test_targets: bool,
     /// `default-run`.
     pub default_run: Option<String>,
     /// `[features]`, as written.

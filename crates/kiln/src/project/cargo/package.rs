@@ -45,6 +45,7 @@ pub(super) fn read(
         build_script: targets::build_script(document, package, &named)?,
         library: targets::library(document, package, &named)?,
         binaries: targets::binaries(document, package, &named)?,
+        names_test_targets: ["test", "bench", "example"].iter().any(|key| document.root().contains_key(key)),
         default_run: string("default-run")?,
         features: features(document)?,
         dependencies: dependencies::read(document, &Surroundings { root, folder, inherited })?,

@@ -71,11 +71,11 @@ fn facts_derived_from_triples_are_those_of_the_compiler() {
     let wanted = [
         "x86_64-unknown-linux-",
         "aarch64-unknown-linux-",
-        "armv7-",
-        "riscv64gc-",
-        "s390x-",
-        "powerpc64le-",
-        "i686-",
+        "armv7-unknown-linux-",
+        "riscv64gc-unknown-linux-",
+        "s390x-unknown-linux-",
+        "powerpc64le-unknown-linux-",
+        "i686-unknown-linux-",
         "x86_64-apple-darwin",
         "aarch64-apple-darwin",
     ];

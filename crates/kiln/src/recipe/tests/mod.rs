@@ -7,6 +7,7 @@ mod formats;
 mod speed;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use super::{PrepareError, Recipe, Selection, prepare};
 use crate::project::cargo::CargoWorkspace;
@@ -46,12 +47,12 @@ impl Repository {
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (package, dependencies) = line.split_once(':').unwrap();
             let (name, version) = package.split_once(' ').unwrap();
-            text += &format!("\n[[package]]\nname = \"{name}\"\nversion = \"{version}\"\n");
+            let _ = write!(text, "\n[[package]]\nname = \"{name}\"\nversion = \"{version}\"\n");
             if version != "0.1.0" {
-                text += &format!("source = \"{CRATES_IO}\"\nchecksum = \"{}\"\n", blake3::hash(package.as_bytes()).to_hex());
+                let _ = write!(text, "source = \"{CRATES_IO}\"\nchecksum = \"{}\"\n", blake3::hash(package.as_bytes()).to_hex());
             }
             let dependencies: Vec<_> = dependencies.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
-            text += &format!("dependencies = {dependencies:?}\n");
+            let _ = writeln!(text, "dependencies = {dependencies:?}");
         }
         self.file("Cargo.lock", &text)
     }

@@ -7,6 +7,7 @@ mod members;
 mod native;
 mod packages;
 mod query;
+mod sources;
 mod speed;
 
 use super::{CargoError, CargoWorkspace};

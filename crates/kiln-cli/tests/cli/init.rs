@@ -1,0 +1,93 @@
+//! `kiln plan` and `kiln init`
+
+use std::fs;
+
+use insta::assert_snapshot;
+
+use crate::support::Test;
+
+const MANIFEST: &str = "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+const LOCK: &str = "version = 4\n\n[[package]]\nname = \"hello\"\nversion = \"0.1.0\"\n";
+
+fn package() -> Test {
+    Test::new().write("Cargo.toml", MANIFEST).write("src/main.rs", "fn main() {}\n").write("Cargo.lock", LOCK)
+}
+
+fn two_binaries() -> Test {
+    package().write("src/bin/worker.rs", "fn main() {}\n")
+}
+
+#[test]
+fn plan_shows_services_and_explains_each_value() {
+    assert_snapshot!(package().args(["plan"]).run());
+    let explained = package()
+        .write("kiln.toml", "[project]\nname = \"shop\"\n\n[services.hello]\nport = 8080\n")
+        .write("rust-toolchain.toml", "[toolchain]\nchannel = \"1.90\"\n")
+        .args(["plan", "--explain"]);
+    assert_snapshot!(explained.run());
+}
+
+#[test]
+fn plan_prints_one_json_document() {
+    let ran = package().args(["plan", "--json"]).run();
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(document["schema"], 1);
+    assert_eq!(document["services"][0]["variants"]["fast"]["dockerfile"], "Dockerfile.fast");
+    assert_eq!(document["services"][0]["recipe"]["binaries"][0], "hello");
+}
+
+#[test]
+fn init_writes_once_and_check_tells_what_is_out_of_date() {
+    let mut test = package().args(["init"]);
+    assert_snapshot!("init_first", test.run());
+    assert_snapshot!("init_second", test.run());
+    assert_eq!(test.run_with(["init", "--check"]).code, Some(0));
+    fs::remove_file(test.project().join("Dockerfile")).expect("removed");
+    assert_snapshot!("init_check", test.run_with(["init", "--check"]));
+    assert!(!test.project().join("Dockerfile").exists());
+}
+
+#[test]
+fn init_keeps_an_edited_file_and_force_saves_it() {
+    let mut test = package().args(["init"]);
+    test.run();
+    let path = test.project().join("kiln.mk");
+    fs::write(&path, "# mine\n").expect("written");
+    assert_snapshot!("init_kept", test.run_with(["init"]));
+    assert_eq!(test.run_with(["init", "--check"]).code, Some(0));
+    let ran = test.run_with(["init", "--diff"]);
+    assert!(ran.stdout.contains("--- a/kiln.mk\n+++ b/kiln.mk\n"), "{ran}");
+    assert_eq!(fs::read_to_string(&path).expect("read"), "# mine\n");
+    test.run_with(["init", "--force"]);
+    assert_eq!(fs::read_to_string(test.project().join("kiln.mk.kept")).expect("read"), "# mine\n");
+}
+
+#[test]
+fn bad_input_names_file_line_and_way_out_and_writes_nothing() {
+    let table = [
+        ("unknown_key", package().write("kiln.toml", "[services.hello]\nprot = 80\n")),
+        ("wrong_type", package().write("kiln.toml", "[services.hello]\nport = \"80\"\n")),
+        ("broken_settings", package().write("kiln.toml", "[services.hello\n")),
+        ("broken_manifest", package().write("Cargo.toml", "[package]\nname = \n")),
+        ("missing_lock", Test::new().write("Cargo.toml", MANIFEST).write("src/main.rs", "fn main() {}\n")),
+        ("stale_lock", package().write("Cargo.toml", &format!("{MANIFEST}\n[dependencies]\nserde = \"1\"\n"))),
+        ("two_binaries", two_binaries()),
+        ("no_such_binary", package().write("kiln.toml", "[services.hello]\nbinary = \"other\"\n")),
+        ("unknown_service", package().write("kiln.toml", "[services.web]\n")),
+        ("no_binary", Test::new().write("Cargo.toml", MANIFEST).write("src/lib.rs", "").write("Cargo.lock", LOCK)),
+        ("nothing", Test::new()),
+        (
+            "missing_npm_lock",
+            Test::new()
+                .write("package.json", "{\"name\":\"web\",\"scripts\":{\"start\":\"node x.js\"},\"dependencies\":{\"a\":\"1\"}}"),
+        ),
+        ("folder_in_the_way", package().write("Dockerfile.fast/x", "")),
+    ];
+    for (name, test) in table {
+        let test = test.args(["init"]);
+        let ran = test.run();
+        assert_eq!(ran.code, Some(1), "{name}: {ran}");
+        assert!(!test.project().join("Dockerfile").exists(), "{name} wrote");
+        assert_snapshot!(format!("bad_{name}"), ran);
+    }
+}

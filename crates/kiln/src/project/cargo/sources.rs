@@ -1,0 +1,185 @@
+//! The Rust sources of local packages as text, and quick searches in it.
+//!
+//! Nothing here fails: what cannot be read is not there. Searches are by letters, not by syntax; lines that are comments do not count.
+
+use std::fs;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{CargoPackage, CargoWorkspace};
+
+/// Larger files are generated, and read nothing.
+const LARGEST: u64 = 2 << 20;
+
+/// Folders beside `src` that `cargo build` does not compile.
+const NOT_BUILT: [&str; 4] = ["tests", "examples", "benches", "fuzz"];
+
+/// One source file of a package.
+pub(super) struct Source<'a> {
+    /// The package that it belongs to.
+    pub(super) package: &'a CargoPackage,
+    /// Absolute folder of the package.
+    pub(super) folder: &'a Utf8Path,
+    /// Absolute path of the file.
+    pub(super) path: Utf8PathBuf,
+    /// Its text.
+    pub(super) text: String,
+}
+
+/// Calls `visit` with every source file that building the packages can compile, in no particular order.
+pub(super) fn visit(workspace: &CargoWorkspace, packages: &[&CargoPackage], mut visit: impl FnMut(&Source<'_>)) {
+    for package in packages {
+        let folder = workspace.folder(package);
+        let mut next = vec![folder.clone()];
+        while let Some(current) = next.pop() {
+            let Ok(entries) = current.read_dir_utf8() else { continue };
+            for entry in entries.flatten() {
+                let Ok(kind) = entry.file_type() else { continue };
+                let (name, path) = (entry.file_name(), entry.path());
+                if kind.is_dir() {
+                    let skipped = name.starts_with('.')
+                        || matches!(name, "target" | "node_modules")
+                        || (current == folder && NOT_BUILT.contains(&name))
+                        || path.join("Cargo.toml").is_file();
+                    if !skipped {
+                        next.push(path.to_owned());
+                    }
+                } else if name.ends_with(".rs")
+                    && fs::metadata(path).is_ok_and(|data| data.is_file() && data.len() <= LARGEST)
+                    && let Ok(text) = fs::read_to_string(path)
+                {
+                    visit(&Source { package, folder: &folder, path: path.to_owned(), text });
+                }
+            }
+        }
+    }
+}
+
+/// The uses of macros: the name, and the text after its `!`. Only macros of these names, and none in comment lines.
+pub(super) fn macros<'t>(text: &'t str, names: &[&str]) -> impl Iterator<Item = (&'t str, &'t str)> {
+    text.match_indices('!').filter_map(move |(at, _)| {
+        let (before, after) = (text.get(..at)?, text.get(at + 1..)?);
+        let name = before.get(before.trim_end_matches(|last: char| last.is_alphanumeric() || last == '_').len()..)?;
+        (names.contains(&name) && !in_comment(before)).then_some((name, after))
+    })
+}
+
+/// The insides of attributes, `…` of `#[…]` and `#![…]`, where they are not in comment lines.
+pub(super) fn attributes(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices('#').filter_map(move |(at, _)| {
+        let after = text.get(at + 1..)?;
+        let inside = after.strip_prefix('!').unwrap_or(after);
+        (inside.starts_with('[') && !in_comment(text.get(..at)?)).then(|| arguments(inside)).flatten()
+    })
+}
+
+/// Whether the line that a text ends with is a comment.
+fn in_comment(before: &str) -> bool {
+    before.rsplit('\n').next().unwrap_or_default().trim_start().starts_with("//")
+}
+
+/// The text within the parentheses, brackets or braces that follow, if they do.
+pub(super) fn arguments(text: &str) -> Option<&str> {
+    let text = text.trim_start();
+    let open = text.chars().next()?;
+    let close = match open {
+        '(' => ')',
+        '[' => ']',
+        '{' => '}',
+        _ => return None,
+    };
+    let mut depth = 0usize;
+    let mut rest = text;
+    let mut consumed = 0;
+    while let Some(letter) = rest.chars().next() {
+        let skip = match literal(rest) {
+            Some((_, length)) => length,
+            None => letter.len_utf8(),
+        };
+        if letter == open {
+            depth += 1;
+        } else if letter == close {
+            depth -= 1;
+            if depth == 0 {
+                return text.get(1..consumed);
+            }
+        }
+        consumed += skip;
+        rest = rest.get(skip..)?;
+    }
+    None
+}
+
+/// Every string literal of a text, in order.
+pub(super) fn literals(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let skip = if let Some((content, length)) = literal(rest) {
+            found.push(content);
+            length
+        } else if rest.starts_with("'\"'") {
+            3
+        } else if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else {
+            letter.len_utf8()
+        };
+        rest = rest.get(skip..).unwrap_or_default();
+    }
+    found
+}
+
+/// The string literal with which a text begins, as written, and its length with the quotes.
+fn literal(text: &str) -> Option<(&str, usize)> {
+    if let Some(inner) = text.strip_prefix('"') {
+        let mut escaped = false;
+        let end = inner.find(|letter| {
+            let ends = letter == '"' && !escaped;
+            escaped = letter == '\\' && !escaped;
+            ends
+        })?;
+        return Some((&inner[..end], end + 2));
+    }
+    let hashes = text.strip_prefix('r')?.bytes().take_while(|byte| *byte == b'#').count();
+    let inner = text.get(1 + hashes..)?.strip_prefix('"')?;
+    let close = format!("\"{}", "#".repeat(hashes));
+    let end = inner.find(&close)?;
+    Some((&inner[..end], 2 + hashes + end + close.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn macros_have_whole_names_and_are_not_in_comments() {
+        let text = "// migrate!(\"no\")\nlet x = sqlx::migrate!(\"yes\");\nre_migrate!(\"no\");\n  /// migrate!()\nmigrate!{}";
+        let found: Vec<_> = macros(text, &["migrate"]).filter_map(|(_, rest)| arguments(rest)).collect();
+        assert_eq!(found, ["\"yes\"", ""]);
+    }
+
+    #[test]
+    fn attributes_end_where_their_bracket_closes() {
+        let found: Vec<_> = attributes("#![a]\n#[b([c], \"]\")] // #d\n// #[e]\nr#\"[f]\"#").collect();
+        assert_eq!(found, ["a", "b([c], \"]\")"]);
+    }
+
+    #[test]
+    fn arguments_end_where_their_bracket_closes() {
+        for (text, expected) in [
+            ("(\"a)\", b(c)) rest", Some("\"a)\", b(c)")),
+            (" [r#\"]\"#]", Some("r#\"]\"#")),
+            ("(never", None),
+            ("= \"x\"", None),
+            ("(\"é\\\"\")", Some("\"é\\\"\"")),
+        ] {
+            assert_eq!(arguments(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn literals_are_plain_or_raw() {
+        assert_eq!(literals("a \"b\" 'c' r\"d\\\" r##\"e\"#f\"## '\"' \"g\" // \"h\"\n\"i\""), ["b", "d\\", "e\"#f", "g", "i"]);
+    }
+}

@@ -264,6 +264,9 @@ impl Guard<'_> {
             PathKind::Manifest if own && self.packages.changed_silently(path) => return Concern::Undeclared,
             PathKind::Manifest => {
                 let above = path.parent().is_some_and(|parent| folder.starts_with(parent));
+                if runs && above && self.packages.describes_otherwise(path) {
+                    return Concern::Declared;
+                }
                 return if local.watches_package && above { Concern::Undeclared } else { Concern::None };
             }
             PathKind::QueryData if !runs && (own && !seen.shared || self.packages.uses_sqlx(folder)) => {

@@ -16,6 +16,8 @@ pub(super) struct Packages {
     vendored: BTreeSet<PathBuf>,
     /// Manifests in which something changed that cargo does not read.
     silent: BTreeSet<PathBuf>,
+    /// Manifests that describe a package otherwise: build scripts get that as variables.
+    described: BTreeSet<PathBuf>,
 }
 
 /// What is known about a package.
@@ -37,11 +39,12 @@ impl Packages {
             if file.ends_with(".cargo-checksum.json") {
                 packages.vendored.insert(folder);
             } else if file.ends_with("Cargo.toml") {
-                let mut unread = BTreeSet::new();
+                let (mut unread, mut descriptions) = (BTreeSet::new(), BTreeSet::new());
                 for root in roots {
                     let text = fs::read_to_string(root.join(file)).ok();
                     let document = text.and_then(|text| text.parse::<DocumentMut>().ok());
                     unread.insert(document.as_ref().map(unread_by_cargo));
+                    descriptions.insert(document.as_ref().map(description));
                     let Some(document) = document else { continue };
                     if let Some(workspace) = document.get("workspace").and_then(Item::as_table_like) {
                         shared_sqlx.extend(sqlx_names(workspace));
@@ -50,6 +53,9 @@ impl Packages {
                 }
                 if unread.len() > 1 {
                     packages.silent.insert(file.clone());
+                }
+                if descriptions.len() > 1 {
+                    packages.described.insert(file.clone());
                 }
             }
         }
@@ -93,6 +99,12 @@ impl Packages {
     #[must_use]
     pub(super) fn changed_silently(&self, manifest: &Path) -> bool {
         self.silent.contains(manifest)
+    }
+
+    /// Whether a manifest describes its package, or the workspace's packages, otherwise than before.
+    #[must_use]
+    pub(super) fn describes_otherwise(&self, manifest: &Path) -> bool {
+        self.described.contains(manifest)
     }
 
     /// Whether a folder is a package's or has packages below it.
@@ -141,6 +153,14 @@ fn unread_by_cargo(document: &DocumentMut) -> String {
     let metadata = ["package", "workspace"].iter().filter_map(|table| document.get(table)?.get("metadata"));
     let others = document.iter().filter(|(key, _)| !READ_BY_CARGO.contains(key)).map(|(_, item)| item);
     metadata.chain(others).map(ToString::to_string).collect()
+}
+
+/// What a manifest says about its package, without the version, which gives units another name.
+fn description(document: &DocumentMut) -> String {
+    let shared = document.get("workspace").and_then(|workspace| workspace.get("package"));
+    let tables = [document.get("package"), shared].into_iter().flatten().filter_map(Item::as_table_like);
+    let entries = tables.flat_map(|table| table.iter().collect::<Vec<_>>());
+    entries.filter(|(key, _)| *key != "version").map(|(key, item)| format!("{key} = {item}\n")).collect()
 }
 
 /// Names under which a manifest's tables know SQLx.

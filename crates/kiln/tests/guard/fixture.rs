@@ -32,6 +32,8 @@ pub(crate) struct Tree {
     pub(crate) macros: usize,
     /// Description in `second/Cargo.toml`, read by `env!`
     pub(crate) manifest: usize,
+    /// Description in `first/Cargo.toml`, which the build script reads from its environment
+    pub(crate) about: usize,
     /// `first/src/extra.rs` or `first/src/extra/mod.rs`, by turns
     pub(crate) extra: usize,
     /// `$GUARD_DECLARED`, by `option_env!`
@@ -61,6 +63,7 @@ impl Tree {
             shared: 0,
             macros: 0,
             manifest: 0,
+            about: 0,
             extra: 0,
             declared: 0,
             silent: 0,
@@ -74,7 +77,7 @@ impl Tree {
     pub(crate) fn edit(&mut self, random: &mut Random) -> String {
         let number = random.below(4);
         let key = random.below(3);
-        let (name, place) = match random.below(17) {
+        let (name, place) = match random.below(18) {
             0 => ("main", &mut self.main),
             1 => ("value", &mut self.value),
             2 => ("included", &mut self.included),
@@ -89,6 +92,7 @@ impl Tree {
             11 => ("declared", &mut self.declared),
             12 => ("silent", &mut self.silent),
             13 => ("script", &mut self.script),
+            17 => ("about", &mut self.about),
             14 => {
                 self.executable = number > 1;
                 return format!("executable {}", self.executable);
@@ -120,8 +124,17 @@ impl Tree {
         let list = |map: &BTreeMap<usize, usize>| map.iter().map(|(key, value)| format!("{key}={value};")).collect::<String>();
         let macros = self.macros;
         let mut text = format!(
-            "main {}\nvalue {}\nincluded {}\ntemplate {}+{macros}\ninput {}\nalso {}\nexecutable {}\nshared {}\nextra {}\n",
-            self.main, self.value, self.included, self.template, self.input, self.also, self.executable, self.shared, self.extra
+            "main {}\nvalue {}\nincluded {}\ntemplate {}+{macros}\ninput {}\nalso {}\nexecutable {}\nshared {}\nextra {}\nabout {}\n",
+            self.main,
+            self.value,
+            self.included,
+            self.template,
+            self.input,
+            self.also,
+            self.executable,
+            self.shared,
+            self.extra,
+            self.about
         );
         write!(
             text,
@@ -165,7 +178,7 @@ impl Tree {
         add("app/build.rs", APP_SCRIPT.to_owned());
         let printed = if self.writer.is_some() { "println!(\"writer {}\", writer::VALUE);" } else { "" };
         add("app/src/main.rs", APP.replace("MAIN", &self.main.to_string()).replace("WRITER", printed));
-        add("first/Cargo.toml", package("first", dependencies));
+        add("first/Cargo.toml", package("first", &format!("description = \"{}\"\n{dependencies}", self.about)));
         add("first/build.rs", FIRST_SCRIPT.to_owned());
         add("first/src/lib.rs", FIRST.to_owned());
         add("first/src/value.rs", format!("pub const VALUE: usize = {};\n", self.value));
@@ -252,8 +265,8 @@ mod value;
 include!(concat!(env!("OUT_DIR"), "/generated.rs"));
 pub fn text() -> String {
     format!(
-        "value {}\nincluded {}\ntemplate {}\ninput {}\nalso {}\nexecutable {}\nshared {}\nextra {}\n",
-        value::VALUE, include_str!("../data/a.txt"), macros::read!("templates/t.txt"), INPUT, ALSO, EXECUTABLE, shared::SHARED, extra::EXTRA
+        "value {}\nincluded {}\ntemplate {}\ninput {}\nalso {}\nexecutable {}\nshared {}\nextra {}\nabout {}\n",
+        value::VALUE, include_str!("../data/a.txt"), macros::read!("templates/t.txt"), INPUT, ALSO, EXECUTABLE, shared::SHARED, extra::EXTRA, ABOUT
     )
 }
 "#;
@@ -265,7 +278,7 @@ fn main() {
     println!("cargo::rerun-if-changed=input.txt");
     let read = |name: &str| std::fs::read_to_string(name).unwrap();
     let executable = std::fs::metadata("tool.sh").unwrap().permissions().mode() & 0o111 != 0;
-    let text = format!("const INPUT: usize = {}; const ALSO: usize = {}; const EXECUTABLE: bool = {executable};", read("input.txt"), read("also.txt"));
+    let text = format!("const INPUT: usize = {}; const ALSO: usize = {}; const EXECUTABLE: bool = {executable}; const ABOUT: &str = \"{}\";", read("input.txt"), read("also.txt"), std::env::var("CARGO_PKG_DESCRIPTION").unwrap());
     std::fs::write(format!("{}/generated.rs", std::env::var("OUT_DIR").unwrap()), text).unwrap();
 }
 "#;

@@ -46,11 +46,18 @@ impl Random {
 pub(crate) struct World {
     folder: TempDir,
     clean: usize,
+    /// Put before each run of cargo, in the language of the shell.
+    prologue: &'static str,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), clean: 0 }
+        Self { folder: tempfile::tempdir().unwrap(), clean: 0, prologue: "" }
+    }
+
+    /// With the layout of the target directory that newer versions of cargo have.
+    pub(crate) fn with_one_folder_per_unit() -> Self {
+        Self { prologue: "export RUSTC_BOOTSTRAP=1\nset -- -Zbuild-dir-new-layout \"$@\"\n", ..Self::new() }
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -102,7 +109,7 @@ impl World {
         let environment = tree.environment();
         let exports: String = environment.iter().map(|(name, value)| format!("export {name}={value}\n")).collect();
         let program = self.at("cargo.sh");
-        fs::write(&program, format!("#!/bin/sh\n{exports}exec {cargo} \"$@\"\n")).unwrap();
+        fs::write(&program, format!("#!/bin/sh\n{exports}{}exec {cargo} \"$@\"\n", self.prologue)).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         let source = self.checkout(number);
         let selection = Selection {

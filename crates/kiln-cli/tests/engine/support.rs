@@ -40,11 +40,16 @@ impl Copy {
     pub(crate) fn kiro(project: &str) -> Self {
         let root = std::env::temp_dir().join(format!("kiln-engine-test-{project}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
-        copy_tree(&repository().join("examples/kiro"), &root);
         let copy = Self { root, project: project.to_owned() };
-        copy.edit("kiln.toml", "name = \"kiro\"", &format!("name = \"{project}\""));
-        copy.run(&["init"]);
+        copy.restore();
         copy
+    }
+
+    /// Brings every file back to what the example has, with new modification times, as a fresh clone would.
+    fn restore(&self) {
+        copy_tree(&repository().join("examples/kiro"), &self.root);
+        self.edit("kiln.toml", "name = \"kiro\"", &format!("name = \"{}\"", self.project));
+        self.run(&["init"]);
     }
 
     /// Runs kiln in this copy and expects success.
@@ -76,12 +81,12 @@ impl Copy {
         }
     }
 
-    /// Replaces the one occurrence of `from` in a file.
+    /// Replaces the first occurrence of `from` in a file.
     pub(crate) fn edit(&self, path: &str, from: &str, to: &str) {
         let file = self.root.join(path);
         let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{path}: {error}"));
-        assert_eq!(text.matches(from).count(), 1, "`{from}` stands once in {path}");
-        fs::write(&file, text.replace(from, to)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert!(text.contains(from), "`{from}` stands in {path}");
+        fs::write(&file, text.replacen(from, to, 1)).unwrap_or_else(|error| panic!("{path}: {error}"));
     }
 
     /// The image of a service.
@@ -169,15 +174,20 @@ impl Build {
     }
 }
 
-/// One copy of kiro, built once and shared by the tests of this binary. Each test undoes its edits.
+/// One copy of kiro, shared by the tests of this binary and as in the repository at the beginning of each.
 pub(crate) fn kiro() -> MutexGuard<'static, Copy> {
     static KIRO: OnceLock<Mutex<Copy>> = OnceLock::new();
     let copy = KIRO.get_or_init(|| {
         let copy = Copy::kiro(&format!("kiro-test-{}", std::process::id()));
         copy.build(&[]);
+        // The engine may have had all of this as layers from another project. An edit fills this one's mounts.
+        copy.edit("backend/crates/kiro-server/src/main.rs", "use ", &format!("// {}\nuse ", copy.project));
+        copy.build(&[]);
         Mutex::new(copy)
     });
-    copy.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    let copy = copy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    copy.restore();
+    copy
 }
 
 /// `docker …`, its stdout.

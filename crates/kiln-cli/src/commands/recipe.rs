@@ -105,7 +105,8 @@ struct CookArgs {
     /// Mount that remembers units across recipes
     #[arg(long, value_name = "DIR", default_value = "/kiln/units")]
     mount: PathBuf,
-    /// Where the stub workspace is written, and removed again
+    /// Where the stub workspace is written, and removed again; with vendored packages it must be the place of the mirror's
+    /// workspace in `compile`, `/kiln/build/src/…`
     #[arg(long, value_name = "DIR", default_value = "/kiln/stub")]
     stub: PathBuf,
     /// Another recipe's layer whose units are taken over

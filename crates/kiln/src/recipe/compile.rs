@@ -15,7 +15,7 @@ use super::step::{
     At as _, CargoEnd, CargoRun, Limits, StepError, Stopwatch, changed_variables, environment_digests, lock, remove,
     system_digest, toolchain,
 };
-use super::target::{UnitId, Units};
+use super::target::{UnitId, Units, entries};
 use super::{CargoReport, Selection, sources};
 use crate::process::Cancel;
 
@@ -80,11 +80,11 @@ pub fn compile(request: &CompileRequest<'_>, cancel: &Cancel, talk: &mut dyn FnM
         }
         None => Ok(Record::read(&mount.record).unwrap_or_default()),
     })?;
-    let wanted = match &layer {
-        Some((_, layer)) => layer.toolchain.clone(),
-        None => channel(request.workspace),
+    let toolchain = match &layer {
+        // The layer was cooked in the same image; asking rustup again would cost more than reading the layer.
+        Some((_, layer)) => request.environment.get("RUSTUP_TOOLCHAIN").or(layer.toolchain.as_ref()).cloned(),
+        None => toolchain(channel(request.workspace).as_deref(), request.environment, cancel)?,
     };
-    let toolchain = toolchain(wanted.as_deref(), request.environment, cancel)?;
     let directory = mount.mirror.join(within);
     let cargo = CargoRun {
         program: request.cargo,
@@ -328,6 +328,14 @@ fn clean(
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |duration| duration.as_secs());
     let keep = |unit: &UnitId| in_layer(unit) || used.contains(unit) || programs.contains(unit.package());
     age_out(&mount.target, record, &keep, request.limits, now)?;
+    for unit_root in units.roots() {
+        for folder in entries(&mount.target.join(unit_root).join("incremental"))? {
+            let used = fs::metadata(&folder).and_then(|metadata| metadata.modified()).at("read", &folder)?;
+            if used.elapsed().is_ok_and(|unused| unused > request.limits.age) {
+                remove(&folder)?;
+            }
+        }
+    }
     record.write(&mount.record)
 }
 

@@ -53,9 +53,9 @@ pub struct Layer {
 /// One unit of a layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerUnit {
-    /// `UnitId::root`.
+    /// The profile's folder, below the target triple if there is one.
     pub root: String,
-    /// `UnitId::name`.
+    /// `<package>-<hash>`, or `<package>/<hash>` in the layout of one folder per unit.
     pub name: String,
     /// BLAKE3 over names and contents.
     pub digest: String,

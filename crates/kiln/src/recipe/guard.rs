@@ -67,6 +67,8 @@ struct Local {
     variables: BTreeSet<String>,
     /// A build script that declares nothing: cargo runs it again whenever anything in the package changes.
     watches_package: bool,
+    /// A vendored package's.
+    external: bool,
     /// Its records cannot be read.
     unreadable: bool,
 }
@@ -92,14 +94,16 @@ impl Guard<'_> {
             return Ok(forgotten);
         }
         let units = Units::scan(self.target)?;
-        let candidates: Vec<&UnitId> = units.all().into_iter().filter(|unit| !seeded(unit)).collect();
+        // Seeded units can only have read sources that never change, unless vendored ones were edited by hand.
+        let edited = self.changes.iter().any(|change| self.is_vendored(&change.path));
+        let candidates: Vec<&UnitId> = units.all().into_iter().filter(|unit| edited || !seeded(unit)).collect();
         let locals = parallel(&candidates, |unit| self.local(&units, unit))?;
         let locals: Vec<Local> = locals.into_iter().flatten().collect();
         let changes: Vec<Seen<'_>> = self.changes.iter().map(|change| self.see(change, &locals)).collect();
         for local in &locals {
             let Some(id) = &local.id else { continue };
             let mut concern = Concern::None;
-            let mut reason = self.everything.map(str::to_owned);
+            let mut reason = self.everything.filter(|_| !seeded(id)).map(str::to_owned);
             if reason.is_none() {
                 for change in &changes {
                     match self.concern(change, local) {
@@ -112,7 +116,7 @@ impl Guard<'_> {
                     }
                 }
             }
-            for variable in self.variables {
+            for variable in self.variables.iter().filter(|_| !local.external) {
                 let claimed = locals.iter().any(|other| other.variables.contains(variable));
                 if local.variables.contains(variable) {
                     concern = Concern::Declared;
@@ -162,9 +166,7 @@ impl Guard<'_> {
         };
         let declared = dependency_file(&String::from_utf8_lossy(&text));
         let first = declared.files.first().map(PathBuf::from).unwrap_or_default();
-        let vendored = |path: &Path| path.ancestors().any(|folder| self.packages.is_vendored(folder));
-        let external = first.is_absolute() && first.starts_with(self.cargo_home) || vendored(&self.workspace.join(&first));
-        if external && self.everything.is_none() {
+        if first.is_absolute() && first.starts_with(self.cargo_home) && self.everything.is_none() {
             return Ok(None);
         }
         for file in &declared.files {
@@ -174,6 +176,7 @@ impl Guard<'_> {
             }
         }
         let own = self.relative(&self.mirror.join(self.workspace).join(&first));
+        local.external = own.iter().any(|path| self.is_vendored(path));
         let owner = own.last().and_then(|path| self.packages.owner(path));
         local.folder = match folders.as_slice() {
             [folder] => Some((*folder).to_owned()),
@@ -236,11 +239,18 @@ impl Guard<'_> {
             let next = parts.next().and_then(|part| part.to_str()).unwrap_or_default();
             return !matches!(next, "HEAD" | "refs" | "packed-refs");
         }
+        self.is_vendored(path)
+    }
+
+    fn is_vendored(&self, path: &Path) -> bool {
         path.ancestors().any(|folder| self.packages.is_vendored(folder))
     }
 
     fn concern(&self, seen: &Seen<'_>, local: &Local) -> Concern {
         let path = &seen.change.path;
+        if local.external {
+            return if local.files.contains(path) { Concern::Declared } else { Concern::None };
+        }
         let Some(folder) = local.folder.as_deref() else { return Concern::Undeclared };
         let runs = local.kind == Some(UnitKind::RunScript);
         if local.files.contains(path) {

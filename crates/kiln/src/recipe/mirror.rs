@@ -4,7 +4,7 @@
 //! [`Ledger`] of what the copy holds and gives the [`Change`]s; [`Plan::apply`] writes them. Unchanged files keep their time in the
 //! copy, changed ones get a new one that is later than every time before, so cargo sees what changed and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, FileTimes};
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -19,6 +19,9 @@ use super::target::entries;
 
 /// Version of the ledger; another one is as good as none.
 const LEDGER_SCHEMA: u32 = 1;
+
+/// A time before that of any unit, in nanoseconds since the epoch.
+const OLDEST: u64 = 1_000_000_000;
 
 /// What a mirror holds, and what else the last build saw.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,6 +195,13 @@ impl Plan {
         self.nodes.iter().filter(|(_, node)| matches!(node, Node::File { .. })).map(|(name, _)| path_of(name))
     }
 
+    /// Folders of vendored packages that are new or of another version. Their files are as immutable as those of a registry, and
+    /// get one old time: units that a layer brings are older than any checkout. A file that is edited by hand is like any other.
+    fn vendored(&self) -> BTreeSet<PathBuf> {
+        let checksums = self.write.iter().filter(|name| name.ends_with("/.cargo-checksum.json"));
+        checksums.filter_map(|name| path_of(name).parent().map(Path::to_owned)).collect()
+    }
+
     /// Whether the source has symbolic links.
     #[must_use]
     pub(super) fn has_links(&self) -> bool {
@@ -208,6 +218,8 @@ impl Plan {
         for path in self.remove.iter().rev() {
             remove(&self.mirror.join(path))?;
         }
+        let vendored = self.vendored();
+        let time_of = |path: &Path| if path.ancestors().any(|above| vendored.contains(above)) { OLDEST } else { stamp };
         let (folders, rest): (Vec<&String>, Vec<&String>) =
             self.write.iter().partition(|name| self.nodes.get(*name) == Some(&Node::Folder));
         for name in folders {
@@ -218,7 +230,9 @@ impl Plan {
         parallel(&rest, |name| {
             let path = path_of(name);
             match self.nodes.get(*name) {
-                Some(Node::File { mode, .. }) => write_file(&self.source.join(&path), &self.mirror.join(&path), *mode, stamp),
+                Some(Node::File { mode, .. }) => {
+                    write_file(&self.source.join(&path), &self.mirror.join(&path), *mode, time_of(&path))
+                }
                 Some(Node::Link { to }) => {
                     let link = self.mirror.join(&path);
                     remove(&link)?;
@@ -228,7 +242,7 @@ impl Plan {
             }
         })?;
         let mut times = self.times;
-        times.extend(rest.into_iter().map(|name| (name.clone(), stamp)));
+        times.extend(rest.into_iter().map(|name| (name.clone(), time_of(&path_of(name)))));
         let entries = self.nodes.into_iter().map(|(name, node)| {
             let time = if matches!(node, Node::File { .. }) { times.get(&name).copied().unwrap_or_default() } else { 0 };
             (name, Entry { node, time })
@@ -245,11 +259,10 @@ impl Plan {
 pub(super) fn reset_times(mirror: &Path, files: &mut BTreeMap<String, Entry>) -> Result<(), StepError> {
     let names: Vec<String> =
         files.iter().filter(|(_, entry)| matches!(entry.node, Node::File { .. })).map(|(name, _)| name.clone()).collect();
-    let oldest = 1_000_000_000;
-    parallel(&names, |name| set_nanoseconds(&mirror.join(path_of(name)), oldest))?;
+    parallel(&names, |name| set_nanoseconds(&mirror.join(path_of(name)), OLDEST))?;
     for name in names {
         if let Some(entry) = files.get_mut(&name) {
-            entry.time = oldest;
+            entry.time = OLDEST;
         }
     }
     Ok(())

@@ -4,7 +4,7 @@
 //! one folder per unit (`<profile>/build/<package>/<hash>/`). A unit is named by its folder: the hash in it is the one in the
 //! names of its output files, so cargo's messages lead to it exactly.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -111,6 +111,12 @@ impl Units {
         let mut all: Vec<&UnitId> = self.by_hash.values().collect();
         all.sort();
         all
+    }
+
+    /// The folders of profiles that have units, sorted.
+    #[must_use]
+    pub(super) fn roots(&self) -> BTreeSet<String> {
+        self.by_hash.keys().map(|(root, _)| root.clone()).collect()
     }
 
     /// Whether the unit is there, whole or not.

@@ -195,3 +195,20 @@ fn a_ledger_of_another_form_is_none() {
     ledger.write(&path).unwrap();
     assert_eq!(Ledger::read(&path), Some(ledger));
 }
+
+#[test]
+fn vendored_packages_are_old_unless_they_are_edited_by_hand() {
+    let mut pair = Pair::new();
+    pair.write("vendor/x/.cargo-checksum.json", "1");
+    pair.write("vendor/x/src/lib.rs", "1");
+    pair.write("src/lib.rs", "1");
+    pair.sync();
+    assert_eq!((pair.time("vendor/x/src/lib.rs"), pair.time("src/lib.rs")), (OLDEST, pair.stamp));
+    pair.write("vendor/x/src/lib.rs", "edited");
+    pair.sync();
+    assert_eq!(pair.time("vendor/x/src/lib.rs"), pair.stamp);
+    pair.write("vendor/x/.cargo-checksum.json", "2");
+    pair.write("vendor/x/src/lib.rs", "another version");
+    pair.sync();
+    assert_eq!(pair.time("vendor/x/src/lib.rs"), OLDEST);
+}

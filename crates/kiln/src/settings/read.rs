@@ -11,7 +11,7 @@ use crate::plan::Secret;
 use crate::text;
 
 const ROOT: &[&str] = &["project", "defaults", "services"];
-const PROJECT: &[&str] = &["name", "tool-image"];
+pub(super) const PROJECT: &[&str] = &["name", "tool-image"];
 const SECRET: &[&str] = &["id", "env", "file", "as-env", "target"];
 const DEFAULTS: &[&str] = &[
     "apt",
@@ -28,7 +28,7 @@ const DEFAULTS: &[&str] = &[
     "toolchain",
     "user",
 ];
-const SERVICE: &[&str] = &[
+pub(super) const SERVICE: &[&str] = &[
     "apt",
     "assets",
     "binaries",
@@ -45,7 +45,6 @@ const SERVICE: &[&str] = &[
     "features",
     "health",
     "include",
-    "volumes",
     "kind",
     "no-default-features",
     "node-version",
@@ -63,6 +62,7 @@ const SERVICE: &[&str] = &[
     "target",
     "toolchain",
     "user",
+    "volumes",
 ];
 
 type Result<T> = std::result::Result<T, SettingsError>;

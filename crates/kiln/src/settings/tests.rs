@@ -81,3 +81,14 @@ fn a_service_replaces_values_of_the_defaults_and_adds_to_their_lists() {
     assert_eq!(environment, [("A", "2"), ("B", "true")]);
     assert_eq!(settings.service("other").toolchain.map(|at| at.line), Some(2));
 }
+
+#[test]
+fn every_key_has_its_line_in_the_docs() {
+    let docs = include_str!("../../../../docs/settings.md");
+    for key in super::read::SERVICE {
+        assert!(docs.contains(&format!("`{key}`")), "docs/settings.md does not explain `{key}`");
+    }
+    for key in super::read::PROJECT {
+        assert!(docs.contains(&format!("\n{key} = ")), "docs/settings.md does not show `{key}`");
+    }
+}

@@ -44,7 +44,14 @@ fn build_error(root: &Utf8Path, build: &Build, failure: &BuildFailure) -> Comman
             let keyword = step.name.keyword().unwrap_or_else(|| "a".to_owned());
             format!("{what}: {keyword} step{stage} failed with exit code {code}")
         }
-        _ => format!("{what}: {}", failure.message),
+        _ => match undecodable_name(build, failure) {
+            Some(path) => {
+                let message = format!("{what}: the name of `{path}` is not valid UTF-8, which BuildKit cannot transfer");
+                return CommandError::new(Kind::User, message)
+                    .hint("rename the file, or leave it out by a line in the ignore file");
+            }
+            None => format!("{what}: {}", failure.message),
+        },
     };
     let line = failure.line.or_else(|| step.and_then(|step| step.line));
     if let Some(line) = line {
@@ -61,6 +68,28 @@ fn build_error(root: &Utf8Path, build: &Build, failure: &BuildFailure) -> Comman
     }
     let text = format!("{}\n{}", log.join("\n"), failure.message);
     hints::of_output(&text).into_iter().fold(CommandError::new(Kind::Build, message), CommandError::hint)
+}
+
+/// The file that BuildKit stumbled over when it says no more than that some name is not text. Escapes stand for the odd bytes.
+fn undecodable_name(build: &Build, failure: &BuildFailure) -> Option<String> {
+    if !failure.message.contains("invalid UTF-8") {
+        return None;
+    }
+    let context = build.job.request.context.as_std_path();
+    let mut folders = vec![context.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).ok()?.flatten() {
+            let path = entry.path();
+            if entry.file_name().to_str().is_none() {
+                let relative = path.strip_prefix(context).unwrap_or(&path);
+                return Some(relative.as_os_str().as_encoded_bytes().escape_ascii().to_string());
+            }
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(path);
+            }
+        }
+    }
+    None
 }
 
 /// Place and text of an instruction, with its continuation lines.

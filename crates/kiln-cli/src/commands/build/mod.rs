@@ -101,7 +101,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     let mut display = progress::for_ui(&context.ui);
     let builds = session.run(jobs, display.as_mut());
     display.close();
-    if builds.failed() == 0 && !args.push && args.builder.is_none() {
+    if builds.failed() == 0 && summary::any_step_ran(&builds) && !args.push && args.builder.is_none() {
         tool_image::keep(context, &engine, &plan.tool_image, &builds, &state);
     }
 

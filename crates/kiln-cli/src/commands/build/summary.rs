@@ -93,6 +93,11 @@ fn ran(build: &Build) -> impl Iterator<Item = &Step> {
     steps(build).filter(|(_, status)| *status == StepStatus::Ran).map(|(step, _)| step)
 }
 
+/// Whether any build did any work.
+pub(super) fn any_step_ran(builds: &Builds) -> bool {
+    builds.builds.iter().any(|build| ran(build).next().is_some())
+}
+
 /// One line for each image, and one for all if there are several.
 pub(super) fn lines(builds: &Builds) -> Vec<String> {
     let mut lines: Vec<String> = builds.builds.iter().map(line).collect();

@@ -3,13 +3,15 @@
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use kiln::files::{Comparison, FilesError, Status, Surroundings, compare, render};
+use kiln::plan::ImageEngine;
+use kiln::settings::Settings;
 use kiln::text::{Text, count};
 use serde::Serialize;
 
 use super::Context;
-use super::project::{look_and_decide, refuse};
+use super::project::{look_and_decide_with, refuse};
 use crate::error::{CommandError, Kind};
 
 /// Writes Dockerfiles and what belongs to them
@@ -21,7 +23,8 @@ Examples:
   kiln init                 write what is missing or out of date
   kiln init --diff          and show what changes
   kiln init --check         only tell; exit code 4 if a file is out of date
-  kiln init --force         also replace edited files; each is saved as NAME.kept")]
+  kiln init --force         also replace edited files; each is saved as NAME.kept
+  kiln init --engine chef   the same images with cargo-chef, and nothing of kiln in any file")]
 pub(crate) struct Args {
     /// Write nothing; exit with 4 if a file is out of date
     #[arg(long)]
@@ -32,6 +35,26 @@ pub(crate) struct Args {
     /// Replace files that a person wrote or edited, and save them as NAME.kept
     #[arg(long)]
     force: bool,
+    /// Who cooks dependencies in the images, for this run; `[project] engine` in kiln.toml says it for good
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<EngineArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum EngineArg {
+    /// kiln, mounted into the steps that need it
+    Kiln,
+    /// cargo-chef and the package managers alone: no trace of kiln, for those who want to leave
+    Chef,
+}
+
+impl From<EngineArg> for ImageEngine {
+    fn from(argument: EngineArg) -> Self {
+        match argument {
+            EngineArg::Kiln => Self::Kiln,
+            EngineArg::Chef => Self::Chef,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -48,7 +71,7 @@ struct File {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
-    let (root, plan) = look_and_decide(&context.project)?;
+    let (root, plan) = look_and_decide_with(&context.project, args.engine.map(ImageEngine::from))?;
     if let Some(error) = refuse(&plan) {
         return Err(error);
     }
@@ -59,12 +82,30 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         comparison.write().map_err(|error| files_error(&error))?;
     }
     show(context, args, &comparison);
+    if let Some(note) = leaving(&root, plan.engine) {
+        context.ui.note(&note);
+    }
     if args.check && out_of_date > 0 {
         let verb = if out_of_date == 1 { "is" } else { "are" };
         let message = format!("{} {verb} out of date", count(out_of_date, "file"));
         return Err(CommandError::new(Kind::Check, message).hint("run `kiln init`"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is left to do by hand after the engine was chosen on the command line.
+fn leaving(root: &Utf8Path, engine: ImageEngine) -> Option<String> {
+    let written = Settings::load(root).ok()?.project.engine.map(|at| at.value).unwrap_or_default();
+    let settings = format!(
+        "write `engine = \"{}\"` under `[project]` in kiln.toml, or the next `kiln init` goes back to {}",
+        engine.name(),
+        written.name()
+    );
+    if written != engine && root.join(kiln::settings::FILE_NAME).exists() {
+        return Some(settings);
+    }
+    let left = engine == ImageEngine::Chef && root.join("kiln.mk").exists();
+    left.then(|| "kiln.mk and the line that includes it are still there; nothing else needs them".to_owned())
 }
 
 fn show(context: &Context, args: &Args, comparison: &Comparison) {

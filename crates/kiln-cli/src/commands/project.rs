@@ -1,19 +1,30 @@
 //! What commands share that begin with a repository: looking, deciding, and saying what keeps kiln from going on.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use kiln::plan::{Plan, Question, QuestionKind};
+use kiln::plan::{ImageEngine, Plan, Question, QuestionKind};
 use kiln::project::{LookError, look};
-use kiln::settings::{Settings, SettingsError};
+use kiln::settings::{At, Settings, SettingsError};
 
 use crate::error::{CommandError, Kind};
 
 /// Reads `kiln.toml` and the repository, and decides. Gives the absolute root with the plan.
 pub(crate) fn look_and_decide(directory: &Utf8Path) -> Result<(Utf8PathBuf, Plan), CommandError> {
+    look_and_decide_with(directory, None)
+}
+
+/// The same, with an engine from the command line in place of that in `kiln.toml`.
+pub(crate) fn look_and_decide_with(
+    directory: &Utf8Path,
+    engine: Option<ImageEngine>,
+) -> Result<(Utf8PathBuf, Plan), CommandError> {
     if !directory.is_dir() {
         let message = format!("`{directory}` is no folder");
         return Err(CommandError::new(Kind::User, message).hint("name the repository with `--project DIR`"));
     }
-    let settings = Settings::load(directory).map_err(|error| settings_error(&error))?;
+    let mut settings = Settings::load(directory).map_err(|error| settings_error(&error))?;
+    if let Some(value) = engine {
+        settings.project.engine = Some(At { value, line: 0 });
+    }
     let project = look(directory).map_err(|error| look_error(&error))?;
     let plan = kiln::plan::plan(&project, &settings);
     Ok((project.root, plan))

@@ -4,6 +4,9 @@
 //! Dockerfiles quote. [`render`] decides the stages of a service's variant from the plan.
 
 mod apt;
+mod chef;
+#[cfg(test)]
+mod chef_tests;
 mod display;
 mod escape;
 mod network;
@@ -16,7 +19,7 @@ mod tests;
 
 use camino::Utf8PathBuf;
 
-use crate::plan::{Plan, Service, ServiceKind, Variant};
+use crate::plan::{ImageEngine, Plan, Service, ServiceKind, Variant};
 
 pub use escape::shell_word;
 
@@ -24,6 +27,7 @@ pub use escape::shell_word;
 #[must_use]
 pub fn render(plan: &Plan, service: &Service, variant: Variant) -> Dockerfile {
     match &service.kind {
+        ServiceKind::Rust(rust) if plan.engine == ImageEngine::Chef => chef::dockerfile(plan, service, rust, variant),
         ServiceKind::Rust(rust) => rust::dockerfile(plan, service, rust, variant),
         ServiceKind::Node(node) => node::dockerfile(plan, service, node, variant),
     }

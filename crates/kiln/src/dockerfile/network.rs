@@ -4,7 +4,7 @@ use super::{Mount, Word};
 use crate::plan::{Secret, Service, certificate_id};
 
 /// Where the system's certificates and the extra ones stand together, for the time of a step.
-const BUNDLE: &str = "/run/kiln/ca.pem";
+const BUNDLE: &str = "/run/extra-ca/all.pem";
 
 /// Certificates and secrets of a service.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +32,7 @@ impl Network {
             return Vec::new();
         }
         let secrets = self.certificates.iter().map(|id| Mount::Secret { id: id.clone(), target: None, required: false });
-        secrets.chain([Mount::Tmpfs { target: "/run/kiln".to_owned() }]).collect()
+        secrets.chain([Mount::Tmpfs { target: "/run/extra-ca".to_owned() }]).collect()
     }
 
     /// Shell lines that make the bundle and tell every program about it. A certificate that was not given is left out.
@@ -41,7 +41,7 @@ impl Network {
             return Vec::new();
         }
         vec![
-            format!("{{ cat /etc/ssl/certs/ca-certificates.crt /run/secrets/kiln-ca-* > {BUNDLE} 2>/dev/null || true; }}"),
+            format!("{{ cat /etc/ssl/certs/ca-certificates.crt /run/secrets/extra-ca-* > {BUNDLE} 2>/dev/null || true; }}"),
             format!(
                 "export SSL_CERT_FILE={BUNDLE} CARGO_HTTP_CAINFO={BUNDLE} GIT_SSL_CAINFO={BUNDLE} NODE_EXTRA_CA_CERTS={BUNDLE}"
             ),

@@ -1,12 +1,17 @@
 //! The stages of a Node image: manifests, deps, builder, runtime (a web server or a Node process); for development the sources
 //! with the bundler's own server.
 
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
 use super::network::Network;
 use super::nginx;
 use super::node_manager;
 use super::rust::{finish, inside, tool_mount, tool_stage, volumes};
 use super::{Command, Copy, Dockerfile, Instruction, Mount, Run, Sharing, Stage, Word, apt};
-use crate::plan::{NodeService, Plan, Serve, Service, Variant, mounts};
+use crate::plan::{ImageEngine, NodeInstall, NodeService, Plan, Serve, Service, Variant, join, mounts};
+use crate::recipe::npm::BIN_STUB;
 
 /// Where the context's root is in the images.
 const APP: &str = "/app";
@@ -19,7 +24,12 @@ pub(super) fn dockerfile(plan: &Plan, service: &Service, node: &NodeService, var
         Variant::Dev => "Development image: sources and all dependencies; runs the development script.",
         Variant::Fast => "Fast image: like production, built in development mode.",
     };
-    let mut list = vec![tool_stage(), stages.base(), stages.manifests(), stages.deps()];
+    let with_kiln = plan.engine == ImageEngine::Kiln;
+    let mut list = vec![stages.base(), stages.deps()];
+    if with_kiln {
+        list.insert(0, tool_stage());
+        list.insert(2, stages.manifests());
+    }
     match (variant, &node.serve) {
         (Variant::Dev, _) => list.push(stages.dev()),
         (_, Serve::Static { directory }) => list.extend([stages.builder(), stages.web(&inside(&stages.package(), directory))]),
@@ -37,7 +47,7 @@ pub(super) fn dockerfile(plan: &Plan, service: &Service, node: &NodeService, var
                 .to_owned(),
             "before any source is there, and what changes most comes last.".to_owned(),
         ],
-        args: vec![("KILN_IMAGE".to_owned(), plan.tool_image.clone())],
+        args: if with_kiln { vec![("KILN_IMAGE".to_owned(), plan.tool_image.clone())] } else { Vec::new() },
         stages: list,
     }
 }
@@ -107,12 +117,15 @@ impl Stages<'_> {
     }
 
     fn install(&self, stage: &mut Stage, production: bool) {
-        stage.push(Instruction::Copy(Copy {
-            from: Some("manifests".to_owned()),
-            sources: vec!["/manifests/".into()],
-            destination: "./".to_owned(),
-            ..Copy::default()
-        }));
+        match &self.node.install {
+            Some(install) => self.copy_manifests(stage, install),
+            None => stage.push(Instruction::Copy(Copy {
+                from: Some("manifests".to_owned()),
+                sources: vec!["/manifests/".into()],
+                destination: "./".to_owned(),
+                ..Copy::default()
+            })),
+        }
         let mut mounts = vec![Mount::Cache {
             id: mounts::node_packages(self.plan, self.node),
             target: self.node.manager.cache_directory().to_owned(),
@@ -120,8 +133,26 @@ impl Stages<'_> {
         }];
         mounts.extend(self.network.mounts());
         let mut lines = self.network.lines();
+        let late = self.node.install.as_ref().map_or(&[][..], |install| &install.without);
+        lines.extend(node_manager::without_scripts(late));
         lines.extend(node_manager::install(self.node.manager, production));
         stage.push(Instruction::Run(Run { mounts, command: Command::Shell(apt::joined(lines)) }));
+    }
+
+    /// Copies what the install reads, folder by folder.
+    fn copy_manifests(&self, stage: &mut Stage, install: &NodeInstall) {
+        let mut folders: BTreeMap<&Utf8Path, Vec<Utf8PathBuf>> = BTreeMap::new();
+        for path in &install.files {
+            folders.entry(path.parent().unwrap_or(Utf8Path::new(""))).or_default().push(join(&self.node.workspace, path));
+        }
+        for (folder, sources) in folders {
+            let destination = if folder == "" { "./".to_owned() } else { format!("./{folder}/") };
+            stage.push(Instruction::Copy(Copy { sources, destination, ..Copy::default() }));
+        }
+        for path in &install.stubs {
+            let text = BIN_STUB.to_owned();
+            stage.push(Instruction::File { destination: format!("./{path}"), text });
+        }
     }
 
     fn builder(&self) -> Stage {
@@ -181,7 +212,7 @@ impl Stages<'_> {
     }
 
     /// A Node process with production dependencies only.
-    fn server(&self, command: &[String], output: &[camino::Utf8PathBuf]) -> Vec<Stage> {
+    fn server(&self, command: &[String], output: &[Utf8PathBuf]) -> Vec<Stage> {
         let service = self.service;
         let mut stages = Vec::new();
         let mut runtime = Stage::new(

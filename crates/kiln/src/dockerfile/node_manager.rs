@@ -1,6 +1,7 @@
 //! Command lines of Node package managers that only images need; the others are in the plan.
 
-use crate::plan::{NodeService, PackageManager};
+use super::shell_word;
+use crate::plan::{LateScript, NodeService, PackageManager};
 
 /// Installs exactly what is locked, with or without development dependencies.
 pub(super) fn install(manager: PackageManager, production: bool) -> Vec<String> {
@@ -19,6 +20,15 @@ pub(super) fn install(manager: PackageManager, production: bool) -> Vec<String> 
         };
     }
     lines
+}
+
+/// Takes scripts out of manifests that an install would run before there are sources.
+pub(super) fn without_scripts(scripts: &[LateScript]) -> Vec<String> {
+    let lines = scripts.iter().map(|late| {
+        let line = format!("npm pkg delete {}", shell_word(&format!("scripts.{}", late.script)));
+        if late.directory == "." { line } else { format!("(cd {} && {line})", shell_word(late.directory.as_str())) }
+    });
+    lines.collect()
 }
 
 /// Removes development dependencies, where the manager can without installing anew.

@@ -20,34 +20,36 @@ const DEV: &str = "/app";
 /// The Dockerfile of a variant.
 pub(super) fn dockerfile(plan: &Plan, service: &Service, rust: &RustService, variant: Variant) -> Dockerfile {
     let stages = Stages { plan, service, rust, variant, network: Network::of(service) };
-    let title = match variant {
-        Variant::Prod => "Production image: a release build on a small base, without toolchain and sources.",
-        Variant::Dev => "Development image: toolchain, tools and sources; runs from source.",
-        Variant::Fast => "Fast image: the quickest way from an edit to a running container; not optimised.",
-    };
     let mut list = vec![stages.kiln(), stages.chef(), stages.planner(), stages.deps()];
     match variant {
         Variant::Dev => list.push(stages.dev()),
         Variant::Prod | Variant::Fast => list.extend([stages.builder(), stages.runtime()]),
     }
-    Dockerfile {
-        comments: vec![
-            title.to_owned(),
-            "A step runs again when its text, the step before it or the files it reads change. So dependencies are compiled"
-                .to_owned(),
-            "before any source is there, and what changes most comes last.".to_owned(),
-        ],
-        args: vec![("KILN_IMAGE".to_owned(), plan.tool_image.clone())],
-        stages: list,
-    }
+    Dockerfile { comments: comments(variant), args: vec![("KILN_IMAGE".to_owned(), plan.tool_image.clone())], stages: list }
 }
 
-struct Stages<'a> {
-    plan: &'a Plan,
-    service: &'a Service,
-    rust: &'a RustService,
-    variant: Variant,
-    network: Network,
+/// What stands at the top.
+pub(super) fn comments(variant: Variant) -> Vec<String> {
+    let title = match variant {
+        Variant::Prod => "Production image: a release build on a small base, without toolchain and sources.",
+        Variant::Dev => "Development image: toolchain, tools and sources; runs from source.",
+        Variant::Fast => "Fast image: the quickest way from an edit to a running container; not optimised.",
+    };
+    vec![
+        title.to_owned(),
+        "A step runs again when its text, the step before it or the files it reads change. So dependencies are compiled"
+            .to_owned(),
+        "before any source is there, and what changes most comes last.".to_owned(),
+    ]
+}
+
+/// What stages are made of.
+pub(super) struct Stages<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) service: &'a Service,
+    pub(super) rust: &'a RustService,
+    pub(super) variant: Variant,
+    pub(super) network: Network,
 }
 
 impl Stages<'_> {
@@ -61,6 +63,13 @@ impl Stages<'_> {
             "chef",
             ["chef: the toolchain and the system packages that crates link to.", "Runs again when one of them changes."],
         );
+        self.toolchain(&mut stage, CARGO_HOME);
+        stage.push(Instruction::Workdir("/kiln".to_owned()));
+        stage
+    }
+
+    /// System packages, the toolchain, and the variables by which all stages use the same.
+    pub(super) fn toolchain(&self, stage: &mut Stage, cargo_home: &str) {
         let base = &self.service.base_images.build;
         stage.instructions.extend(apt::install(
             self.plan,
@@ -86,7 +95,7 @@ impl Stages<'_> {
         stage.push(Instruction::Comment(
             "The same toolchain and CARGO_HOME in every stage: else cargo compiles everything twice.".to_owned(),
         ));
-        let mut variables = vec![("CARGO_HOME".to_owned(), Word::from(CARGO_HOME))];
+        let mut variables = vec![("CARGO_HOME".to_owned(), Word::from(cargo_home))];
         match &self.rust.install_toolchain {
             Some(toolchain) => variables.push(("RUSTUP_TOOLCHAIN".to_owned(), Word::Literal(toolchain.clone()))),
             None if is_rust_image(base) => {
@@ -95,8 +104,6 @@ impl Stages<'_> {
             None => {}
         }
         stage.push(Instruction::Env(variables));
-        stage.push(Instruction::Workdir("/kiln".to_owned()));
-        stage
     }
 
     fn planner(&self) -> Stage {
@@ -158,7 +165,7 @@ impl Stages<'_> {
         stage
     }
 
-    fn runtime(&self) -> Stage {
+    pub(super) fn runtime(&self) -> Stage {
         let service = self.service;
         let base = &service.base_images.runtime;
         let mut stage = Stage::new(
@@ -194,7 +201,6 @@ impl Stages<'_> {
     }
 
     fn dev(&self) -> Stage {
-        let service = self.service;
         let mut stage = Stage::new(
             "chef",
             "dev",
@@ -203,14 +209,7 @@ impl Stages<'_> {
                 "a network. `docker compose` copies edited files into it and restarts it; see `develop` in compose.yaml.",
             ],
         );
-        stage.instructions.extend(apt::install(
-            self.plan,
-            &self.network,
-            &service.base_images.build,
-            "dev",
-            &service.dev_packages,
-            &[],
-        ));
+        self.dev_packages(&mut stage);
         self.source_variables(&mut stage);
         stage.push(Instruction::Comment(format!(
             "No cache mounts here: the sources ({DEV}/src), what was compiled ({DEV}/target) and CARGO_HOME stay in the image."
@@ -222,15 +221,27 @@ impl Stages<'_> {
         }));
         stage.push(Instruction::Env(vec![("CARGO_TARGET_DIR".to_owned(), Word::Literal(format!("{DEV}/target")))]));
         stage.push(Instruction::Workdir(inside(&format!("{DEV}/src"), &self.rust.workspace)));
-        finish(&mut stage, service, 60);
-        let mut command: Vec<String> = ["cargo", "run"].map(str::to_owned).to_vec();
-        command.extend(self.flags(true).iter().flat_map(|flag| flag.iter().cloned()));
-        stage.push(Instruction::Cmd(command));
+        self.run_from_source(&mut stage);
         stage
     }
 
+    /// Debuggers and the like.
+    pub(super) fn dev_packages(&self, stage: &mut Stage) {
+        let service = self.service;
+        let build = &service.base_images.build;
+        stage.instructions.extend(apt::install(self.plan, &self.network, build, "dev", &service.dev_packages, &[]));
+    }
+
+    /// The end of a development image, whose container starts by compiling what has changed.
+    pub(super) fn run_from_source(&self, stage: &mut Stage) {
+        finish(stage, self.service, 60);
+        let mut command: Vec<String> = ["cargo", "run"].map(str::to_owned).to_vec();
+        command.extend(self.flags(true).iter().flat_map(|flag| flag.iter().cloned()));
+        stage.push(Instruction::Cmd(command));
+    }
+
     /// Variables of the steps that compile sources; declared there, so that they do not touch the dependencies.
-    fn source_variables(&self, stage: &mut Stage) {
+    pub(super) fn source_variables(&self, stage: &mut Stage) {
         if self.rust.sqlx.as_ref().is_some_and(|sqlx| sqlx.offline) {
             stage.push(Instruction::Comment("Queries are checked against the data in `.sqlx`, without a database.".to_owned()));
             stage.push(Instruction::Env(vec![("SQLX_OFFLINE".to_owned(), Word::from("true"))]));
@@ -245,12 +256,12 @@ impl Stages<'_> {
         inside(SOURCES, &self.rust.workspace)
     }
 
-    fn profile(&self) -> &str {
+    pub(super) fn profile(&self) -> &str {
         if self.variant == Variant::Prod { &self.rust.profile } else { &self.rust.fast_profile }
     }
 
     /// The cargo command line, decided in the plan: each flag with its value. `cargo run` takes one binary.
-    fn flags(&self, only_first: bool) -> Vec<Vec<String>> {
+    pub(super) fn flags(&self, only_first: bool) -> Vec<Vec<String>> {
         let rust = self.rust;
         let pair = |flag: &str, value: &str| vec![flag.to_owned(), value.to_owned()];
         let mut flags = vec![pair("--package", &rust.package)];

@@ -1,13 +1,13 @@
 //! `docker-bake.hcl`: every image as a target, and a group for each variant.
 
-use crate::plan::{Plan, SecretFrom, Service, Variant};
+use crate::plan::{ImageEngine, Plan, SecretFrom, Service, Variant};
 use crate::text::Text;
 
 pub(super) fn body(plan: &Plan) -> String {
-    let mut text = Text::new(format!(
-        "# docker buildx bake -f docker-bake.hcl [default|dev|fast|TARGET…]\n\nvariable \"KILN_IMAGE\" {{\n  default = {}\n}}\n",
-        quoted(&plan.tool_image)
-    ));
+    let mut text = Text::new("# docker buildx bake -f docker-bake.hcl [default|dev|fast|TARGET…]\n");
+    if plan.engine == ImageEngine::Kiln {
+        text += format_args!("\nvariable \"KILN_IMAGE\" {{\n  default = {}\n}}\n", quoted(&plan.tool_image));
+    }
     for variant in Variant::ALL {
         let group = if variant == Variant::Prod { "default" } else { variant.name() };
         let targets: Vec<String> = plan.services.iter().map(|service| quoted(&target(service, variant))).collect();
@@ -32,12 +32,15 @@ fn target_block(plan: &Plan, service: &Service, variant: Variant) -> String {
     // Bake takes the Dockerfile relative to the context.
     let dockerfile = dockerfile.strip_prefix(&service.context).unwrap_or(dockerfile);
     let mut text = Text::new(format!(
-        "\ntarget \"{}\" {{\n  context    = {}\n  dockerfile = {}\n  tags       = [{}]\n  args       = {{ KILN_IMAGE = KILN_IMAGE }}\n",
+        "\ntarget \"{}\" {{\n  context    = {}\n  dockerfile = {}\n  tags       = [{}]\n",
         target(service, variant),
         quoted(service.context.as_str()),
         quoted(dockerfile.as_str()),
         quoted(&format!("{}/{}:{}", plan.project, service.name, variant.tag()))
     ));
+    if plan.engine == ImageEngine::Kiln {
+        text += "  args       = { KILN_IMAGE = KILN_IMAGE }\n";
+    }
     if let Some(platform) = &service.platform {
         text += format_args!("  platforms  = [{}]\n", quoted(platform));
     }

@@ -73,22 +73,23 @@ fn entry(root: &Utf8Path, file: Rendered, force: bool) -> Result<Entry, FilesErr
         _ => read(root, &path)?,
     };
     let Some(old) = old else {
-        let new = if ownership == Ownership::Kiln { with_header(&body) } else { body };
-        return Ok(entry(Status::Created, None, new));
+        return Ok(entry(Status::Created, None, written(&ownership, body)));
     };
     Ok(match &ownership {
-        Ownership::Kiln => {
+        Ownership::Kiln | Ownership::HandedOver => {
             let parsed = parse(&old);
             let existing = parsed.as_ref().map_or(old.as_str(), |parsed| parsed.body);
-            if existing.replace("\r\n", "\n") == body {
+            let has_wrong_header = ownership == Ownership::HandedOver && parsed.is_some();
+            let new = written(&ownership, body.clone());
+            if !has_wrong_header && existing.replace("\r\n", "\n") == body {
                 entry(Status::Unchanged, Some(old.clone()), old)
             } else if parsed.is_some_and(|parsed| parsed.intact) {
-                entry(Status::Updated, Some(old), with_header(&body))
+                entry(Status::Updated, Some(old), new)
             } else if force {
                 let saved_as = Some(unused_name(root, &path));
-                Entry { saved_as, ..entry(Status::Updated, Some(old), with_header(&body)) }
+                Entry { saved_as, ..entry(Status::Updated, Some(old), new) }
             } else {
-                entry(Status::Kept, Some(old), with_header(&body))
+                entry(Status::Kept, Some(old), new)
             }
         }
         Ownership::Line { accepted } => {
@@ -103,6 +104,11 @@ fn entry(root: &Utf8Path, file: Rendered, force: bool) -> Result<Entry, FilesErr
         }
         Ownership::User | Ownership::Replaced { .. } => entry(Status::Unchanged, Some(old.clone()), old),
     })
+}
+
+/// The text of a new file.
+fn written(ownership: &Ownership, body: String) -> String {
+    if *ownership == Ownership::Kiln { with_header(&body) } else { body }
 }
 
 /// `NAME.kept`, or `NAME.kept.2` and so on where that is taken.

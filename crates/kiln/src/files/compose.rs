@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 
 use camino::Utf8Path;
 
-use crate::plan::{Plan, SecretFrom, SecretSource, Service, ServiceKind, Variant, join};
+use crate::plan::{ImageEngine, Plan, SecretFrom, SecretSource, Service, ServiceKind, Variant, join};
 use crate::text::Text;
 
 const INTRODUCTION: &str = "\
 # docker compose up --build                         the production images
 # docker compose up --build --watch NAME-dev …      the development images; edits are copied into the containers
-# Health checks are part of the images. Values that differ between machines belong into compose.override.yaml, which kiln never writes.
-";
+# Health checks are part of the images. Values that differ between machines belong into compose.override.yaml";
 
 pub(super) fn body(plan: &Plan) -> String {
-    let mut text = Text::new(format!("{INTRODUCTION}\nname: {}\n\nservices:\n", quoted(&plan.project)));
+    let end = if plan.engine == ImageEngine::Kiln { ", which kiln never writes." } else { "." };
+    let mut text = Text::new(format!("{INTRODUCTION}{end}\n\nname: {}\n\nservices:\n", quoted(&plan.project)));
     let ports = host_ports(plan);
     for (index, service) in plan.services.iter().enumerate() {
         if index > 0 {

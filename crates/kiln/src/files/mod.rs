@@ -21,7 +21,7 @@ use camino::Utf8PathBuf;
 use serde::Serialize;
 
 use crate::dockerfile;
-use crate::plan::{Plan, Variant};
+use crate::plan::{ImageEngine, Plan, Variant};
 
 pub use compare::{Comparison, Entry, compare};
 
@@ -33,7 +33,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Rendered {
     /// Path relative to the project root.
     pub path: Utf8PathBuf,
-    /// Its text; without header for [`Ownership::Kiln`].
+    /// Its text; the header of [`Ownership::Kiln`] is not part of it.
     pub body: String,
     /// Who owns it once it is there.
     pub ownership: Ownership,
@@ -44,6 +44,8 @@ pub struct Rendered {
 pub enum Ownership {
     /// kiln: replaced as long as nobody edited it.
     Kiln,
+    /// The user, from the day it is written: it has no header. What kiln wrote before, unedited, it may take the place of.
+    HandedOver,
     /// The user: written once, then left alone.
     User,
     /// The user, but one line of it is kiln's: the line is added where it is missing, and all else stays.
@@ -127,14 +129,16 @@ pub struct Surroundings {
 /// All files of a plan, in the order in which they are shown.
 #[must_use]
 pub fn render(plan: &Plan, surroundings: &Surroundings) -> Vec<Rendered> {
-    let generated = |path: &Utf8PathBuf, body: String| Rendered { path: path.clone(), body, ownership: Ownership::Kiln };
+    let with_kiln = plan.engine == ImageEngine::Kiln;
+    let ownership = if with_kiln { Ownership::Kiln } else { Ownership::HandedOver };
+    let generated = |path: &Utf8PathBuf, body: String| Rendered { path: path.clone(), body, ownership: ownership.clone() };
     let mut files = vec![Rendered { path: "kiln.toml".into(), body: settings_file::body(plan), ownership: Ownership::User }];
     for service in &plan.services {
         for variant in Variant::ALL {
             let text = dockerfile::render(plan, service, variant).to_string();
             files.push(generated(service.files.dockerfile(variant), text));
         }
-        let text = ignore_file::body(service);
+        let text = ignore_file::body(plan, service);
         files.extend(service.files.ignore.iter().map(|path| generated(path, text.clone())));
     }
     files.push(generated(&"docker-bake.hcl".into(), bake::body(plan)));
@@ -143,10 +147,19 @@ pub fn render(plan: &Plan, surroundings: &Surroundings) -> Vec<Rendered> {
         compose.ownership = Ownership::Replaced { by: by.clone() };
     }
     files.push(compose);
+    if with_kiln {
+        files.extend(make_files(plan, surroundings));
+    }
+    files
+}
+
+/// `kiln.mk` and the line that includes it.
+fn make_files(plan: &Plan, surroundings: &Surroundings) -> [Rendered; 2] {
     let own = surroundings.makefile.as_ref().map_or("", |(_, text)| text);
-    files.push(generated(&"kiln.mk".into(), make::body(plan, own)));
     let makefile = surroundings.makefile.as_ref().map_or_else(|| "Makefile".into(), |(path, _)| path.clone());
     let accepted = vec!["-include kiln.mk".to_owned(), "sinclude kiln.mk".to_owned()];
-    files.push(Rendered { path: makefile, body: make::INCLUDE.to_owned(), ownership: Ownership::Line { accepted } });
-    files
+    [
+        Rendered { path: "kiln.mk".into(), body: make::body(plan, own), ownership: Ownership::Kiln },
+        Rendered { path: makefile, body: make::INCLUDE.to_owned(), ownership: Ownership::Line { accepted } },
+    ]
 }

@@ -1,6 +1,6 @@
 //! The first `kiln.toml`: what was found, commented out, so that a person sees what may be set.
 
-use crate::plan::{Plan, Service, ServiceKind};
+use crate::plan::{ImageEngine, Plan, Service, ServiceKind};
 
 const INTRODUCTION: &str = "\
 # Settings of kiln. This file is yours: kiln wrote it once and never changes it.
@@ -19,8 +19,14 @@ const DEFAULTS: &str = "
 ";
 
 pub(super) fn body(plan: &Plan) -> String {
-    let mut text =
-        format!("{INTRODUCTION}\n# [project]\n# name = \"{}\"\n# tool-image = \"{}\"\n{DEFAULTS}", plan.project, plan.tool_image);
+    let project = match plan.engine {
+        ImageEngine::Kiln => {
+            format!("# [project]\n# name = \"{}\"\n# engine = \"kiln\"\n# tool-image = \"{}\"\n", plan.project, plan.tool_image)
+        }
+        // Chosen on the command line: said here, so that it stays chosen.
+        ImageEngine::Chef => format!("[project]\nengine = \"chef\"\n# name = \"{}\"\n", plan.project),
+    };
+    let mut text = format!("{INTRODUCTION}\n{project}{DEFAULTS}");
     for service in &plan.services {
         text += &section(service);
     }

@@ -177,3 +177,54 @@ fn the_files_of_a_repository_with_two_services() {
     let parsed: serde_json::Value = serde_saphyr::from_str(&compose.body).unwrap();
     assert_eq!(parsed["services"]["hello"]["build"]["dockerfile"], "Dockerfile");
 }
+
+#[test]
+fn with_chef_no_file_knows_of_kiln() {
+    let toml = "engine = \"chef\"\n[defaults]\nca-certificates = [\"certs/a.pem\"]\n[services.hello]\nport = 8080\n";
+    let fixture = bundle().binary(".", "hello", "").file("Cargo.lock", &crate::plan::fixtures::lock(&["hello"]));
+    let files = render(&decide(&fixture, toml), &Surroundings::default());
+    let names: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    assert!(!names.contains(&"kiln.mk") && !names.contains(&"Makefile"), "{names:?}");
+    for file in files.iter().filter(|file| file.path != "kiln.toml") {
+        assert_eq!(file.ownership, Ownership::HandedOver);
+        assert!(!file.body.to_lowercase().contains("kiln"), "{}:\n{}", file.path, file.body);
+    }
+    for name in [".dockerignore", "docker-bake.hcl", "compose.yaml"] {
+        let file = files.iter().find(|file| file.path == Utf8Path::new(name)).unwrap();
+        insta::assert_snapshot!(format!("chef_{}", name.replace(['/', '.'], "_")), file.body);
+    }
+    let settings = crate::settings::Settings::parse(&files[0].body).unwrap();
+    assert_eq!(settings.project.engine.map(|at| at.value), Some(crate::plan::ImageEngine::Chef));
+}
+
+#[test]
+fn with_chef_a_file_is_the_users_as_soon_as_it_is_written() {
+    let leave = |fixture: &Fixture, force: bool| {
+        let plan = decide(fixture, "engine = \"chef\"\n");
+        let comparison = compare(fixture.path(), render(&plan, &Surroundings::default()), force).unwrap();
+        comparison.write().unwrap();
+        comparison.entries.iter().map(|entry| (entry.path.to_string(), entry.status)).collect::<Vec<_>>()
+    };
+    let fixture = single();
+    run(&fixture, false);
+    let edited = read(&fixture, "Dockerfile.dev") + "# mine\n";
+    let fixture = fixture.file("Dockerfile.dev", &edited).file("compose.yaml", "services: {}\n");
+    // What kiln wrote and nobody edited makes way; everything else is kept.
+    let entries = leave(&fixture, false);
+    assert_eq!(status(&entries, "Dockerfile"), Status::Updated);
+    assert_eq!(status(&entries, "Dockerfile.dev"), Status::Kept);
+    assert_eq!(status(&entries, "compose.yaml"), Status::Kept);
+    assert!(read(&fixture, "Dockerfile").starts_with("# Production image"));
+    // From then on all files are the user's, for either engine.
+    assert_eq!(status(&leave(&fixture, false), "Dockerfile"), Status::Unchanged);
+    let fixture = fixture.file("Dockerfile", "FROM scratch\n");
+    assert_eq!(status(&leave(&fixture, false), "Dockerfile"), Status::Kept);
+    assert_eq!(status(&run(&fixture, false), "Dockerfile"), Status::Kept);
+    assert_eq!(status(&leave(&fixture, true), "Dockerfile"), Status::Updated);
+    assert_eq!(read(&fixture, "Dockerfile.kept"), "FROM scratch\n");
+    // A file that differs by kiln's header alone still loses it.
+    let body = read(&fixture, "Dockerfile");
+    let fixture = fixture.file("Dockerfile", &with_header(&body));
+    assert_eq!(status(&leave(&fixture, false), "Dockerfile"), Status::Updated);
+    assert_eq!(read(&fixture, "Dockerfile"), body);
+}

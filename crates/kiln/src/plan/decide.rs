@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::chef;
 use super::find::{Finder, Pick, What};
 use super::ignore::{self, IgnoreFacts};
 use super::node::NodeDecision;
 use super::paths::{join, relative};
 use super::rust::{self, Draft};
 use super::{
-    Asset, BaseImages, DEFAULT_TOOL_IMAGE, Plan, Question, QuestionKind, Serve, Service, ServiceFiles, ServiceKind, Source,
+    Asset, BaseImages, DEFAULT_TOOL_IMAGE, ImageEngine, Plan, Question, QuestionKind, Serve, Service, ServiceFiles, ServiceKind,
+    Source,
 };
 use crate::project::Project;
 use crate::settings::{At, ServiceSettings, Settings};
@@ -23,6 +25,7 @@ use crate::settings::{At, ServiceSettings, Settings};
 pub fn plan(project: &Project, settings: &Settings) -> Plan {
     let name = settings.project.name.as_ref().map_or_else(|| rust::service_name(&project.name), |at| at.value.clone());
     let tool_image = settings.project.tool_image.as_ref().map_or_else(|| DEFAULT_TOOL_IMAGE.to_owned(), |at| at.value.clone());
+    let engine = settings.project.engine.as_ref().map_or(ImageEngine::Kiln, |at| at.value);
     let (mut picks, mut questions) = Finder::new(project, settings).picks();
     picks.sort_by(|a, b| (&a.path, &a.name).cmp(&(&b.path, &b.name)));
     let all_paths: Vec<Utf8PathBuf> = picks.iter().map(|pick| pick.path.clone()).collect();
@@ -34,6 +37,10 @@ pub fn plan(project: &Project, settings: &Settings) -> Plan {
                 apply(&mut service, &pick.settings);
                 keep(&mut facts, &service, &pick.settings);
                 service.ignore = ignore::sections(&facts);
+                if engine == ImageEngine::Chef {
+                    ignore::leave(&mut service.ignore);
+                    chef::complete(&project.root, &mut service);
+                }
                 services.push(service);
             }
             Err(question) => questions.push(*question),
@@ -43,7 +50,7 @@ pub fn plan(project: &Project, settings: &Settings) -> Plan {
     if services.is_empty() && questions.is_empty() {
         questions.push(Question { service: None, path: ".".into(), line: None, kind: QuestionKind::NothingFound, setting: None });
     }
-    Plan { project: name, tool_image, services, questions }
+    Plan { project: name, engine, tool_image, services, questions }
 }
 
 fn service(pick: &Pick<'_>, all_paths: &[Utf8PathBuf]) -> Result<(Service, IgnoreFacts), Box<Question>> {

@@ -80,6 +80,16 @@ pub(super) fn sections(facts: &IgnoreFacts) -> Vec<IgnoreSection> {
     sections
 }
 
+/// kiln's own files.
+const OWN: [&str; 3] = ["kiln.toml", ".kiln", "kiln.mk"];
+
+/// Removes the patterns that say that kiln is in use.
+pub(super) fn leave(sections: &mut [IgnoreSection]) {
+    for section in sections {
+        section.patterns.retain(|pattern| !OWN.contains(&pattern.as_str()));
+    }
+}
+
 fn owned(patterns: &[&str]) -> Vec<String> {
     patterns.iter().map(|pattern| (*pattern).to_owned()).collect()
 }

@@ -85,6 +85,17 @@ pub(crate) fn is_rust_image(image: &str) -> bool {
     name == "rust" || name.starts_with("rust:") || name.starts_with("rust@")
 }
 
+/// The image in which cargo-chef is compiled for steps in `build`: that image itself, unless its toolchain is too old for that.
+pub(crate) fn cargo_chef_image(build: &str) -> String {
+    let version = build.strip_prefix("rust:").and_then(|tag| tag.strip_suffix("-slim-bookworm"));
+    match version {
+        Some(version) if is_release(version) && numbers(version) < numbers(DEFAULT_RUST_VERSION) => {
+            build.replace(version, DEFAULT_RUST_VERSION)
+        }
+        _ => build.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@
 //!
 //! [`plan`] never fails: what it cannot decide is a [`Question`] with the setting that answers it.
 
+pub(crate) mod chef;
 mod decide;
 mod explain;
 mod find;
@@ -27,10 +28,11 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
+pub use chef::{ImageEngine, NodeInstall};
 pub use decide::plan;
 pub use explain::{Row, explain};
-pub(crate) use images::is_rust_image;
 pub use images::{DEFAULT_RUNTIME_IMAGE, DEFAULT_RUST_VERSION, Distribution, distribution};
+pub(crate) use images::{cargo_chef_image, is_rust_image};
 pub(crate) use paths::join;
 pub(crate) use secrets::certificate_id;
 pub use secrets::{SecretFrom, SecretSource};
@@ -44,6 +46,9 @@ pub const DEFAULT_TOOL_IMAGE: &str = "kiln:latest";
 pub struct Plan {
     /// Name of the project: prefix of image names, cache tags and cache mount ids.
     pub project: String,
+    /// Who prepares and cooks dependencies in the images.
+    #[serde(default)]
+    pub engine: ImageEngine,
     /// Image reference that the stage `kiln` of every generated Dockerfile is `FROM`. `kiln build` supplies it as a named context.
     pub tool_image: String,
     /// The images that can be built, in the order of their paths.
@@ -217,6 +222,10 @@ pub struct RustService {
     pub install_toolchain: Option<String>,
     /// How SQLx' macros find their data, if the closure of the binary uses them.
     pub sqlx: Option<Sqlx>,
+    /// What cargo reads beyond the manifests of members, relative to the context: path dependencies and patches that are no
+    /// members, configuration above the workspace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Utf8PathBuf>,
     /// Name of the linker to use in the fast variant, if one is chosen (`mold`, `lld`).
     pub fast_linker: Option<String>,
 }
@@ -266,6 +275,9 @@ pub struct NodeService {
     /// Install scripts that need the sources: the recipe leaves them out, and the builder runs them before the build.
     #[serde(default)]
     pub late_scripts: Vec<LateScript>,
+    /// What the install reads, where no recipe says it at build time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub install: Option<NodeInstall>,
     /// Shell commands that follow the build script, in the package's folder.
     #[serde(default)]
     pub after_build: Vec<String>,

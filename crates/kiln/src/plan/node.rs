@@ -158,6 +158,7 @@ fn decide(
         tool_caches: tool_caches(workspace, package),
         serve,
         proxy: BTreeMap::new(),
+        install: None,
         after_build: bundle.map(after_build).unwrap_or_default(),
     };
     Ok(NodeDecision {

@@ -8,7 +8,7 @@ use super::decide::added;
 use super::paths::{common, is_within, join, relative};
 use super::{
     BaseImages, DEFAULT_RUNTIME_IMAGE, NativePackages, Question, QuestionKind, RustService, Service, ServiceFiles, ServiceKind,
-    Source, Sqlx, ignore, images,
+    Source, Sqlx, chef, ignore, images,
 };
 use crate::project::cargo::{
     CargoPackage, CargoWorkspace, DependencySource, Distribution as Family, included_paths, native_needs, sqlx_use,
@@ -251,6 +251,7 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore
             data: found.data,
             migrations: found.migrations,
         }),
+        beside: chef::beside(place, &context),
         fast_linker: None,
     };
 

@@ -45,5 +45,5 @@ fn source(secret: &Secret) -> Option<SecretSource> {
 
 /// Secret id of a CA certificate: the same file has the same id in every service.
 pub(crate) fn certificate_id(path: &Utf8Path) -> String {
-    format!("kiln-ca-{}", super::mounts::slug(path.as_str()))
+    format!("extra-ca-{}", super::mounts::slug(path.as_str()))
 }

@@ -12,7 +12,7 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::plan::Secret;
+use crate::plan::{ImageEngine, Secret};
 
 /// Name of the settings file, at the root of the repository.
 pub const FILE_NAME: &str = "kiln.toml";
@@ -42,6 +42,8 @@ pub struct Settings {
 pub struct ProjectSettings {
     /// Prefix of image names, cache tags and cache mount ids.
     pub name: Option<At<String>>,
+    /// Who prepares and cooks dependencies in the images.
+    pub engine: Option<At<ImageEngine>>,
     /// Image that holds the `kiln` binary at `/kiln`.
     pub tool_image: Option<At<String>>,
 }

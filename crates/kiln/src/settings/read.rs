@@ -7,11 +7,11 @@ use camino::{Utf8Component, Utf8PathBuf};
 use toml_edit::{Document, Item, TableLike, Value};
 
 use super::{At, FILE_NAME, Kind, ProjectSettings, ServeSetting, ServiceSettings, Settings, SettingsError};
-use crate::plan::Secret;
+use crate::plan::{ImageEngine, Secret};
 use crate::text;
 
 const ROOT: &[&str] = &["project", "defaults", "services"];
-pub(super) const PROJECT: &[&str] = &["name", "tool-image"];
+pub(super) const PROJECT: &[&str] = &["engine", "name", "tool-image"];
 const SECRET: &[&str] = &["id", "env", "file", "as-env", "target"];
 const DEFAULTS: &[&str] = &[
     "apt",
@@ -78,7 +78,11 @@ pub(super) fn settings(text: &str) -> Result<Settings> {
     let mut settings = Settings::default();
     if let Some(section) = root.section("project", "[project]")? {
         section.allow(PROJECT)?;
-        settings.project = ProjectSettings { name: section.image_name("name")?, tool_image: section.string("tool-image")? };
+        settings.project = ProjectSettings {
+            name: section.image_name("name")?,
+            engine: section.engine("engine")?,
+            tool_image: section.string("tool-image")?,
+        };
     }
     if let Some(section) = root.section("defaults", "[defaults]")? {
         section.allow(DEFAULTS)?;
@@ -169,6 +173,13 @@ impl<'a> Section<'a> {
 
     fn image_name(&self, key: &str) -> Result<Option<At<String>>> {
         self.read(key, NAME_RULE, |item| item.as_str().filter(|text| is_image_name(text)).map(str::to_owned))
+    }
+
+    fn engine(&self, key: &str) -> Result<Option<At<ImageEngine>>> {
+        self.read(key, "\"kiln\" or \"chef\"", |item| {
+            let name = item.as_str()?;
+            ImageEngine::ALL.into_iter().find(|engine| engine.name() == name)
+        })
     }
 
     fn boolean(&self, key: &str) -> Result<Option<At<bool>>> {

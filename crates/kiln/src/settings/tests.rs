@@ -92,3 +92,13 @@ fn every_key_has_its_line_in_the_docs() {
         assert!(docs.contains(&format!("\n{key} = ")), "docs/settings.md does not show `{key}`");
     }
 }
+
+#[test]
+fn an_engine_is_one_of_two() {
+    let settings = Settings::parse("[project]\nengine = \"chef\"\n").unwrap();
+    assert_eq!(settings.project.engine, Some(At { value: crate::plan::ImageEngine::Chef, line: 2 }));
+    assert_eq!(
+        error("[project]\nengine = \"docker\"\n"),
+        "kiln.toml:2: `engine` is the string \"docker\", expected \"kiln\" or \"chef\""
+    );
+}

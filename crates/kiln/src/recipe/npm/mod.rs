@@ -24,6 +24,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
 pub use error::NpmRecipeError;
+pub(crate) use prepare::BIN_STUB;
 pub use prepare::prepare_npm;
 
 use crate::plan::PackageManager;
@@ -78,6 +79,13 @@ pub enum NpmRemark {
         /// The path as written.
         path: String,
     },
+}
+
+impl RecipeFile {
+    /// Whether it stands for a program whose content does not matter.
+    pub(crate) fn is_stub(&self) -> bool {
+        self.bytes == BIN_STUB.as_bytes()
+    }
 }
 
 impl NpmRemark {

@@ -11,7 +11,7 @@ use crate::plan::PackageManager;
 use crate::project::node::{InstallScript, Manifest, NodeWorkspace, install_inputs, path_within, pnpm_patches, script_closure};
 
 /// What stands for the file of a `bin` of a local package: package managers link only what is there.
-const BIN_STUB: &str = "#!/usr/bin/env node\n";
+pub(crate) const BIN_STUB: &str = "#!/usr/bin/env node\n";
 
 /// Folders of yarn that an install reads; its caches are not among them.
 const YARN_FOLDERS: [&str; 3] = [".yarn/releases", ".yarn/plugins", ".yarn/patches"];

@@ -96,13 +96,11 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
 /// What is left to do by hand after the engine was chosen on the command line.
 fn leaving(root: &Utf8Path, engine: ImageEngine) -> Option<String> {
     let written = Settings::load(root).ok()?.project.engine.map(|at| at.value).unwrap_or_default();
-    let settings = format!(
-        "write `engine = \"{}\"` under `[project]` in kiln.toml, or the next `kiln init` goes back to {}",
-        engine.name(),
-        written.name()
-    );
     if written != engine && root.join(kiln::settings::FILE_NAME).exists() {
-        return Some(settings);
+        let (chosen, written) = (engine.name(), written.name());
+        return Some(format!(
+            "kiln.toml still says {written}: write `engine = \"{chosen}\"` under `[project]` for the choice to last"
+        ));
     }
     let left = engine == ImageEngine::Chef && root.join("kiln.mk").exists();
     left.then(|| "kiln.mk and the line that includes it are still there; nothing else needs them".to_owned())

@@ -91,3 +91,32 @@ fn bad_input_names_file_line_and_way_out_and_writes_nothing() {
         assert_snapshot!(format!("bad_{name}"), ran);
     }
 }
+
+#[test]
+fn init_with_chef_leaves_no_trace_of_kiln_and_build_still_builds() {
+    let mut test = package().docker().fake("build", "stream cold").args(["init", "--engine", "chef"]);
+    assert_snapshot!("init_chef", test.run());
+    let names = ["Dockerfile", "Dockerfile.dev", "Dockerfile.fast", ".dockerignore", "docker-bake.hcl", "compose.yaml"];
+    for name in names {
+        let text = fs::read_to_string(test.project().join(name)).expect("read");
+        assert!(!text.to_lowercase().contains("kiln"), "{name}:\n{text}");
+    }
+    // The choice is in kiln.toml: it needs no flag from now on.
+    assert_eq!(test.run_with(["init", "--check"]).code, Some(0));
+    fs::write(test.project().join("Dockerfile"), "FROM scratch\n").expect("written");
+    assert_snapshot!("init_chef_edited", test.run_with(["init"]));
+    let ran = test.run_with(["build", "--variant", "fast"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(!test.calls().contains("--build-context"), "{}", test.calls());
+}
+
+#[test]
+fn init_says_how_an_engine_from_the_command_line_becomes_the_settings() {
+    let mut test = package().args(["init"]);
+    test.run();
+    assert_snapshot!("init_chef_after_kiln", test.run_with(["init", "--engine", "chef"]));
+    let settings = "[project]\nengine = \"chef\"\n";
+    fs::write(test.project().join("kiln.toml"), settings).expect("written");
+    assert_snapshot!("init_chef_leftovers", test.run_with(["init"]));
+    assert_snapshot!("init_back_to_kiln", test.run_with(["init", "--engine", "kiln"]));
+}

@@ -194,7 +194,7 @@ fn with_chef_no_file_knows_of_kiln() {
         insta::assert_snapshot!(format!("chef_{}", name.replace(['/', '.'], "_")), file.body);
     }
     let settings = crate::settings::Settings::parse(&files[0].body).unwrap();
-    assert_eq!(settings.project.engine.map(|at| at.value), Some(crate::plan::ImageEngine::Chef));
+    assert_eq!(settings.project.engine.map(|at| at.value), Some(ImageEngine::Chef));
 }
 
 #[test]

@@ -85,10 +85,10 @@ fn a_service_replaces_values_of_the_defaults_and_adds_to_their_lists() {
 #[test]
 fn every_key_has_its_line_in_the_docs() {
     let docs = include_str!("../../../../docs/settings.md");
-    for key in super::read::SERVICE {
+    for key in read::SERVICE {
         assert!(docs.contains(&format!("`{key}`")), "docs/settings.md does not explain `{key}`");
     }
-    for key in super::read::PROJECT {
+    for key in read::PROJECT {
         assert!(docs.contains(&format!("\n{key} = ")), "docs/settings.md does not show `{key}`");
     }
 }
@@ -96,7 +96,7 @@ fn every_key_has_its_line_in_the_docs() {
 #[test]
 fn an_engine_is_one_of_two() {
     let settings = Settings::parse("[project]\nengine = \"chef\"\n").unwrap();
-    assert_eq!(settings.project.engine, Some(At { value: crate::plan::ImageEngine::Chef, line: 2 }));
+    assert_eq!(settings.project.engine, Some(At { value: ImageEngine::Chef, line: 2 }));
     assert_eq!(
         error("[project]\nengine = \"docker\"\n"),
         "kiln.toml:2: `engine` is the string \"docker\", expected \"kiln\" or \"chef\""

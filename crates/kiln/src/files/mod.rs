@@ -144,7 +144,7 @@ pub fn render(plan: &Plan, surroundings: &Surroundings) -> Vec<Rendered> {
     }
     files.push(compose);
     let own = surroundings.makefile.as_ref().map_or("", |(_, text)| text);
-    files.push(generated(&"kiln.mk".into(), make::body(plan, own)));
+    files.push(generated(&"kiln.mk".into(), make::body(own)));
     let makefile = surroundings.makefile.as_ref().map_or_else(|| "Makefile".into(), |(path, _)| path.clone());
     let accepted = vec!["-include kiln.mk".to_owned(), "sinclude kiln.mk".to_owned()];
     files.push(Rendered { path: makefile, body: make::INCLUDE.to_owned(), ownership: Ownership::Line { accepted } });

@@ -217,8 +217,6 @@ pub struct RustService {
     pub install_toolchain: Option<String>,
     /// How SQLx' macros find their data, if the closure of the binary uses them.
     pub sqlx: Option<Sqlx>,
-    /// Name of the linker to use in the fast variant, if one is chosen (`mold`, `lld`).
-    pub fast_linker: Option<String>,
 }
 
 /// SQLx use of a workspace.

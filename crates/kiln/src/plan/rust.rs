@@ -251,7 +251,6 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore
             data: found.data,
             migrations: found.migrations,
         }),
-        fast_linker: None,
     };
 
     let native_packages = native_packages(place, choice, settings, &base_images, &mut sources);

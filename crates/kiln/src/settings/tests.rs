@@ -85,10 +85,10 @@ fn a_service_replaces_values_of_the_defaults_and_adds_to_their_lists() {
 #[test]
 fn every_key_has_its_line_in_the_docs() {
     let docs = include_str!("../../../../docs/settings.md");
-    for key in super::read::SERVICE {
+    for key in read::SERVICE {
         assert!(docs.contains(&format!("`{key}`")), "docs/settings.md does not explain `{key}`");
     }
-    for key in super::read::PROJECT {
+    for key in read::PROJECT {
         assert!(docs.contains(&format!("\n{key} = ")), "docs/settings.md does not show `{key}`");
     }
 }

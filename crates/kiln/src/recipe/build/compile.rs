@@ -30,7 +30,7 @@ pub struct CompileRequest<'a> {
     pub source: &'a Path,
     /// The workspace's folder, in `source`.
     pub workspace: &'a Path,
-    /// What to build; package and binaries named, as [`resolve_selection`](super::resolve_selection) gives it.
+    /// What to build; package and binaries named, as [`resolve_selection`](crate::recipe::resolve_selection) gives it.
     pub selection: &'a Selection,
     /// The mount that holds mirror, ledger and target directory.
     pub mount: &'a Path,

@@ -91,3 +91,10 @@ fn bad_input_names_file_line_and_way_out_and_writes_nothing() {
         assert_snapshot!(format!("bad_{name}"), ran);
     }
 }
+
+#[test]
+fn the_files_of_the_example_are_what_kiln_writes() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/kiro");
+    let ran = Test::new().args(["init", "--check", "--project", example]).run();
+    assert_eq!(ran.code, Some(0), "run `kiln init --project examples/kiro`:\n{ran}");
+}

@@ -120,3 +120,10 @@ fn init_says_how_an_engine_from_the_command_line_becomes_the_settings() {
     assert_snapshot!("init_chef_leftovers", test.run_with(["init"]));
     assert_snapshot!("init_back_to_kiln", test.run_with(["init", "--engine", "kiln"]));
 }
+
+#[test]
+fn the_files_of_the_example_are_what_kiln_writes() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/kiro");
+    let ran = Test::new().args(["init", "--check", "--project", example]).run();
+    assert_eq!(ran.code, Some(0), "run `kiln init --project examples/kiro`:\n{ran}");
+}

@@ -88,3 +88,59 @@ fn two_checkouts_of_one_project_build_at_once_and_each_gets_its_own_text() {
     kiro.edit(routes, "The first checkout.", "Small steps, every day.");
     kiro.build(&[]);
 }
+
+/// A package without dependencies, in a folder that is removed when dropped.
+fn small(name: &str, settings: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        std::fs::write(path, text).expect("written");
+    };
+    write("Cargo.toml", &format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n"));
+    write("Cargo.lock", &format!("version = 4\n\n[[package]]\nname = \"{name}\"\nversion = \"0.1.0\"\n"));
+    write("src/main.rs", "fn main() { println!(\"hello\"); }\n");
+    write("rust-toolchain.toml", "[toolchain]\nchannel = \"1.95.0\"\n");
+    write("kiln.toml", &format!("[project]\nname = \"{name}\"\n{settings}"));
+    folder
+}
+
+fn kiln_in(folder: &tempfile::TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> std::process::Output {
+    command(kiln()).args(arguments).envs(environment.iter().copied()).current_dir(folder.path()).output().expect("kiln starts")
+}
+
+#[test]
+#[ignore = "needs a Docker Engine: run `make engine-test`"]
+fn a_secret_reaches_the_steps_that_download_and_no_layer() {
+    let name = format!("kiln-test-secret-{}", std::process::id());
+    let settings = "[[defaults.secrets]]\nid = \"token\"\nenv = \"KILN_TEST_TOKEN\"\nas-env = \"CARGO_REGISTRIES_SHOP_TOKEN\"\n";
+    let folder = small(&name, settings);
+    let token = "s3cr3t-of-the-test";
+    assert!(kiln_in(&folder, &["init"], &[]).status.success());
+    let output = kiln_in(&folder, &["build", "--progress", "plain"], &[("KILN_TEST_TOKEN", token)]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let image = format!("{name}/{name}:latest");
+    let archive = command("docker").args(["save", &image]).output().expect("docker starts").stdout;
+    let holds = |needle: &str| archive.windows(needle.len()).any(|window| window == needle.as_bytes());
+    assert!(archive.len() > 1_000_000 && holds("manifest.json"), "the archive is whole");
+    assert!(!holds(token), "the token is in the image");
+    for record in std::fs::read_dir(folder.path().join(".kiln/builds")).expect("records") {
+        let text = std::fs::read_to_string(record.expect("a record").path()).expect("read");
+        assert!(!text.contains(token), "the token is in the record");
+    }
+    let _ = command("docker").args(["rmi", "-f", &image]).output();
+}
+
+#[test]
+#[ignore = "needs a Docker Engine: run `make engine-test`"]
+fn a_name_that_buildkit_cannot_transfer_is_named() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = small(&format!("kiln-test-name-{}", std::process::id()), "");
+    assert!(kiln_in(&folder, &["init"], &[]).status.success());
+    std::fs::write(folder.path().join("src").join(std::ffi::OsStr::from_bytes(b"odd\xff.rs")), "").expect("written");
+    let output = kiln_in(&folder, &["build", "--progress", "plain"], &[]);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert!(log.contains("`src/odd\\xff.rs` is not valid UTF-8"), "{log}");
+    assert!(log.contains("hint: rename the file"), "{log}");
+}

@@ -148,18 +148,18 @@ pub fn render(plan: &Plan, surroundings: &Surroundings) -> Vec<Rendered> {
     }
     files.push(compose);
     if with_kiln {
-        files.extend(make_files(plan, surroundings));
+        files.extend(make_files(surroundings));
     }
     files
 }
 
 /// `kiln.mk` and the line that includes it.
-fn make_files(plan: &Plan, surroundings: &Surroundings) -> [Rendered; 2] {
+fn make_files(surroundings: &Surroundings) -> [Rendered; 2] {
     let own = surroundings.makefile.as_ref().map_or("", |(_, text)| text);
     let makefile = surroundings.makefile.as_ref().map_or_else(|| "Makefile".into(), |(path, _)| path.clone());
     let accepted = vec!["-include kiln.mk".to_owned(), "sinclude kiln.mk".to_owned()];
     [
-        Rendered { path: "kiln.mk".into(), body: make::body(plan, own), ownership: Ownership::Kiln },
+        Rendered { path: "kiln.mk".into(), body: make::body(own), ownership: Ownership::Kiln },
         Rendered { path: makefile, body: make::INCLUDE.to_owned(), ownership: Ownership::Line { accepted } },
     ]
 }

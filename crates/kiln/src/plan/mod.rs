@@ -226,8 +226,6 @@ pub struct RustService {
     /// members, configuration above the workspace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beside: Vec<Utf8PathBuf>,
-    /// Name of the linker to use in the fast variant, if one is chosen (`mold`, `lld`).
-    pub fast_linker: Option<String>,
 }
 
 /// SQLx use of a workspace.

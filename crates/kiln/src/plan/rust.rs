@@ -252,7 +252,6 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore
             migrations: found.migrations,
         }),
         beside: chef::beside(place, &context),
-        fast_linker: None,
     };
 
     let native_packages = native_packages(place, choice, settings, &base_images, &mut sources);

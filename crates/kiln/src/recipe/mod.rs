@@ -12,48 +12,19 @@
 //! lets cargo resolve it. Renaming a member, adding an internal crate or feature, or moving a dependency from one member to another
 //! leaves the recipe byte-identical, because the units are identical.
 
-mod canonical;
-mod compile;
-mod config;
-mod cook;
-mod error;
-mod export;
-mod features;
-mod graph;
-mod guard;
-mod index;
-mod inputs;
-mod lock;
-mod messages;
-mod mirror;
+mod build;
 pub mod npm;
-mod packages;
-mod patch;
-mod platform;
 mod prepare;
-mod profile;
-mod seed;
-mod select;
-mod sources;
-mod step;
-mod stub;
-mod target;
-#[cfg(test)]
-mod tests;
-mod units;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use compile::{CompileRequest, compile};
-pub use cook::{CookRequest, cook};
-pub use error::{PrepareError, RecipeError};
-pub use export::{FileKind, LAYER_FILE, LAYER_SCHEMA, Layer, LayerFile, LayerUnit};
-pub use prepare::prepare;
-pub use select::resolve_selection;
-pub use step::{Limits, StepError};
-pub use stub::{STUB_PACKAGE, stub_workspace, vendored_folders};
+pub use build::{
+    CompileRequest, CookRequest, FileKind, LAYER_FILE, LAYER_SCHEMA, Layer, LayerFile, LayerUnit, Limits, StepError, compile,
+    cook,
+};
+pub use prepare::{PrepareError, RecipeError, STUB_PACKAGE, prepare, resolve_selection, stub_workspace, vendored_folders};
 
 /// Version of the recipe's format; part of the recipe, so that a change of format is a change of recipe.
 pub const RECIPE_SCHEMA: u32 = 1;

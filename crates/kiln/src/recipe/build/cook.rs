@@ -18,8 +18,8 @@ use super::step::{
     toolchain, write_atomically,
 };
 use super::target::{UnitKind, Units};
-use super::{CargoReport, Recipe, stub_workspace, vendored_folders};
 use crate::process::{Cancel, Run};
+use crate::recipe::{CargoReport, Recipe, stub_workspace, vendored_folders};
 
 /// What `cook` is to do, and where.
 #[derive(Debug, Clone)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::recipe::mirror::{Change, ChangeKind};
+use crate::recipe::build::mirror::{Change, ChangeKind};
 
 /// Packages `a` (SQLx) and `b` side by side, `root` around both when asked for.
 fn packages(folder: &Path, root: bool) -> Packages {

@@ -13,7 +13,8 @@ use std::fmt::Write as _;
 use camino::Utf8PathBuf;
 
 use super::canonical::{self, Value};
-use super::{Codegen, Context, Locator, Recipe, Requirement, lock};
+use super::lock;
+use crate::recipe::{Codegen, Context, Locator, Recipe, Requirement};
 
 /// Name of the stub's package and binary.
 pub const STUB_PACKAGE: &str = "kiln-stub";

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use camino::Utf8PathBuf;
 use semver::{Version, VersionReq};
 
-use super::LockEntry;
 use super::error::PrepareError;
 use super::patch::Patches;
 use crate::project::cargo::{CargoLock, CargoPackage, Dependency, DependencySource, LockedPackage};
+use crate::recipe::LockEntry;
 
 /// Position in the lock's packages.
 pub(super) type Id = usize;

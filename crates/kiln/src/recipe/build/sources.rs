@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::LockEntry;
 use super::export::{FileKind, LayerFile, copy, file_digest};
 use super::index::{Entry, entry_path};
 use super::step::{At as _, StepError, lock, parallel, remove, write_atomically};
 use super::target::{entries, tree};
 use crate::process::Cancel;
+use crate::recipe::LockEntry;
 
 /// Which sources a layer must carry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

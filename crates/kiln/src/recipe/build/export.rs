@@ -232,6 +232,9 @@ fn unit_paths(units: &Units, unit: &UnitId, target: &Path) -> Result<Vec<PathBuf
             .map(|(_, metadata)| metadata.ino())
             .collect();
         for (path, metadata) in found {
+            if path.strip_prefix(target).is_ok_and(is_leftover) {
+                continue;
+            }
             let plain_name = path.file_name().is_some_and(|name| name == "build-script-build");
             if plain_name && metadata.nlink() > 1 && hashed.contains(&metadata.ino()) {
                 continue;
@@ -240,6 +243,17 @@ fn unit_paths(units: &Units, unit: &UnitId, target: &Path) -> Result<Vec<PathBuf
         }
     }
     Ok(paths)
+}
+
+/// Whether a path below the target directory is what a killed rustc left behind: its folder for temporary files beside the output, or an
+/// object file of one codegen unit. What a build script wrote (`out`) is its own.
+fn is_leftover(path: &Path) -> bool {
+    let names = path.iter().filter_map(|name| name.to_str());
+    names.take_while(|name| *name != "out").any(|name| {
+        let random = name.strip_prefix("rustc").or_else(|| name.strip_prefix("rmeta"));
+        let is_folder = random.is_some_and(|rest| rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        is_folder || name.ends_with(".rcgu.o")
+    })
 }
 
 /// Copies one path and describes it.

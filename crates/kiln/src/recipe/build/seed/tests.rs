@@ -1,8 +1,8 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::recipe::export::LayerFile;
-use crate::recipe::step::Limits;
+use crate::recipe::build::export::LayerFile;
+use crate::recipe::build::step::Limits;
 
 const A: &str = "a-00000000000000aa";
 const B: &str = "b-00000000000000bb";

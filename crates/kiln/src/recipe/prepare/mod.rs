@@ -1,17 +1,35 @@
 //! `kiln recipe prepare`: from a workspace to its [`Recipe`], without cargo and without the network.
 
+mod canonical;
+mod config;
+mod error;
+mod features;
+mod graph;
+mod lock;
+mod patch;
+mod platform;
+mod profile;
+mod select;
+mod stub;
+#[cfg(test)]
+mod tests;
+mod units;
+
 use std::collections::HashSet;
 
-use super::config::{self, Config};
-use super::error::PrepareError;
-use super::features::{self, Resolution};
-use super::graph::{Destination, FeatureValue, Graph, Package};
-use super::lock::{self, Index};
-use super::patch::Patches;
-use super::platform::{Side, Verdict};
-use super::select::{self, Chosen};
-use super::units::{self, Wishes};
-use super::{RECIPE_SCHEMA, Recipe, Requirement, Selection, profile};
+pub use self::error::{PrepareError, RecipeError};
+pub use self::select::resolve_selection;
+pub use self::stub::{STUB_PACKAGE, stub_workspace, vendored_folders};
+
+use self::config::Config;
+use self::features::Resolution;
+use self::graph::{Destination, FeatureValue, Graph, Package};
+use self::lock::Index;
+use self::patch::Patches;
+use self::platform::{Side, Verdict};
+use self::select::Chosen;
+use self::units::Wishes;
+use super::{RECIPE_SCHEMA, Recipe, Requirement, Selection};
 use crate::project::cargo::{CargoWorkspace, Resolver};
 
 /// Makes the recipe of the chosen binaries. Pure: reads nothing but its arguments, which the workspace's loader has read.

@@ -1,11 +1,11 @@
 //! Which package and binaries a [`Selection`] means, and which features the command line turns on.
 
-use super::Selection;
 use super::error::PrepareError;
 use super::features::Seed;
 use super::graph::{FeatureValue, Graph, Package};
 use super::lock;
 use crate::project::cargo::{Binary, CargoPackage, CargoWorkspace, Resolver};
+use crate::recipe::Selection;
 use crate::text;
 
 /// The package to build and its binaries.

@@ -11,13 +11,14 @@ use super::guard::{Forgotten, Guard};
 use super::mirror::{Ledger, Plan, nanoseconds, reset_times, time};
 use super::packages::Packages;
 use super::seed::{Record, age_out, own, seed};
+use super::sources;
 use super::step::{
     At as _, CargoEnd, CargoRun, Limits, StepError, Stopwatch, changed_variables, environment_digests, lock, remove,
     system_digest, toolchain,
 };
 use super::target::{UnitId, Units, entries};
-use super::{CargoReport, Selection, sources};
 use crate::process::Cancel;
+use crate::recipe::{CargoReport, Selection};
 
 /// A clock that is at most this far back is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -29,7 +30,7 @@ pub struct CompileRequest<'a> {
     pub source: &'a Path,
     /// The workspace's folder, in `source`.
     pub workspace: &'a Path,
-    /// What to build; package and binaries named, as [`resolve_selection`](super::resolve_selection) gives it.
+    /// What to build; package and binaries named, as [`resolve_selection`](crate::recipe::resolve_selection) gives it.
     pub selection: &'a Selection,
     /// The mount that holds mirror, ledger and target directory.
     pub mount: &'a Path,

@@ -5,11 +5,11 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::LockEntry;
 use super::canonical::{self, Table, Value};
 use super::config::Config;
 use super::lock;
 use crate::project::cargo::{CargoWorkspace, Dependency, DependencySource};
+use crate::recipe::LockEntry;
 
 /// One entry.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use super::features::{Ask, Resolution};
 use super::graph::{Destination, Graph, Package};
 use super::lock::Id;
 use super::platform::{Side, Verdict};
-use super::{Codegen, Context, Locator};
 use crate::project::cargo::{DependencyKind, DependencySource, Resolver};
+use crate::recipe::{Codegen, Context, Locator};
 
 /// What the closure asks of one external package in one context: requirements that differ in nothing else are one.
 #[derive(Debug, Default)]

@@ -1,0 +1,24 @@
+//! `kiln recipe cook` and `compile`: what runs cargo inside an image build.
+//!
+//! `cook` builds a recipe's stub in a target directory that persists in a cache mount and exports the units it used as a layer.
+//! `compile` mirrors the sources by content, lets the guard forget what may be stale, seeds the target directory from the layer and
+//! builds the real workspace. Why it is so: `docs/design/0002-mounts-and-guard.md`.
+
+mod compile;
+mod cook;
+mod export;
+mod guard;
+mod index;
+mod inputs;
+mod messages;
+mod mirror;
+mod packages;
+mod seed;
+mod sources;
+mod step;
+mod target;
+
+pub use compile::{CompileRequest, compile};
+pub use cook::{CookRequest, cook};
+pub use export::{FileKind, LAYER_FILE, LAYER_SCHEMA, Layer, LayerFile, LayerUnit};
+pub use step::{Limits, StepError};

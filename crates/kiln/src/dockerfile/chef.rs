@@ -42,7 +42,7 @@ impl Chef<'_> {
             &image,
             "cargo-chef",
             [
-                "cargo-chef: the program that prepares and cooks recipes. Compiled once for a base image and a version.",
+                "cargo-chef: the program that prepares and cooks recipes. Compiled once for a base image, for all projects.",
                 "`--build-context cargo-chef=docker-image://…` puts an image that has it in this stage's place.",
             ],
         );
@@ -51,8 +51,8 @@ impl Chef<'_> {
             variables.push(("RUSTUP_TOOLCHAIN".to_owned(), Word::Variable("RUST_VERSION".to_owned())));
         }
         stage.push(Instruction::Env(variables));
-        let mut mounts = vec![self.cargo_mount()];
-        mounts.extend(self.0.network.certificate_mounts());
+        // Without a mount, whose id would name the project: so the step is the same for all projects of a machine.
+        let mounts = self.0.network.certificate_mounts();
         let mut lines = self.0.network.certificate_lines();
         lines.push(format!("cargo install cargo-chef --version {VERSION} --locked --root {INSTALLED}"));
         stage.push(Instruction::Run(Run { mounts, command: Command::Shell(joined(lines)) }));

@@ -293,7 +293,7 @@ fn decoded(text: &str) -> Cow<'_, str> {
 }
 
 fn is_crates_io(source: &str) -> bool {
-    matches!(registry_url(source), "https://github.com/rust-lang/crates.io-index" | "https://index.crates.io")
+    registry_url(source) == "https://github.com/rust-lang/crates.io-index"
 }
 
 fn registry_url(source: &str) -> &str {

@@ -178,6 +178,7 @@ impl Build {
 pub(crate) fn kiro() -> MutexGuard<'static, Copy> {
     static KIRO: OnceLock<Mutex<Copy>> = OnceLock::new();
     let copy = KIRO.get_or_init(|| {
+        forget_earlier_runs();
         let copy = Copy::kiro(&format!("kiro-test-{}", std::process::id()));
         copy.build(&[]);
         // The engine may have had all of this as layers from another project. An edit fills this one's mounts.
@@ -188,6 +189,20 @@ pub(crate) fn kiro() -> MutexGuard<'static, Copy> {
     let copy = copy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     copy.restore();
     copy
+}
+
+/// Images and copies of earlier runs: a static is never dropped, so each run cleans up behind the last one.
+fn forget_earlier_runs() {
+    let images = docker(&["images", "--quiet", "--filter", "reference=kiro-test-*/*"]);
+    for image in images.lines() {
+        // One that a container still uses stays.
+        let _ = command("docker").args(["rmi", "--force", image]).output();
+    }
+    for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("kiln-engine-test-kiro-test-") {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// `docker …`, its stdout.

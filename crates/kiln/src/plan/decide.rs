@@ -81,30 +81,16 @@ fn node_service(pick: &Pick<'_>, decision: &NodeDecision) -> (Service, IgnoreFac
     let facts =
         IgnoreFacts { node: true, outputs: outputs.into_iter().filter(|output| output != ".").collect(), ..Default::default() };
     let sources = decision.sources.iter().map(|(key, path)| (key.replace('_', "-"), Source::Detected { path: path.clone() }));
+    let images = BaseImages {
+        build: value(&pick.settings.build_image, &decision.build_image),
+        runtime: value(&pick.settings.runtime_image, &decision.runtime_image),
+    };
     let service = Service {
-        name: pick.name.clone(),
-        path: pick.path.clone(),
-        context: decision.context.clone(),
-        files: ServiceFiles::in_folder(&pick.path),
-        base_images: BaseImages {
-            build: value(&pick.settings.build_image, &decision.build_image),
-            runtime: value(&pick.settings.runtime_image, &decision.runtime_image),
-        },
         native_packages,
         port: Some(decision.port),
-        user: decision.user.clone(),
-        health: None,
         environment: decision.environment.clone(),
-        build_args: BTreeMap::new(),
-        platform: None,
-        ca_certificates: Vec::new(),
-        secrets: Vec::new(),
-        assets: Vec::new(),
-        volumes: Vec::new(),
-        dev_packages: Vec::new(),
-        ignore: Vec::new(),
         sources: sources.collect(),
-        kind: ServiceKind::Node(node),
+        ..Service::undecided(&pick.name, &pick.path, decision.context.clone(), ServiceKind::Node(node), images, &decision.user)
     };
     (service, facts)
 }

@@ -15,6 +15,7 @@ mod ignore;
 mod images;
 pub mod mounts;
 mod paths;
+mod question;
 mod rust;
 mod secrets;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use explain::{Row, explain};
 pub use images::{DEFAULT_RUNTIME_IMAGE, DEFAULT_RUST_VERSION, Distribution, distribution};
 pub(crate) use images::{cargo_chef_image, is_rust_image};
 pub(crate) use paths::join;
+pub use question::{Question, QuestionKind};
 pub(crate) use secrets::certificate_id;
 pub use secrets::{SecretFrom, SecretSource};
 
@@ -148,6 +150,41 @@ pub struct IgnoreSection {
     pub reason: String,
     /// Patterns in `.dockerignore` syntax, relative to the context.
     pub patterns: Vec<String>,
+}
+
+impl Service {
+    /// A service of which only its kind is decided: nothing set, its Docker files in its folder.
+    fn undecided(
+        name: &str,
+        path: &Utf8Path,
+        context: Utf8PathBuf,
+        kind: ServiceKind,
+        base_images: BaseImages,
+        user: &str,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            context,
+            files: ServiceFiles::in_folder(path),
+            kind,
+            base_images,
+            native_packages: NativePackages::default(),
+            port: None,
+            user: user.to_owned(),
+            health: None,
+            environment: BTreeMap::new(),
+            build_args: BTreeMap::new(),
+            platform: None,
+            ca_certificates: Vec::new(),
+            secrets: Vec::new(),
+            assets: Vec::new(),
+            volumes: Vec::new(),
+            dev_packages: Vec::new(),
+            ignore: Vec::new(),
+            sources: BTreeMap::new(),
+        }
+    }
 }
 
 /// Paths of the Docker files of one service, relative to the project root.
@@ -394,76 +431,4 @@ pub enum Source {
         /// Its name with the dashes.
         flag: String,
     },
-}
-
-/// Something kiln will not guess.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Question {
-    /// The service it is about, where there is one already.
-    pub service: Option<String>,
-    /// The file that raises it, relative to the project root.
-    pub path: Utf8PathBuf,
-    /// Line in that file, from 1, where one line is to blame.
-    pub line: Option<usize>,
-    /// What is open.
-    pub kind: QuestionKind,
-    /// The lines to write into `kiln.toml`, where a setting answers it.
-    pub setting: Option<String>,
-}
-
-/// What kiln could not decide.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum QuestionKind {
-    /// A workspace has several binaries and none is the default.
-    WhichBinary {
-        /// `package/binary` names.
-        candidates: Vec<String>,
-    },
-    /// A cargo workspace without any binary.
-    NoBinary,
-    /// A manifest without its lockfile.
-    MissingLock {
-        /// The lockfile that is expected.
-        expected: String,
-        /// The command that makes it.
-        command: String,
-    },
-    /// Lock and manifest disagree.
-    StaleLock {
-        /// The dependency that the lock lacks or has at another version.
-        dependency: String,
-        /// The command that updates the lock.
-        command: String,
-    },
-    /// Two lockfiles of different package managers stand side by side.
-    WhichPackageManager {
-        /// The lockfiles found.
-        lockfiles: Vec<String>,
-    },
-    /// `kiln.toml` names a service and nothing says where it is.
-    UnknownService {
-        /// What could be built, as `path` or `path: package/binary`.
-        candidates: Vec<String>,
-    },
-    /// `kiln.toml` names a folder in which nothing can be built.
-    NothingAt {
-        /// The folder.
-        folder: Utf8PathBuf,
-        /// What could be built.
-        candidates: Vec<String>,
-    },
-    /// `kiln.toml` names a binary or package that the workspace does not have.
-    NoSuchBinary {
-        /// The name.
-        wanted: String,
-        /// `package/binary` names.
-        candidates: Vec<String>,
-    },
-    /// A folder holds a cargo workspace and a Node package, and nothing says which one is meant.
-    WhichKind,
-    /// A Node package whose bundle folder or start command is not recognised.
-    WhatToServe,
-    /// Nothing buildable was found at all.
-    NothingFound,
 }

@@ -7,8 +7,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::decide::added;
 use super::paths::{common, is_within, join, relative};
 use super::{
-    BaseImages, DEFAULT_RUNTIME_IMAGE, NativePackages, Question, QuestionKind, RustService, Service, ServiceFiles, ServiceKind,
-    Source, Sqlx, chef, ignore, images,
+    BaseImages, DEFAULT_RUNTIME_IMAGE, NativePackages, Question, QuestionKind, RustService, Service, ServiceKind, Source, Sqlx,
+    chef, ignore, images,
 };
 use crate::project::cargo::{
     CargoPackage, CargoWorkspace, DependencySource, Distribution as Family, included_paths, native_needs, sqlx_use,
@@ -272,26 +272,10 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore
     };
     let facts = ignore::IgnoreFacts { other_services, ..facts };
     let service = Service {
-        name: name.to_owned(),
-        path: path.to_owned(),
-        files: ServiceFiles::in_folder(path),
-        ignore: Vec::new(),
-        context,
-        kind: ServiceKind::Rust(rust),
-        base_images,
         native_packages,
-        port: None,
-        user: "10001:10001".to_owned(),
-        health: None,
-        environment: BTreeMap::new(),
-        build_args: BTreeMap::new(),
-        platform: None,
-        ca_certificates: Vec::new(),
-        secrets: Vec::new(),
-        assets: Vec::new(),
-        volumes: Vec::new(),
         dev_packages: DEV_PACKAGES.iter().map(|name| (*name).to_owned()).collect(),
         sources,
+        ..Service::undecided(name, path, context, ServiceKind::Rust(rust), base_images, "10001:10001")
     };
     (service, facts)
 }

@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+#[path = "../support/mod.rs"]
+mod shared;
 mod support;
 
 use std::fs;
@@ -11,7 +13,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kiln::recipe::StepError;
-use support::{Bench, OFFLINE_ONLY, differences};
+use shared::OFFLINE_ONLY;
+use support::{Bench, differences};
 
 const NOTHING: Vec<String> = Vec::new();
 
@@ -20,7 +23,7 @@ fn what_is_cooked_is_what_is_used() {
     let bench = Bench::new("");
     let cooked = bench.cook("units", "deps").unwrap();
     assert_eq!(cooked.external_compiled.len(), 4, "{cooked:?}");
-    let built = bench.compile("deps", "build", "cargo").unwrap();
+    let built = bench.compile("deps", "build", "").unwrap();
     assert_eq!((built.external_compiled, built.defects), (NOTHING, NOTHING));
     assert_eq!(built.local_compiled, ["app (bin)"]);
     assert_eq!(bench.run(), "7 git\n");
@@ -50,12 +53,12 @@ fn what_is_cooked_is_what_is_used() {
     assert!(cooked.external_compiled.len() == 1 && cooked.external_compiled[0].starts_with("libc "), "{cooked:?}");
     let seeded = bench.cook_with("seeded-units", "seeded", Some("deps"), None).unwrap();
     assert_eq!(seeded.external_compiled, cooked.external_compiled);
-    let built = bench.compile("other", "build", "cargo").unwrap();
+    let built = bench.compile("other", "build", "").unwrap();
     assert_eq!(built.external_compiled, NOTHING);
     bench.features("");
     assert_eq!(bench.cook("units", "back").unwrap().external_compiled, NOTHING);
     same("back");
-    let built = bench.compile("back", "build", "cargo").unwrap();
+    let built = bench.compile("back", "build", "").unwrap();
     assert_eq!((built.external_compiled, built.local_compiled), (NOTHING, NOTHING));
 
     // Units of other recipes are the only ones that age out.
@@ -68,9 +71,9 @@ fn what_is_cooked_is_what_is_used() {
 
     // A unit that the layer should have and has not is reported, and compiled once.
     bench.drop_from_layer("deps", "libc-");
-    let built = bench.compile("deps", "third-build", "cargo").unwrap();
+    let built = bench.compile("deps", "third-build", "").unwrap();
     assert!(built.defects.len() == 1 && built.defects[0].starts_with("libc "), "{built:?}");
-    let built = bench.compile("deps", "third-build", "cargo").unwrap();
+    let built = bench.compile("deps", "third-build", "").unwrap();
     assert_eq!(built.defects, NOTHING);
 }
 
@@ -106,11 +109,11 @@ fn one_folder_per_unit_is_understood_too() {
     let bench = Bench::new("export RUSTC_BOOTSTRAP=1\nset -- -Zbuild-dir-new-layout \"$@\"\n");
     bench.cook("units", "deps").unwrap();
     assert!(bench.at("deps/target/release/build/itoa").is_dir());
-    let built = bench.compile("deps", "build", "cargo").unwrap();
+    let built = bench.compile("deps", "build", "").unwrap();
     assert_eq!(built.external_compiled, NOTHING);
     assert_eq!(bench.run(), "7 git\n");
     bench.edit();
-    let built = bench.compile("deps", "build", "cargo").unwrap();
+    let built = bench.compile("deps", "build", "").unwrap();
     assert_eq!((built.external_compiled, built.local_compiled), (NOTHING, vec!["app (bin)".to_owned()]));
     assert_eq!(bench.run(), "8 git\n");
 }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use camino::Utf8Path;
@@ -13,8 +12,7 @@ use kiln::project::cargo::CargoWorkspace;
 use kiln::recipe::{CargoReport, CompileRequest, CookRequest, Limits, Recipe, Selection, StepError, compile, cook, prepare};
 use tempfile::TempDir;
 
-/// A cargo that fails when it is run without `--offline`.
-pub(crate) const OFFLINE_ONLY: &str = "case \"$*\" in *--offline*) ;; *) echo online >&2; exit 9 ;; esac; exec cargo";
+use super::shared::{cargo_script, command, repository, run, write};
 
 pub(crate) struct Bench {
     folder: TempDir,
@@ -28,13 +26,7 @@ impl Bench {
         let git = bench.at("git-crate");
         write(&git.join("Cargo.toml"), "[package]\nname = \"gitted\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
         write(&git.join("src/lib.rs"), "pub const NAME: &str = \"git\";\n");
-        for arguments in [
-            ["init", "-q", "-b", "main", "."].as_slice(),
-            &["add", "."],
-            &["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-q", "-m", "first"],
-        ] {
-            run(command("git").args(arguments).current_dir(&git));
-        }
+        repository(&git);
         write(&bench.at("src/app/src/main.rs"), &program(7));
         write(&bench.at("src/Cargo.toml"), "[workspace]\nresolver = \"3\"\nmembers = [\"app\", \"unrelated\"]\n");
         write(
@@ -123,7 +115,7 @@ impl Bench {
             output: &self.at(output),
             seed: seed.as_deref(),
             vendored: None,
-            cargo: &self.cargo("cargo"),
+            cargo: &self.cargo(""),
             environment: &BTreeMap::new(),
             system_files: &[],
             limits,
@@ -176,11 +168,9 @@ impl Bench {
         fs::rename(self.at("mounted"), self.at(name)).unwrap();
     }
 
-    fn cargo(&self, command: &str) -> PathBuf {
+    fn cargo(&self, prologue: &str) -> PathBuf {
         let program = self.at("cargo.sh");
-        let exec = if command.contains("exec") { command.to_owned() } else { format!("exec {command}") };
-        write(&program, &format!("#!/bin/sh\n{}{exec} \"$@\"\n", self.prologue));
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        cargo_script(&program, &format!("{}{prologue}", self.prologue));
         program
     }
 
@@ -244,20 +234,4 @@ pub(crate) fn differences(one: &Path, other: &Path) -> Vec<PathBuf> {
     names.sort();
     names.dedup();
     names
-}
-
-fn write(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
-}
-
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-#[expect(clippy::disallowed_methods, reason = "tests run cargo, git and programs")]
-fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    Command::new(program)
 }

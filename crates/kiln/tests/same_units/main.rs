@@ -1,0 +1,49 @@
+//! What `cook` compiled is what `compile` uses, counted for every way in which a workspace can decide its units.
+//!
+//! Each case really prepares, cooks and compiles a small workspace. `compile` finds an empty `CARGO_HOME` and a cargo that fails
+//! when it may use the network. It must compile the members and no external crate, and deliver programs that print what the real
+//! sources say. The crates are fetched from a registry once and kept below the target folder.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+mod bench;
+mod cases;
+#[path = "../support/mod.rs"]
+mod shared;
+
+use std::fmt::Write as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bench::Case;
+
+#[test]
+fn after_cook_only_members_compile() {
+    let all: Vec<fn() -> Vec<Case>> = cases::ALL.to_vec();
+    let (next, table) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from).min(4) {
+            scope.spawn(|| {
+                while let Some(cases) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    for case in cases() {
+                        let name = case.name.clone();
+                        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| case.check())) {
+                            Ok(counts) => table.lock().unwrap().push((name, counts)),
+                            Err(_) => failed.lock().unwrap().push(name),
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let mut table = table.into_inner().unwrap();
+    table.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut text = "| case | external crates cooked | compiled after cook | members compiled | seconds |\n|---|---|---|---|---|\n".to_owned();
+    for (name, counts) in &table {
+        let (external, members) = (counts.external.len(), counts.members.join(", "));
+        let _ = writeln!(text, "| {name} | {} | {external} | {members} | {:.1} |", counts.cooked, counts.seconds);
+    }
+    println!("{text}");
+    assert_eq!(failed.into_inner().unwrap(), Vec::<String>::new(), "cases that failed");
+}

@@ -22,8 +22,12 @@ pub(crate) const HOST: &str = "x86_64-unknown-linux-gnu";
 
 /// External crates of the cases, fetched once for all of them: small, one with a build script (`paste`), which is also a
 /// procedural macro.
-const CRATES: &str = "bitflags = \"2\"\ncfg-if = \"1\"\nfnv = \"1\"\nitoa = \"1\"\nitoa5 = { package = \"itoa\", version = \"=1.0.5\" }\n\
-    itoa4 = { package = \"itoa\", version = \"0.4\" }\nlog = \"0.4\"\nmemchr = \"2\"\npaste = \"1\"\nryu = \"1\"\nscopeguard = \"1\"\n";
+const CRATES: [&str; 2] = [
+    "cfg-if = \"1\"\nfnv = \"1\"\nitoa = \"1\"\nitoa4 = { package = \"itoa\", version = \"0.4\" }\nlog = \"0.4\"\nmemchr = \"2\"\n\
+     paste = \"1\"\nryu = \"1\"\nscopeguard = \"1\"\n",
+    // One lock has only one version of those that are compatible.
+    "itoa = \"=1.0.5\"\n",
+];
 
 /// Variables of the outer cargo, and of a machine, that would decide something here.
 const FOREIGN: &str = "unset CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS RUSTFLAGS CARGO_INCREMENTAL CARGO_MANIFEST_DIR RUSTC_WRAPPER \
@@ -39,7 +43,7 @@ pub(crate) struct Case {
     /// Lines before each run of cargo: the environment of all stages.
     prologue: String,
     environment: BTreeMap<String, String>,
-    /// Whether the workspace's lock has packages that only members outside the closure use.
+    /// Whether the lock has packages that no unit comes from.
     strangers: bool,
     vendored: bool,
     members: Vec<&'static str>,
@@ -131,7 +135,8 @@ impl Case {
         self
     }
 
-    /// Some locked packages are only wanted by members that are not built.
+    /// The lock has packages that no unit comes from: of members that are not built, for development, for other platforms, or
+    /// optional ones. cargo wants their index entries, and no layer has them.
     pub(crate) const fn strangers(mut self) -> Self {
         self.strangers = true;
         self
@@ -245,9 +250,11 @@ impl Case {
         let (cooked, layer) = case.cook().unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(!cooked.external_compiled.is_empty(), "{name}: the case has external crates");
         assert!(!layer.units.is_empty(), "{name}");
-        // Another machine: nothing is there but the layer and, for members that are not built, what their lock entries need.
-        if !case.strangers {
-            fs::rename(case.home(), case.at("cargo-of-cook")).unwrap();
+        // Another machine: nothing is there but the layer and, for packages that no unit comes from, the registry's index.
+        fs::rename(case.home(), case.at("cargo-of-cook")).unwrap();
+        if case.strangers {
+            fs::create_dir_all(case.home().join("registry")).unwrap();
+            fs::rename(case.at("cargo-of-cook/registry/index"), case.home().join("registry/index")).unwrap();
         }
         let _ = fs::rename(case.at("network"), case.at("network-down"));
         let built = case.compile(OFFLINE_ONLY).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -278,13 +285,16 @@ fn fetched() -> PathBuf {
     static FETCHED: OnceLock<PathBuf> = OnceLock::new();
     let fetch = || {
         // Kept from run to run, under another name once the crates are others.
-        let key = &blake3::hash(CRATES.as_bytes()).to_hex()[..8];
+        let key = &blake3::hash(CRATES.concat().as_bytes()).to_hex()[..8];
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("same-units-{key}"));
         let (home, done) = (folder.join("home"), folder.join("done"));
         if !done.exists() {
-            write(&folder.join("Cargo.toml"), &manifest("all", &format!("[workspace]\n[dependencies]\n{CRATES}")));
-            write(&folder.join("src/lib.rs"), "");
-            run(command("cargo").args(["fetch", "--quiet"]).current_dir(&folder).env("CARGO_HOME", &home));
+            for (index, crates) in CRATES.iter().enumerate() {
+                let package = folder.join(index.to_string());
+                write(&package.join("Cargo.toml"), &manifest("all", &format!("[workspace]\n[dependencies]\n{crates}")));
+                write(&package.join("src/lib.rs"), "");
+                run(command("cargo").args(["fetch", "--quiet"]).current_dir(&package).env("CARGO_HOME", &home));
+            }
             write(&done, "");
         }
         home

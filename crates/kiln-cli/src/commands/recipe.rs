@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args as ClapArgs, Subcommand};
 use kiln::project::cargo::CargoWorkspace;
 use kiln::recipe::{
-    CargoReport, CompileRequest, CookRequest, Limits, Recipe, Selection, compile, cook, prepare, resolve_selection,
+    CargoReport, CompileRequest, CookRequest, Defect, Limits, Recipe, Selection, compile, cook, prepare, resolve_selection,
 };
 use kiln::text;
 
@@ -259,12 +259,15 @@ fn run_compile(context: &Context, args: &CompileArgs) -> Result<ExitCode, Comman
     for (package, input) in &report.undeclared {
         context.ui.note(&format!("kiln compile: {package} was compiled again because of {input}, which it does not declare"));
     }
-    if !report.defects.is_empty() {
-        context.ui.warn(&format!(
-            "{} although the dependency layer should have them: {} (a defect of the plan; `CARGO_LOG=cargo::core::compiler::fingerprint=info,cargo::compiler::fingerprint=info` tells why)",
-            compiled("compiled", &report.defects),
-            report.defects.join(", "),
-        ));
+    // One cause has often many crates in its wake.
+    let shown = report.defects.len().min(10);
+    for Defect { package, reason } in &report.defects[..shown] {
+        let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+        context.ui.warn(&format!("{package} was compiled although the dependency layer should have it{why} (a defect of the plan)"));
+    }
+    if report.defects.len() > shown {
+        let rest: Vec<String> = report.defects[shown..].iter().map(|defect| defect.package.clone()).collect();
+        context.ui.warn(&format!("so were {}", rest.join(", ")));
     }
     let crates: Vec<String> = report.local_compiled.iter().chain(&report.external_compiled).cloned().collect();
     let names = if crates.is_empty() || crates.len() > 6 { String::new() } else { format!(" ({})", crates.join(", ")) };

@@ -209,5 +209,15 @@ pub struct CargoReport {
     pub undeclared: BTreeMap<String, String>,
     /// External packages that `compile` compiled although the deps layer should have them: defects of the plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub defects: Vec<String>,
+    pub defects: Vec<Defect>,
+}
+
+/// An external package that was compiled although the deps layer should have it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Defect {
+    /// `name version`.
+    pub package: String,
+    /// Why: in cargo's words where it found the layer's unit stale (`the rustflags changed`), otherwise how its fingerprint differs
+    /// from that of the layer's most similar unit. Empty where neither is known.
+    pub reason: String,
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::bench::{Case, HOST, manifest};
-use super::shared::{repository, run, command};
+use super::shared::{command, repository, run, write};
 
 /// All cases, in groups that share a shape.
 pub(crate) const ALL: &[fn() -> Vec<Case>] = &[
@@ -19,6 +19,7 @@ pub(crate) const ALL: &[fn() -> Vec<Case>] = &[
     patches,
     replacements,
     git,
+    super::registry::cases,
     vendored,
     paths,
     renamed,
@@ -250,7 +251,7 @@ fn configuration() -> Vec<Case> {
 /// A git repository beside the workspace with a crate `itoa` (1.0.5) and a crate `extra` that uses it, on `main`; gives its URL.
 fn git_crates(case: &Case) -> String {
     let at = |path: &str| case.at("git-crates").join(path);
-    let put = |path: &str, text: &str| super::shared::write(&at(path), text);
+    let put = |path: &str, text: &str| write(&at(path), text);
     put("Cargo.toml", "[workspace]\nresolver = \"2\"\nmembers = [\"itoa\", \"extra\"]\n");
     put(
         "itoa/Cargo.toml",
@@ -537,7 +538,7 @@ fn nested() -> Vec<Case> {
             .prints("app", "7")
     };
     let above = case("configuration above a nested workspace", "services/backend");
-    super::shared::write(&above.at("src/.cargo/config.toml"), "[build]\nrustflags = [\"-Cdebuginfo=1\"]\n");
+    write(&above.at("src/.cargo/config.toml"), "[build]\nrustflags = [\"-Cdebuginfo=1\"]\n");
     vec![case("workspace nested below the context root", "services/backend"), above]
 }
 

@@ -8,6 +8,7 @@
 
 mod bench;
 mod cases;
+mod registry;
 #[path = "../support/mod.rs"]
 mod shared;
 
@@ -19,6 +20,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[test]
 fn after_cook_only_members_compile() {
     let all = cases::ALL;
+    // For one that works on a case.
+    let only = variable("KILN_TEST_CASE");
     let (next, table) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -31,7 +34,7 @@ fn after_cook_only_members_compile() {
                         failed.lock().unwrap().push(format!("group {index}"));
                         continue;
                     };
-                    for case in cases {
+                    for case in cases.into_iter().filter(|case| only.is_empty() || case.name.contains(&only)) {
                         let name = case.name.clone();
                         match catch_unwind(AssertUnwindSafe(|| case.check())) {
                             Ok(counts) => table.lock().unwrap().push((name, counts)),
@@ -51,4 +54,9 @@ fn after_cook_only_members_compile() {
     }
     println!("{text}");
     assert_eq!(failed.into_inner().unwrap(), Vec::<String>::new(), "cases that failed");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test may be told what to do")]
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
 }

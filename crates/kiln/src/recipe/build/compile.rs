@@ -10,6 +10,7 @@ use super::export::{Layer, layer_time, set_time};
 use super::guard::{Forgotten, Guard};
 use super::mirror::{Ledger, Plan, nanoseconds, reset_times, time};
 use super::packages::Packages;
+use super::reasons;
 use super::seed::{Record, age_out, own, seed};
 use super::sources;
 use super::step::{
@@ -87,13 +88,18 @@ pub fn compile(request: &CompileRequest<'_>, cancel: &Cancel, talk: &mut dyn FnM
         None => toolchain(channel(request.workspace).as_deref(), request.environment, cancel)?,
     };
     let directory = mount.mirror.join(within);
+    let mut arguments = arguments(request.selection);
+    if layer.is_some() {
+        // Only so does cargo say why it compiles what the layer should have.
+        arguments.push("--verbose".to_owned());
+    }
     let cargo = CargoRun {
         program: request.cargo,
         home: request.cargo_home,
         target: &mount.target,
         toolchain: toolchain.as_deref(),
         directory: &directory,
-        arguments: arguments(request.selection),
+        arguments,
         environment: if request.incremental { vec![("CARGO_INCREMENTAL", "1")] } else { Vec::new() },
     };
     let end = watch.time("cargo", || run_cargo(&cargo, cancel, talk));
@@ -102,7 +108,9 @@ pub fn compile(request: &CompileRequest<'_>, cancel: &Cancel, talk: &mut dyn FnM
     ledger.write(&mount.ledger)?;
     let end = end?;
     let compiled = end.transcript.external_compiled();
-    if let Some((_, layer)) = layer.as_ref().filter(|_| !compiled.is_empty()) {
+    let mut defects = Vec::new();
+    if let Some((folder, layer)) = layer.as_ref().filter(|_| !compiled.is_empty()) {
+        defects = reasons::defects(&end.transcript, &end.verbose, layer, folder, &mount.target)?;
         own(layer, &mount.target, &mut record)?;
         record.write(&mount.record)?;
     }
@@ -117,7 +125,7 @@ pub fn compile(request: &CompileRequest<'_>, cancel: &Cancel, talk: &mut dyn FnM
         fresh: end.transcript.fresh(),
         seconds: watch.0,
         undeclared: forgotten.undeclared,
-        defects: if layer.is_some() { compiled.clone() } else { Vec::new() },
+        defects,
         external_compiled: compiled,
     })
 }
@@ -269,11 +277,9 @@ fn run_cargo(cargo: &CargoRun<'_>, cancel: &Cancel, talk: &mut dyn FnMut(&str)) 
     offline.arguments.push("--offline".to_owned());
     let end = offline.run(cancel, true, talk)?;
     let began = !end.transcript.artifacts.is_empty();
-    if end.code == Some(0) || began || !end.stderr.contains("offline") {
-        end.held.iter().for_each(|line| talk(line));
-        return Ok(end);
-    }
-    cargo.run(cancel, false, talk)
+    let end = if end.code == Some(0) || began || !end.stderr.contains("offline") { end } else { cargo.run(cancel, false, talk)? };
+    end.held.iter().for_each(|line| talk(line));
+    Ok(end)
 }
 
 /// Copies the programs that cargo reported in this run.

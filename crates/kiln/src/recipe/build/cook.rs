@@ -92,6 +92,7 @@ fn run(request: &CookRequest<'_>, cancel: &Cancel, talk: &mut dyn FnMut(&str)) -
         environment: Vec::new(),
     };
     let end = watch.time("cargo", || cargo.run(cancel, false, talk))?;
+    end.held.iter().for_each(|line| talk(line));
     if end.code != Some(0) {
         return Err(StepError::Cargo { code: end.code });
     }

@@ -13,6 +13,7 @@ mod inputs;
 mod messages;
 mod mirror;
 mod packages;
+mod reasons;
 mod seed;
 mod sources;
 mod step;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 
 use super::messages::Transcript;
+use super::reasons::Verbose;
 use crate::process::{Cancel, ProcessError, Run, Stream};
 
 /// Why `cook` or `compile` could not do its work.
@@ -252,6 +253,8 @@ pub(super) struct CargoEnd {
     pub(super) stderr: String,
     /// Lines that were held back to the end, because cargo never began to build.
     pub(super) held: Vec<String>,
+    /// What it said with `--verbose` about stale units.
+    pub(super) verbose: Verbose,
 }
 
 impl CargoRun<'_> {
@@ -284,23 +287,29 @@ impl CargoRun<'_> {
     }
 
     /// Runs cargo. Lines for people go to `talk` as they come; with `hold`, only once cargo has begun to build, so that a first
-    /// trial that fails early leaves no noise.
+    /// trial that fails early leaves no noise. What `--verbose` adds is never shown.
     pub(super) fn run(&self, cancel: &Cancel, hold: bool, talk: &mut dyn FnMut(&str)) -> Result<CargoEnd, StepError> {
         let run = self.command();
         let mut transcript = Transcript::default();
+        let mut verbose = Verbose::default();
         let mut held: Option<Vec<String>> = hold.then(Vec::new);
         let finished = run.lines(cancel, &mut |stream, line| {
-            if stream == Stream::Stdout && transcript.line(line) {
-                for line in held.take().unwrap_or_default() {
-                    talk(&line);
+            let lines = match stream {
+                Stream::Stdout if transcript.line(line) => {
+                    held.take().unwrap_or_default().iter().for_each(|line| talk(line));
+                    return;
                 }
-            } else if let Some(held) = &mut held {
-                held.push(line.to_owned());
-            } else {
-                talk(line);
+                Stream::Stdout => vec![line.to_owned()],
+                Stream::Stderr => verbose.line(line),
+            };
+            match &mut held {
+                Some(held) => held.extend(lines),
+                None => lines.iter().for_each(|line| talk(line)),
             }
         })?;
-        Ok(CargoEnd { transcript, code: finished.code, stderr: finished.stderr, held: held.unwrap_or_default() })
+        let mut held = held.unwrap_or_default();
+        held.extend(verbose.end());
+        Ok(CargoEnd { transcript, code: finished.code, stderr: finished.stderr, held, verbose })
     }
 }
 

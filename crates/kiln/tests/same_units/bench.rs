@@ -45,9 +45,11 @@ pub(crate) struct Case {
     environment: BTreeMap<String, String>,
     /// Whether the lock has packages that no unit comes from.
     strangers: bool,
+    /// Whether `compile` has to ask a registry for what no layer has.
+    online: bool,
     vendored: bool,
     members: Vec<&'static str>,
-    prints: Vec<(&'static str, &'static str)>,
+    prints: Vec<(&'static str, String)>,
 }
 
 /// What a case did.
@@ -71,6 +73,7 @@ impl Case {
             prologue: FOREIGN.to_owned(),
             environment: BTreeMap::new(),
             strangers: false,
+            online: false,
             vendored: false,
             members: Vec::new(),
             prints: Vec::new(),
@@ -128,6 +131,12 @@ impl Case {
         self.select(|selection| selection.profile = name.to_owned())
     }
 
+    /// Runs this cargo, not the first one in `PATH`.
+    pub(crate) fn direct(mut self, cargo: &str) -> Self {
+        self.prologue.push_str(&format!("mkdir -p \"$0.bin\" && ln -sf '{cargo}' \"$0.bin/cargo\" && PATH=\"$0.bin:$PATH\"\n"));
+        self
+    }
+
     /// Sets a variable in all stages.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.prologue.push_str(&format!("export {name}='{value}'\n"));
@@ -139,6 +148,12 @@ impl Case {
     /// optional ones. cargo wants their index entries, and no layer has them.
     pub(crate) const fn strangers(mut self) -> Self {
         self.strangers = true;
+        self
+    }
+
+    /// `compile` finds an empty `CARGO_HOME` and may ask the registry, for its index only.
+    pub(crate) const fn online(mut self) -> Self {
+        self.online = true;
         self
     }
 
@@ -154,8 +169,8 @@ impl Case {
     }
 
     /// What a delivered program must print.
-    pub(crate) fn prints(mut self, program: &'static str, text: &'static str) -> Self {
-        self.prints.push((program, text));
+    pub(crate) fn prints(mut self, program: &'static str, text: &str) -> Self {
+        self.prints.push((program, text.to_owned()));
         self
     }
 
@@ -217,10 +232,15 @@ impl Case {
 
     /// Compiles on top of the layer, with these lines before cargo.
     pub(crate) fn compile(&self, prologue: &str) -> Result<CargoReport, StepError> {
+        self.compile_selection(&resolve_selection(&self.loaded(), &self.selection).unwrap(), prologue)
+    }
+
+    /// Compiles without a look at the workspace before.
+    pub(crate) fn compile_selection(&self, selection: &Selection, prologue: &str) -> Result<CargoReport, StepError> {
         let request = CompileRequest {
             source: &self.at("src"),
             workspace: &self.workspace(),
-            selection: &resolve_selection(&self.loaded(), &self.selection).unwrap(),
+            selection,
             mount: &self.at("mount/build"),
             cargo_home: &self.home(),
             deps: Some(&self.at("deps")),
@@ -256,8 +276,11 @@ impl Case {
             fs::create_dir_all(case.home().join("registry")).unwrap();
             fs::rename(case.at("cargo-of-cook/registry/index"), case.home().join("registry/index")).unwrap();
         }
-        let _ = fs::rename(case.at("network"), case.at("network-down"));
-        let built = case.compile(OFFLINE_ONLY).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let _ = fs::rename(case.at("network/crates"), case.at("crates-down"));
+        if !case.online {
+            let _ = fs::rename(case.at("network"), case.at("network-down"));
+        }
+        let built = case.compile(if case.online { "" } else { OFFLINE_ONLY }).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!((built.external_compiled.as_slice(), built.defects.len()), ([].as_slice(), 0), "{name}: {built:?}");
         assert_eq!(built.local_compiled, case.members, "{name}");
         assert!(!case.prints.is_empty(), "{name}: a case says what its programs print");

@@ -51,14 +51,15 @@ fn seven(name: &str, rest: &str) -> Case {
 }
 
 fn package_selection() -> Vec<Case> {
-    let case = Case::new("package selection")
+    let case = |name: &str| Case::new(name)
         .file("Cargo.toml", "[workspace]\nresolver = \"2\"\nmembers = [\"app\", \"lib\", \"other\"]\n")
         .app("[dependencies]\nitoa = \"1\"\nlib = { path = \"../lib\" }\n", "fn main() { println!(\"{}\", lib::text(7)); }\n")
         .lib("lib", "[dependencies]\nitoa = { version = \"1\" }\n", "pub fn text(n: u8) -> String { itoa::Buffer::new().format(n).into() }\n")
         .member("other", "[dependencies]\nmemchr = \"2\"\nlog = { version = \"0.4\", features = [\"std\"] }\n")
         .file("other/src/main.rs", "fn main() {}\n")
-        .strangers();
-    vec![case.compiles(&["app (bin)", "lib (lib)"]).prints("app", "7")]
+        .compiles(&["app (bin)", "lib (lib)"])
+        .prints("app", "7");
+    vec![case("package selection").strangers(), case("package selection, empty CARGO_HOME").online()]
 }
 
 fn resolvers() -> Vec<Case> {

@@ -263,7 +263,9 @@ fn run_compile(context: &Context, args: &CompileArgs) -> Result<ExitCode, Comman
     let shown = report.defects.len().min(10);
     for Defect { package, reason } in &report.defects[..shown] {
         let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-        context.ui.warn(&format!("{package} was compiled although the dependency layer should have it{why} (a defect of the plan)"));
+        context
+            .ui
+            .warn(&format!("{package} was compiled although the dependency layer should have it{why} (a defect of the plan)"));
     }
     if report.defects.len() > shown {
         let rest: Vec<String> = report.defects[shown..].iter().map(|defect| defect.package.clone()).collect();

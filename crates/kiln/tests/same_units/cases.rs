@@ -51,14 +51,20 @@ fn seven(name: &str, rest: &str) -> Case {
 }
 
 fn package_selection() -> Vec<Case> {
-    let case = |name: &str| Case::new(name)
-        .file("Cargo.toml", "[workspace]\nresolver = \"2\"\nmembers = [\"app\", \"lib\", \"other\"]\n")
-        .app("[dependencies]\nitoa = \"1\"\nlib = { path = \"../lib\" }\n", "fn main() { println!(\"{}\", lib::text(7)); }\n")
-        .lib("lib", "[dependencies]\nitoa = { version = \"1\" }\n", "pub fn text(n: u8) -> String { itoa::Buffer::new().format(n).into() }\n")
-        .member("other", "[dependencies]\nmemchr = \"2\"\nlog = { version = \"0.4\", features = [\"std\"] }\n")
-        .file("other/src/main.rs", "fn main() {}\n")
-        .compiles(&["app (bin)", "lib (lib)"])
-        .prints("app", "7");
+    let case = |name: &str| {
+        Case::new(name)
+            .file("Cargo.toml", "[workspace]\nresolver = \"2\"\nmembers = [\"app\", \"lib\", \"other\"]\n")
+            .app("[dependencies]\nitoa = \"1\"\nlib = { path = \"../lib\" }\n", "fn main() { println!(\"{}\", lib::text(7)); }\n")
+            .lib(
+                "lib",
+                "[dependencies]\nitoa = { version = \"1\" }\n",
+                "pub fn text(n: u8) -> String { itoa::Buffer::new().format(n).into() }\n",
+            )
+            .member("other", "[dependencies]\nmemchr = \"2\"\nlog = { version = \"0.4\", features = [\"std\"] }\n")
+            .file("other/src/main.rs", "fn main() {}\n")
+            .compiles(&["app (bin)", "lib (lib)"])
+            .prints("app", "7")
+    };
     vec![case("package selection").strangers(), case("package selection, empty CARGO_HOME").online()]
 }
 
@@ -259,7 +265,10 @@ fn git_crates(case: &Case) -> String {
         "[package]\nname = \"itoa\"\nversion = \"1.0.5\"\nedition = \"2021\"\n[features]\nx = []\n[dependencies]\ncfg-if = \"1\"\n",
     );
     put("itoa/src/lib.rs", "pub const FROM: &str = \"git\";\n");
-    put("extra/Cargo.toml", "[package]\nname = \"extra\"\nversion = \"0.3.0\"\nedition = \"2021\"\n[dependencies]\nfnv = \"1\"\n");
+    put(
+        "extra/Cargo.toml",
+        "[package]\nname = \"extra\"\nversion = \"0.3.0\"\nedition = \"2021\"\n[dependencies]\nfnv = \"1\"\n",
+    );
     put("extra/build.rs", "fn main() { println!(\"cargo:rustc-env=WHO=extra\"); }\n");
     put("extra/src/lib.rs", "pub const WHO: &str = env!(\"WHO\");\n");
     repository(&at(""));
@@ -273,7 +282,10 @@ fn patches() -> Vec<Case> {
     let url = git_crates(&case);
     let to_git = case
         .file("Cargo.toml", &root(&format!("[patch.crates-io]\nitoa = {{ git = \"{url}\" }}\n")))
-        .app("[dependencies]\nitoa = { version = \"1\", features = [\"x\"] }\nryu = \"1\"\n", "fn main() { println!(\"{} {}\", itoa::FROM, ryu::Buffer::new().format(1.5)); }\n")
+        .app(
+            "[dependencies]\nitoa = { version = \"1\", features = [\"x\"] }\nryu = \"1\"\n",
+            "fn main() { println!(\"{} {}\", itoa::FROM, ryu::Buffer::new().format(1.5)); }\n",
+        )
         .compiles(&["app (bin)"])
         .prints("app", "git 1.5");
     let to_path = Case::new("[patch] to a path")
@@ -299,7 +311,10 @@ fn replacements() -> Vec<Case> {
     let url = git_crates(&case);
     let by_git = case
         .file("Cargo.toml", &root(&format!("[replace]\n\"itoa:1.0.5\" = {{ git = \"{url}\" }}\n")))
-        .app("[dependencies]\nitoa = \"=1.0.5\"\nryu = \"1\"\n", "fn main() { println!(\"{} {}\", itoa::FROM, ryu::Buffer::new().format(1.5)); }\n")
+        .app(
+            "[dependencies]\nitoa = \"=1.0.5\"\nryu = \"1\"\n",
+            "fn main() { println!(\"{} {}\", itoa::FROM, ryu::Buffer::new().format(1.5)); }\n",
+        )
         .compiles(&["app (bin)"])
         .prints("app", "git 1.5");
     let by_path = Case::new("[replace] by a path")
@@ -388,8 +403,14 @@ fn build_and_dev() -> Vec<Case> {
         }
     };
     vec![
-        case("build and dev dependencies", true).strangers().compiles(&["app (bin)", "app (build script)"]).prints("app", "7 INFO Some(\"1.5\")"),
-        case("build dependencies without a build script", false).strangers().compiles(&["app (bin)"]).prints("app", "7 INFO None"),
+        case("build and dev dependencies", true)
+            .strangers()
+            .compiles(&["app (bin)", "app (build script)"])
+            .prints("app", "7 INFO Some(\"1.5\")"),
+        case("build dependencies without a build script", false)
+            .strangers()
+            .compiles(&["app (bin)"])
+            .prints("app", "7 INFO None"),
     ]
 }
 
@@ -438,7 +459,13 @@ fn build_scripts() -> Vec<Case> {
     vec![
         case("members with build.rs", "", None, "7 1.5", all),
         case("links", "links = \"kilntest\"\n", None, "7 1.5 here", all),
-        case("links, overridden by configuration", "links = \"kilntest\"\n", Some(&overridden), "7 configured there", &["app (bin)", "app (build script)", "native (lib)"]),
+        case(
+            "links, overridden by configuration",
+            "links = \"kilntest\"\n",
+            Some(&overridden),
+            "7 configured there",
+            &["app (bin)", "app (build script)", "native (lib)"],
+        ),
     ]
 }
 
@@ -452,7 +479,11 @@ fn artifact_names() -> Vec<Case> {
         )
         .file("app/src/core.rs", "pub fn text() -> String { itoa::Buffer::new().format(shared_name::SEVEN).into() }\n")
         .file("app/src/main.rs", "fn main() { println!(\"{}\", app_core::text()); }\n")
-        .lib("some-lib", "[lib]\nname = \"shared_name\"\ncrate-type = [\"rlib\", \"staticlib\"]\n[dependencies]\ncfg-if = \"1\"\n", "pub const SEVEN: u8 = 7;\n");
+        .lib(
+            "some-lib",
+            "[lib]\nname = \"shared_name\"\ncrate-type = [\"rlib\", \"staticlib\"]\n[dependencies]\ncfg-if = \"1\"\n",
+            "pub const SEVEN: u8 = 7;\n",
+        );
     vec![case.compiles(&["app (bin the-server_2)", "app (lib)", "some-lib (lib)"]).prints("the-server_2", "7")]
 }
 
@@ -478,7 +509,8 @@ fn custom_targets() -> Vec<Case> {
             .file("app/src/bin/ignored.rs", "compile_error!(\"not part of the package\");\n")
             .file("app/programs/show.rs", "fn main() { println!(\"{}\", ryu::Buffer::new().format(1.5)); }\n")
     };
-    let declared = "[[bin]]\nname = \"entry\"\npath = \"programs/entry.rs\"\n[[example]]\nname = \"show\"\npath = \"programs/show.rs\"\n";
+    let declared =
+        "[[bin]]\nname = \"entry\"\npath = \"programs/entry.rs\"\n[[example]]\nname = \"show\"\npath = \"programs/show.rs\"\n";
     vec![
         targets("custom [[bin]] and [[example]] paths", declared)
             .select(|it| it.binaries = vec!["entry".into()])

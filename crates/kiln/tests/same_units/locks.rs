@@ -11,9 +11,13 @@ use super::bench::{Case, HOST};
 
 fn case(name: &str) -> Case {
     Case::new(name)
-        .file("Cargo.toml", "[workspace]\nresolver = \"2\"\nmembers = [\"app\", \"lib\"]\n")
-        .app("[dependencies]\nitoa = \"1\"\nlib = { path = \"../lib\" }\n", "fn main() { println!(\"{}\", itoa::Buffer::new().format(7)); }\n")
+        .file("Cargo.toml", "[workspace]\nresolver = \"2\"\nmembers = [\"app\", \"lib\", \"other\"]\n")
+        .app(
+            "[dependencies]\nitoa = \"1\"\nlib = { path = \"../lib\" }\n",
+            "fn main() { println!(\"{}\", itoa::Buffer::new().format(7)); }\n",
+        )
         .lib("lib", "[dependencies]\nfnv = \"1\"\n", "")
+        .lib("other", "[dependencies]\n", "")
         .locked()
 }
 
@@ -33,7 +37,11 @@ fn edit(case: &Case, file: &str, change: impl FnOnce(String) -> String) {
 }
 
 const DAMAGES: &[Damage] = &[
-    ("missing", |case| fs::remove_file(case.at("src/Cargo.lock")).unwrap(), &["Cargo.lock is missing", "cargo generate-lockfile", "commit"]),
+    (
+        "missing",
+        |case| fs::remove_file(case.at("src/Cargo.lock")).unwrap(),
+        &["Cargo.lock is missing", "cargo generate-lockfile", "commit"],
+    ),
     ("empty", |case| edit(case, "Cargo.lock", |_| String::new()), &["Cargo.lock", "`app`", "cargo update -w"]),
     (
         "stale: a new dependency",
@@ -50,6 +58,27 @@ const DAMAGES: &[Damage] = &[
         |case| edit(case, "Cargo.lock", |text| text.replace("name = \"lib\"", "name = \"other\"")),
         &["Cargo.lock", "lib", "cargo"],
     ),
+    // What no unit comes from counts as well: `cargo build --locked` would refuse it, after minutes of cooking.
+    (
+        "stale: a development dependency",
+        |case| edit(case, "app/Cargo.toml", |text| text + "[dev-dependencies]\nmemchr = \"2\"\n"),
+        &["app/Cargo.toml:9", "Cargo.lock", "`memchr`", "cargo update -w"],
+    ),
+    (
+        "stale: a member that is not built",
+        |case| edit(case, "other/Cargo.toml", |text| text + "ryu = \"0.2\"\n"),
+        &["other/Cargo.toml:6", "Cargo.lock", "`ryu`", "cargo update -w"],
+    ),
+    (
+        "stale: a dependency that is gone",
+        |case| edit(case, "lib/Cargo.toml", |text| text.replace("fnv = \"1\"\n", "")),
+        &["lib/Cargo.toml", "Cargo.lock", "`fnv`", "cargo update -w"],
+    ),
+    (
+        "stale: a member's version",
+        |case| edit(case, "lib/Cargo.toml", |text| text.replace("0.1.0", "0.2.0")),
+        &["lib/Cargo.toml", "Cargo.lock", "0.2.0", "0.1.0", "cargo update -w"],
+    ),
     (
         "of a future version",
         |case| edit(case, "Cargo.lock", |text| text.replace("version = 4\n", "version = 5\n")),
@@ -57,12 +86,18 @@ const DAMAGES: &[Damage] = &[
     ),
     (
         "with merge conflict markers",
-        |case| edit(case, "Cargo.lock", |text| {
-            let changed = text.replacen("[[package]]\n", "<<<<<<< HEAD\n[[package]]\n", 2).replacen("checksum", "=======\n>>>>>>> other\nchecksum", 1);
-            assert_ne!(text, changed);
-            changed
-        }),
-        &["Cargo.lock:5", "merge conflict", "cargo"],
+        |case| {
+            edit(case, "Cargo.lock", |text| {
+                let changed = text.replacen("[[package]]\n", "<<<<<<< HEAD\n[[package]]\n", 2).replacen(
+                    "checksum",
+                    "=======\n>>>>>>> other\nchecksum",
+                    1,
+                );
+                assert_ne!(text, changed);
+                changed
+            })
+        },
+        &["Cargo.lock:5", "merge conflict", "cargo update -w"],
     ),
     ("cut off", |case| edit(case, "Cargo.lock", |text| text[..text.len() - 30].to_owned()), &["Cargo.lock"]),
 ];

@@ -11,9 +11,9 @@ mod cases;
 mod locks;
 mod registry;
 mod sentinels;
-mod stubs;
 #[path = "../support/mod.rs"]
 mod shared;
+mod stubs;
 
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,7 +50,9 @@ fn after_cook_only_members_compile() {
     });
     let mut table = table.into_inner().unwrap();
     table.sort_by(|a, b| a.0.cmp(&b.0));
-    let mut text = "| case | external crates cooked | compiled after cook | members compiled | seconds |\n|---|---|---|---|---|\n".to_owned();
+    let mut text =
+        "| case | external crates cooked | compiled after cook | members compiled | seconds |\n|---|---|---|---|---|\n"
+            .to_owned();
     for (name, counts) in &table {
         let (external, members) = (counts.external.len(), counts.members.join(", "));
         let _ = writeln!(text, "| {name} | {} | {external} | {members} | {:.1} |", counts.cooked, counts.seconds);
@@ -77,7 +79,11 @@ fn change_unit(deps: &std::path::Path, beginning: &str) {
             assert_ne!(text, changed);
             std::fs::write(&place, &changed).unwrap();
             let size = changed.len() as u64;
-            file.kind = kiln::recipe::FileKind::File { size, digest: blake3::hash(changed.as_bytes()).to_hex().to_string(), executable: false };
+            file.kind = kiln::recipe::FileKind::File {
+                size,
+                digest: blake3::hash(changed.as_bytes()).to_hex().to_string(),
+                executable: false,
+            };
         } else if file.path.contains("/.fingerprint/") && !file.path.contains("dep-") && !file.path.ends_with("timestamp") {
             // The hash of the fingerprint: cargo only looks at the JSON when it differs.
             if let kiln::recipe::FileKind::File { size, .. } = &file.kind {

@@ -20,7 +20,10 @@ impl Registry {
         let folder = case.at("network");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        write(&folder.join("index/config.json"), &format!("{{\"dl\":\"{address}/crates/{{crate}}-{{version}}.crate\",\"api\":null}}"));
+        write(
+            &folder.join("index/config.json"),
+            &format!("{{\"dl\":\"{address}/crates/{{crate}}-{{version}}.crate\",\"api\":null}}"),
+        );
         let served = folder.clone();
         // Ends with the test's process.
         std::thread::spawn(move || {
@@ -98,18 +101,17 @@ fn answer(mut stream: TcpStream, folder: &Path) {
 
 /// Two packages: `mine`, with a build script and `links`, which uses `below`.
 pub(crate) fn filled(registry: Registry) -> Registry {
-    let dependency = r#"{"name":"below","req":"^1","features":[],"optional":false,"default_features":true,"target":null,"kind":"normal"}"#;
-    registry
-        .publish("below", "", "", &[("src/lib.rs", "pub const DEPTH: u8 = 2;\n")])
-        .publish(
-            "mine",
-            "links = \"mine\"\nbuild = \"build.rs\"\n[dependencies]\nbelow = \"1\"\n",
-            dependency,
-            &[
-                ("build.rs", "fn main() { println!(\"cargo:rustc-env=BUILT=yes\"); println!(\"cargo:place=there\"); }\n"),
-                ("src/lib.rs", "pub const TEXT: &str = env!(\"BUILT\");\npub use below::DEPTH;\n"),
-            ],
-        )
+    let dependency =
+        r#"{"name":"below","req":"^1","features":[],"optional":false,"default_features":true,"target":null,"kind":"normal"}"#;
+    registry.publish("below", "", "", &[("src/lib.rs", "pub const DEPTH: u8 = 2;\n")]).publish(
+        "mine",
+        "links = \"mine\"\nbuild = \"build.rs\"\n[dependencies]\nbelow = \"1\"\n",
+        dependency,
+        &[
+            ("build.rs", "fn main() { println!(\"cargo:rustc-env=BUILT=yes\"); println!(\"cargo:place=there\"); }\n"),
+            ("src/lib.rs", "pub const TEXT: &str = env!(\"BUILT\");\npub use below::DEPTH;\n"),
+        ],
+    )
 }
 
 /// The cases.

@@ -47,7 +47,7 @@ fn an_external_crate_that_compiles_after_cook_is_reported_with_the_reason() {
     );
     assert_eq!(
         wrong(program("other profile"), "export CARGO_PROFILE_DEV_OVERFLOW_CHECKS=false\n", nothing),
-        ["itoa: the profile has other settings than for the layer", "log: the profile has other settings than for the layer"]
+        ["itoa", "log", "paste"].map(|name| format!("{name}: the profile has other settings than for the layer"))
     );
     assert_eq!(
         wrong(program("other folder of the profile"), "", |case| case.selection.profile = "release".to_owned())[0],
@@ -55,7 +55,9 @@ fn an_external_crate_that_compiles_after_cook_is_reported_with_the_reason() {
     );
     assert_eq!(
         wrong(program("other target"), "", |case| case.selection.target = Some(HOST.to_owned()))[0],
-        format!("itoa: it was built for {HOST}/debug and the layer for debug; it is built for another machine (host or target) than for the layer")
+        format!(
+            "itoa: it was built for {HOST}/debug and the layer for debug; it is built for another machine (host or target) than for the layer"
+        )
     );
     // The same unit by name, and stale: cargo itself says why.
     let stale = wrong(program("a stale unit"), "", |case| super::change_unit(&case.at("deps"), "itoa-"));
@@ -84,7 +86,10 @@ fn a_registry_crate_with_a_toolchain_file_decides_nothing() {
         &[
             ("rust-toolchain", "1.0.0\n"),
             ("rust-toolchain.toml", "[toolchain]\nchannel = \"1.0.0\"\n"),
-            ("build.rs", "fn main() { println!(\"cargo:rustc-env=WHO={}\", std::env::var(\"RUSTUP_TOOLCHAIN\").unwrap_or_default()); }\n"),
+            (
+                "build.rs",
+                "fn main() { println!(\"cargo:rustc-env=WHO={}\", std::env::var(\"RUSTUP_TOOLCHAIN\").unwrap_or_default()); }\n",
+            ),
             ("src/lib.rs", "pub const WHO: &str = env!(\"WHO\");\n"),
         ],
     );
@@ -99,13 +104,14 @@ fn a_registry_crate_with_a_toolchain_file_decides_nothing() {
     // cargo itself, not rustup's proxy of it, which would fix the toolchain: so it is in images that have cargo first in PATH.
     let cargo = run(command("rustup").args(["which", "cargo"]).current_dir("/"));
     let real = format!("exec {} \"$@\"\n", cargo.trim());
-    let hijacked = command(case.script("hijacked.sh", &format!("unset RUSTUP_TOOLCHAIN RUSTC\nexport RUSTUP_AUTO_INSTALL=0\n{real}")))
-        .args(["build", "--quiet", "--target-dir"])
-        .arg(case.at("hijacked"))
-        .current_dir(case.workspace())
-        .env("CARGO_HOME", case.home())
-        .output()
-        .unwrap();
+    let hijacked =
+        command(case.script("hijacked.sh", &format!("unset RUSTUP_TOOLCHAIN RUSTC\nexport RUSTUP_AUTO_INSTALL=0\n{real}")))
+            .args(["build", "--quiet", "--target-dir"])
+            .arg(case.at("hijacked"))
+            .current_dir(case.workspace())
+            .env("CARGO_HOME", case.home())
+            .output()
+            .unwrap();
     assert!(!hijacked.status.success(), "the crate's file would decide, if kiln did not");
     let case = case.direct(cargo.trim());
     let (_, layer) = case.cook().unwrap();

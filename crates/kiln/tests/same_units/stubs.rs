@@ -56,7 +56,8 @@ fn set_times(folder: &Path, time: SystemTime) {
 fn the_real_program_is_delivered_whatever_it_is_called_and_however_old_it_is() {
     let epoch = SystemTime::UNIX_EPOCH;
     for version in ["0.0.1", "0.0.0"] {
-        for (package, binary) in [("app", "app"), ("app", STUB_PACKAGE), (STUB_PACKAGE, STUB_PACKAGE), ("kiln-stub-idle", "main")] {
+        for (package, binary) in [("app", "app"), ("app", STUB_PACKAGE), (STUB_PACKAGE, STUB_PACKAGE), ("kiln-stub-idle", "main")]
+        {
             let case = trap(&format!("{package} {binary} {version}"), version, package, binary).locked();
             // Older than everything that cook makes, as after a checkout into an image with normalised times.
             set_times(&case.at("src"), epoch + Duration::from_secs(1));

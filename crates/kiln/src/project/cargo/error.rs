@@ -201,6 +201,28 @@ pub enum CargoError {
         /// The packages, first and last being the same.
         packages: Vec<String>,
     },
+    /// The lockfile has the marks of a merge that nobody has finished.
+    #[error("{path}:{line}: a merge conflict is not resolved; take one side (`git checkout --ours {}`) and run `cargo update -w`", path.file_name().unwrap_or_default())]
+    LockConflict {
+        /// The lockfile.
+        path: Utf8PathBuf,
+        /// Line of the first mark, from 1.
+        line: usize,
+    },
+    /// The lockfile is of a version that came after this kiln.
+    #[error(
+        "{path}:{line}: the lockfile is of version {version}, and this kiln knows versions up to {newest}; update kiln, or lock with an older cargo"
+    )]
+    LockVersion {
+        /// The lockfile.
+        path: Utf8PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Its version.
+        version: u32,
+        /// The newest version that is known.
+        newest: u32,
+    },
     /// The lockfile is TOML, and is not a lockfile.
     #[error("{path}:{line}: {message}")]
     Lock {

@@ -21,12 +21,28 @@ pub(super) fn read(path: &Utf8Path) -> Result<Option<CargoLock>, CargoError> {
     }
 }
 
+/// The newest version of the format, which cargo writes since 1.78.
+const NEWEST: u32 = 4;
+
 /// Parses the text of a lockfile; `path` is for messages.
 pub(super) fn parse(path: &Utf8Path, text: String) -> Result<CargoLock, CargoError> {
-    if let Some(lock) = parse_lines(&text) {
-        return Ok(lock);
+    let lock = match parse_lines(&text) {
+        Some(lock) => lock,
+        None => match line_of(&text, "<<<<<<< ") {
+            Some(line) => return Err(CargoError::LockConflict { path: path.to_owned(), line }),
+            None => parse_toml(&Document::parse(path, text.clone())?)?,
+        },
+    };
+    if lock.version > NEWEST {
+        let line = line_of(&text, "version").unwrap_or(1);
+        return Err(CargoError::LockVersion { path: path.to_owned(), line, version: lock.version, newest: NEWEST });
     }
-    parse_toml(&Document::parse(path, text)?)
+    Ok(lock)
+}
+
+/// The first line that begins so, from 1.
+fn line_of(text: &str, beginning: &str) -> Option<usize> {
+    text.lines().position(|line| line.starts_with(beginning)).map(|index| index + 1)
 }
 
 /// A lockfile as cargo writes it; `None` at the first line that it would not write.

@@ -277,7 +277,8 @@ fn run_cargo(cargo: &CargoRun<'_>, cancel: &Cancel, talk: &mut dyn FnMut(&str)) 
     offline.arguments.push("--offline".to_owned());
     let end = offline.run(cancel, true, talk)?;
     let began = !end.transcript.artifacts.is_empty();
-    let end = if end.code == Some(0) || began || !end.stderr.contains("offline") { end } else { cargo.run(cancel, false, talk)? };
+    let end =
+        if end.code == Some(0) || began || !end.stderr.contains("offline") { end } else { cargo.run(cancel, false, talk)? };
     end.held.iter().for_each(|line| talk(line));
     Ok(end)
 }

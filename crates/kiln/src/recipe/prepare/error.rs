@@ -4,6 +4,8 @@ use std::fmt;
 
 use camino::Utf8PathBuf;
 
+use crate::project::cargo::DisagreementKind;
+
 /// Why no recipe can be made. Each names the file (relative to the workspace root) and the way out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -107,6 +109,16 @@ pub enum PrepareError {
         /// Versions that the lock has for this manifest.
         found: Vec<String>,
     },
+    /// A member and `Cargo.lock` differ, also in what no unit comes from: `cargo build --locked` would refuse to begin.
+    #[error("{manifest}{}: Cargo.lock {}; run `cargo update -w`", at(.line), disagrees(.kind))]
+    LockDisagrees {
+        /// The member's manifest.
+        manifest: Utf8PathBuf,
+        /// Line of the dependency, where one is to blame.
+        line: Option<usize>,
+        /// What differs.
+        kind: DisagreementKind,
+    },
     /// `Cargo.lock` contradicts itself, as after a bad merge.
     #[error("Cargo.lock: `{package}` depends on `{dependency}`, which is not in it; run `cargo generate-lockfile`")]
     LockBroken {
@@ -208,6 +220,23 @@ fn list(names: &[String]) -> impl fmt::Display {
 
 fn asked_by(by: &Option<Utf8PathBuf>) -> impl fmt::Display {
     by.as_ref().map_or_else(String::new, |by| format!(", which {by} asks for"))
+}
+
+fn at(line: &Option<usize>) -> impl fmt::Display {
+    line.map_or_else(String::new, |line| format!(":{line}"))
+}
+
+fn disagrees(kind: &DisagreementKind) -> impl fmt::Display {
+    match kind {
+        DisagreementKind::MemberMissing => "does not know this package".to_owned(),
+        DisagreementKind::MemberVersion { manifest, locked } => format!("has this package as {locked}, and it is {manifest}"),
+        DisagreementKind::Missing { dependency, .. } => format!("has no `{dependency}` for this package"),
+        DisagreementKind::Version { dependency, requirement, locked, .. } => {
+            format!("has no `{dependency}` that satisfies `{requirement}` (it has {})", locked.join(", "))
+        }
+        DisagreementKind::Source { dependency, .. } => format!("has `{dependency}` from another kind of source"),
+        DisagreementKind::Unneeded { dependency } => format!("still has `{dependency}` for this package"),
+    }
 }
 
 fn asked(requirement: &Option<String>) -> impl fmt::Display {

@@ -35,7 +35,7 @@ impl<'w> Index<'w> {
         &self.packages[id]
     }
 
-    /// The entry of a local package. Its version may lag behind the manifest's: cargo corrects that without asking.
+    /// The entry of a local package, of the manifest's version if there are several of its name.
     pub(super) fn local(&self, package: &CargoPackage) -> Result<Id, PrepareError> {
         let candidates = || self.named(&package.name).filter(|id| self.packages[*id].source.is_none());
         let exact = candidates().find(|id| self.packages[*id].version == package.version);

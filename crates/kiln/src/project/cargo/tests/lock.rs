@@ -90,7 +90,9 @@ fn lines_that_cargo_would_not_write_go_through_the_toml_parser() {
 fn broken_locks_name_the_line() {
     let lock = |text: &str| Fixture::new().binary(".", "app", "").file("Cargo.lock", text);
     let conflict = VERSION_4.replace(" \"thing\",", "<<<<<<< HEAD\n \"thing\",");
-    insta::assert_snapshot!(error(&lock(&conflict)), @"<root>/Cargo.lock:11:2: missing comma between array elements, expected `,`");
+    insta::assert_snapshot!(error(&lock(&conflict)), @"<root>/Cargo.lock:10: a merge conflict is not resolved; take one side (`git checkout --ours Cargo.lock`) and run `cargo update -w`");
+    let newer = VERSION_4.replace("version = 4\n", "version = 5\n");
+    insta::assert_snapshot!(error(&lock(&newer)), @"<root>/Cargo.lock:3: the lockfile is of version 5, and this kiln knows versions up to 4; update kiln, or lock with an older cargo");
     insta::assert_snapshot!(error(&lock("version = \"four\"\n")), @"<root>/Cargo.lock:1: the lockfile's version is not a number");
     insta::assert_snapshot!(error(&lock("version = 4\n\n[[package]]\nname = \"x\"\n")), @"<root>/Cargo.lock:3: `package.version` is missing");
     insta::assert_snapshot!(error(&lock("version = 4\n\n[package]\nname = \"x\"\n")), @"<root>/Cargo.lock:3: `package` is not a list of tables");

@@ -4,10 +4,11 @@ use super::{HOST, Repository, service};
 
 /// One member with these dependencies, and a lock of `one` to `three` in version 1.0.0 each.
 fn app(rest: &str) -> Repository {
+    let wanted: Vec<_> = ["one", "two", "three"].into_iter().filter(|name| rest.contains(name)).collect();
     Repository::new()
         .file("Cargo.toml", "[workspace]\nresolver = \"2\"\nmembers = [\"app\"]\n")
         .member("app", rest)
-        .lock("app 0.1.0: one, two, three\none 1.0.0: three\nthree 1.0.0:\ntwo 1.0.0:")
+        .lock(&format!("app 0.1.0: {}\none 1.0.0: three\nthree 1.0.0:\ntwo 1.0.0:", wanted.join(",")))
 }
 
 #[test]
@@ -68,9 +69,13 @@ fn two_versions_of_a_package_are_told_apart_and_spelled_as_in_a_lock() {
     let repository = app("[dependencies]\nold = { package = \"one\", version = \"0.9\" }\none = \"1\"\ntwo = \"1\"\n")
         .lock("app 0.1.0: one 0.9.3, one 1.0.0, two\none 0.9.3:\none 1.0.0: one 0.9.3\ntwo 1.0.0: one 1.0.0");
     assert_eq!(repository.requirements(), ["one 0.9.3 target: ", "one 1.0.0 target: ", "two 1.0.0 target: "]);
-    let alone = repository.clone().edit("app/Cargo.toml", "old = { package = \"one\", version = \"0.9\" }\n", "");
+    let alone = repository.clone().edit("app/Cargo.toml", "old = { package = \"one\", version = \"0.9\" }\n", "").edit(
+        "Cargo.lock",
+        "[\"one 0.9.3\", \"one 1.0.0\", \"two\"]",
+        "[\"one 1.0.0\", \"two\"]",
+    );
     assert_eq!(repository.recipe().lock, alone.recipe().lock);
-    let lone = app("[dependencies]\ntwo = \"1\"\n")
+    let lone = app("[dependencies]\ntwo = \"1\"\none = { version = \"0.9\", optional = true }\n")
         .lock("app 0.1.0: one 0.9.3, two\none 0.9.3:\none 1.0.0:\ntwo 1.0.0: one 1.0.0")
         .recipe();
     assert_eq!(lone.lock[1].dependencies, ["one"], "one version is left, so the name is enough");

@@ -51,13 +51,15 @@ fn sources_and_targets_do_not_change_the_recipe() {
 #[test]
 fn what_manifests_say_beside_dependencies_does_not_change_the_recipe() {
     let s = service;
-    let bumped = || s().edit("lib/Cargo.toml", "version = \"0.1.0\"", "version = \"0.2.0\"");
     assert_same(vec![
         (
             "member's version",
-            bumped().edit("Cargo.lock", "name = \"lib\"\nversion = \"0.1.0\"", "name = \"lib\"\nversion = \"0.2.0\""),
+            s().edit("lib/Cargo.toml", "version = \"0.1.0\"", "version = \"0.2.0\"").edit(
+                "Cargo.lock",
+                "name = \"lib\"\nversion = \"0.1.0\"",
+                "name = \"lib\"\nversion = \"0.2.0\"",
+            ),
         ),
-        ("member's version, lock not updated", bumped()),
         ("description", s().edit("app/Cargo.toml", "edition", "description = \"x\"\nedition")),
         ("authors", s().edit("app/Cargo.toml", "edition", "authors = [\"x\"]\nedition")),
         ("license", s().edit("Cargo.toml", "MIT", "Apache-2.0")),

@@ -115,6 +115,7 @@ fn features() -> Vec<Case> {
         case("--no-default-features").select(|it| it.no_default_features = true).strangers().prints("app", "log WARN"),
         case("--no-default-features --features")
             .select(|it| (it.no_default_features, it.features) = (true, vec!["extra".into(), "memchr".into()]))
+            .strangers()
             .prints("app", "log WARN memchr Some(1)"),
     ]
 }
@@ -166,7 +167,7 @@ fn profiles() -> Vec<Case> {
 fn optimization() -> Vec<Case> {
     let case = |name: &str, text: &str| {
         Case::new(name)
-            .file("Cargo.toml", &format!("[workspace]\nresolver = \"2\"\nmembers = [\"app\", \"mixed\"]\n[profile.release]\nopt-level = 1\n{text}"))
+            .file("Cargo.toml", &format!("[workspace]\nresolver = \"2\"\nmembers = [\"app\", \"mixed\"]\n[profile.release]\nopt-level = 0\n{text}"))
             .app(
                 "[dependencies]\nfnv = \"1\"\nmixed = { path = \"../mixed\" }\npaste = \"1\"\n",
                 "use std::hash::Hasher as _;\nfn main() { paste::paste! { let [<a b>] = mixed::seven(); } let mut hasher = fnv::FnvHasher::default(); hasher.write_u8(0); println!(\"{ab} {}\", hasher.finish() != 0); }\n",

@@ -4,7 +4,7 @@ use std::fmt;
 
 use camino::Utf8PathBuf;
 
-use crate::project::cargo::DisagreementKind;
+use crate::project::cargo::{Disagreement, DisagreementKind};
 
 /// Why no recipe can be made. Each names the file (relative to the workspace root) and the way out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -110,15 +110,8 @@ pub enum PrepareError {
         found: Vec<String>,
     },
     /// A member and `Cargo.lock` differ, also in what no unit comes from: `cargo build --locked` would refuse to begin.
-    #[error("{manifest}{}: Cargo.lock {}; run `cargo update -w`", at(.line), disagrees(.kind))]
-    LockDisagrees {
-        /// The member's manifest.
-        manifest: Utf8PathBuf,
-        /// Line of the dependency, where one is to blame.
-        line: Option<usize>,
-        /// What differs.
-        kind: DisagreementKind,
-    },
+    #[error("{}{}: Cargo.lock {}; run `cargo update -w`", .0.manifest, at(.0.line), disagrees(&.0.kind))]
+    LockDisagrees(Box<Disagreement>),
     /// `Cargo.lock` contradicts itself, as after a bad merge.
     #[error("Cargo.lock: `{package}` depends on `{dependency}`, which is not in it; run `cargo generate-lockfile`")]
     LockBroken {
@@ -222,7 +215,7 @@ fn asked_by(by: &Option<Utf8PathBuf>) -> impl fmt::Display {
     by.as_ref().map_or_else(String::new, |by| format!(", which {by} asks for"))
 }
 
-fn at(line: &Option<usize>) -> impl fmt::Display {
+fn at(line: Option<usize>) -> impl fmt::Display {
     line.map_or_else(String::new, |line| format!(":{line}"))
 }
 

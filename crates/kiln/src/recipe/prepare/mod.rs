@@ -30,7 +30,7 @@ use self::platform::{Side, Verdict};
 use self::select::Chosen;
 use self::units::Wishes;
 use super::{RECIPE_SCHEMA, Recipe, Requirement, Selection};
-use crate::project::cargo::{CargoWorkspace, Disagreement, Resolver};
+use crate::project::cargo::{CargoWorkspace, Resolver};
 
 /// Makes the recipe of the chosen binaries. Pure: reads nothing but its arguments, which the workspace's loader has read.
 ///
@@ -54,8 +54,8 @@ pub fn prepare(workspace: &CargoWorkspace, selection: &Selection, host: &str) ->
     let wishes = units::wishes(&graph, &resolution, chosen.package, profile.lto(), overrides)?;
     let pruned = index.prune(wishes.keys().map(|(id, ..)| *id))?;
     // Said last: where a dependency that is built is to blame, the errors above know more about it.
-    if let Some(Disagreement { manifest, line, kind, .. }) = workspace.lock_disagreements().into_iter().next() {
-        return Err(PrepareError::LockDisagrees { manifest, line, kind });
+    if let Some(first) = workspace.lock_disagreements().into_iter().next() {
+        return Err(PrepareError::LockDisagrees(Box::new(first)));
     }
     let external: HashSet<&str> = pruned.entries.iter().map(|entry| entry.name.as_str()).collect();
 

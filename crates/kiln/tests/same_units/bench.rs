@@ -1,6 +1,7 @@
 //! One small workspace on disk, taken from `prepare` through `cook` to `compile`.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -133,13 +134,13 @@ impl Case {
 
     /// Runs this cargo, not the first one in `PATH`.
     pub(crate) fn direct(mut self, cargo: &str) -> Self {
-        self.prologue.push_str(&format!("mkdir -p \"$0.bin\" && ln -sf '{cargo}' \"$0.bin/cargo\" && PATH=\"$0.bin:$PATH\"\n"));
+        let _ = writeln!(self.prologue, "mkdir -p \"$0.bin\" && ln -sf '{cargo}' \"$0.bin/cargo\" && PATH=\"$0.bin:$PATH\"");
         self
     }
 
     /// Sets a variable in all stages.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
-        self.prologue.push_str(&format!("export {name}='{value}'\n"));
+        let _ = writeln!(self.prologue, "export {name}='{value}'");
         self.environment.insert(name.to_owned(), value.to_owned());
         self
     }

@@ -95,7 +95,7 @@ const DAMAGES: &[Damage] = &[
                 );
                 assert_ne!(text, changed);
                 changed
-            })
+            });
         },
         &["Cargo.lock:5", "merge conflict", "cargo update -w"],
     ),
@@ -109,7 +109,6 @@ fn prepare_names_the_file_and_the_way_out() {
         assert!(try_recipe(&case).is_ok());
         damage(&case);
         let message = try_recipe(&case).expect_err(name);
-        println!("{name}: {}", message.replace(case.at("src").to_str().unwrap(), "…"));
         for word in *words {
             assert!(message.contains(word), "{name}: {word:?} is not in {message:?}");
         }

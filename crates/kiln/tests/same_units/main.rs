@@ -5,6 +5,7 @@
 //! sources say. The crates are fetched from a registry once and kept below the target folder.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a table for people, and what cargo said where a case failed")]
 
 mod bench;
 mod cases;

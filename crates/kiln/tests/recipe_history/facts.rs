@@ -16,14 +16,10 @@ pub(crate) const HOST: &str = "x86_64-unknown-linux-gnu";
 
 /// What counts beside these units, as text.
 pub(crate) fn facts(workspace: &Utf8Path, repository: &Utf8Path, units: &BTreeSet<String>, cfgs: &[Cfg]) -> String {
-    let mut text = String::new();
-    for line in locked(workspace, units) {
-        text.push_str(&line);
-        text.push('\n');
-    }
-    text.push_str(&format!("toolchain {:?}\n", toolchain(workspace, repository)));
-    text.push_str(&format!("configuration {}\n", configuration(workspace, cfgs)));
-    text
+    let mut lines = Vec::from_iter(locked(workspace, units));
+    lines.push(format!("toolchain {:?}", toolchain(workspace, repository)));
+    lines.push(format!("configuration {}", configuration(workspace, cfgs)));
+    lines.join("\n") + "\n"
 }
 
 /// Source with commit, and checksum, of the packages of units.

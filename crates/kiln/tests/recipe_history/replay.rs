@@ -15,15 +15,22 @@ use crate::unit_graph;
 /// Of the commits that touch nothing that counts, each so-manieth is put to cargo all the same: to prove the rule.
 const SAMPLE: usize = 20;
 
+/// Two neighbouring commits, and the digests of their recipes.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) commits: [String; 2],
+    pub(crate) recipes: [String; 2],
+}
+
 /// Changes by one tool's recipe, set against those of the units.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     /// How often the recipe changed.
     pub(crate) changes: usize,
-    /// Pairs of commits where it changed and the units did not.
-    pub(crate) fakes: Vec<(String, String)>,
-    /// Pairs of commits where the units changed and it did not.
-    pub(crate) missed: Vec<(String, String)>,
+    /// Where it changed and the units did not.
+    pub(crate) fakes: Vec<Pair>,
+    /// Where the units changed and it did not.
+    pub(crate) missed: Vec<Pair>,
     /// Commits for which the tool made none.
     pub(crate) failures: usize,
 }
@@ -34,7 +41,7 @@ impl Tally {
             self.failures += usize::from(recipe(new).is_none());
             return;
         };
-        let pair = || (old.commit.clone(), new.commit.clone());
+        let pair = || Pair { commits: [old.commit.clone(), new.commit.clone()], recipes: [before.to_owned(), after.to_owned()] };
         match (before != after, old.verdict != new.verdict) {
             (true, true) => self.changes += 1,
             (true, false) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::replay::{Outcome, Tally};
+use crate::replay::{Outcome, Pair, Tally};
 
 /// The table of all repositories, in Markdown, with a line of sums.
 pub(crate) fn markdown(rows: &[Outcome]) -> String {
@@ -47,11 +47,10 @@ pub(crate) fn details(row: &Outcome) -> String {
             let _ = writeln!(text, "  {what} made no recipe: {}", tally.failures);
         }
     }
-    for (old, new) in &row.kiln.fakes {
-        let _ = writeln!(text, "  false: {old} {new}");
-    }
-    for (old, new) in &row.kiln.missed {
-        let _ = writeln!(text, "  missed: {old} {new}");
+    for (what, pairs) in [("false", &row.kiln.fakes), ("missed", &row.kiln.missed)] {
+        for Pair { commits, recipes } in pairs {
+            let _ = writeln!(text, "  {what}: {} (recipes {})", commits.join(" "), recipes.join(" "));
+        }
     }
     for (commit, missing, surplus) in &row.unequal {
         let _ = writeln!(text, "  other units: {commit}: {} missing, {} surplus", missing.len(), surplus.len());

@@ -115,7 +115,9 @@ pub(crate) fn replay(subject: &Subject, folder: &Utf8Path, chef: Option<&Utf8Pat
             None => {
                 outcome.asked += 1;
                 outcome.sampled += usize::from(sampled);
-                let verdict = verdicts.get(&commit.id, || ask(subject, folder, &workspace, &clone, &cfgs));
+                let verdict = verdicts.get(&format!("{} {} {}", commit.id, subject.package, subject.binary), || {
+                    ask(subject, folder, &workspace, &clone, &cfgs)
+                });
                 let by_chef = chef.map(|chef| chefs.get(&commit.id, || cook(chef, subject, folder, &workspace)));
                 (verdict, by_chef)
             }
@@ -169,7 +171,8 @@ fn shared_flags(target: &Utf8Path) -> [&str; 4] {
 
 fn ask(subject: &Subject, folder: &Utf8Path, workspace: &Utf8Path, clone: &Utf8Path, cfgs: &[Cfg]) -> Verdict {
     let target = folder.join("target");
-    let mut flags = vec!["--locked", "--bin", &subject.binary];
+    // Without the package, cargo would unify features over all members.
+    let mut flags = vec!["--locked", "-p", &subject.package, "--bin", &subject.binary];
     flags.extend(shared_flags(&target));
     match unit_graph::units(workspace, &flags) {
         Err(message) => Verdict::Refused(message),

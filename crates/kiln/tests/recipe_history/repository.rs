@@ -20,6 +20,8 @@ pub(crate) struct Subject {
     /// Folder of the workspace within the repository.
     #[serde(default)]
     pub(crate) folder: String,
+    /// The member that has the binary.
+    pub(crate) package: String,
     /// The binary of the image.
     pub(crate) binary: String,
 }
@@ -27,7 +29,12 @@ pub(crate) struct Subject {
 impl Subject {
     /// What is built of it.
     pub(crate) fn selection(&self) -> Selection {
-        Selection { binaries: vec![self.binary.clone()], profile: "release".to_owned(), ..Selection::default() }
+        Selection {
+            package: Some(self.package.clone()),
+            binaries: vec![self.binary.clone()],
+            profile: "release".to_owned(),
+            ..Selection::default()
+        }
     }
 }
 
@@ -46,11 +53,17 @@ pub(crate) struct Commit {
     pub(crate) counts: bool,
 }
 
+/// All that cargo reads before it compiles, or looks for: other files stay out of the clone's work tree.
+const FILES: [&str; 5] = ["*.rs", "*.toml", "Cargo.lock", "rust-toolchain", "**/.cargo/config"];
+
 /// The clone, made if it is not there.
 pub(crate) fn clone(subject: &Subject, folder: &Utf8Path) {
     if !folder.join(".git").exists() {
         std::fs::create_dir_all(folder).unwrap();
         git(folder, &["clone", "--quiet", "--no-checkout", &subject.url, "."]);
+        let mut sparse = vec!["sparse-checkout", "set", "--no-cone"];
+        sparse.extend(FILES);
+        git(folder, &sparse);
     }
 }
 

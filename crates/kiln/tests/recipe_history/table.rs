@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 
 use crate::replay::{Outcome, Pair, Tally};
 
+/// Of long lists only so much is shown: the rest is in the folder.
+const SHOWN: usize = 3;
+
 /// The table of all repositories, in Markdown, with a line of sums.
 pub(crate) fn markdown(rows: &[Outcome]) -> String {
     let mut text = String::from(
@@ -52,10 +55,13 @@ pub(crate) fn details(row: &Outcome) -> String {
             let _ = writeln!(text, "  {what}: {} (recipes {})", commits.join(" "), recipes.join(" "));
         }
     }
-    for (commit, missing, surplus) in &row.unequal {
+    if row.unequal.len() > SHOWN {
+        let _ = writeln!(text, "  other units in the stubs of {} commits, the first of them:", row.unequal.len());
+    }
+    for (commit, missing, surplus) in row.unequal.iter().take(SHOWN) {
         let _ = writeln!(text, "  other units: {commit}: {} missing, {} surplus", missing.len(), surplus.len());
         for (sign, units) in [('-', missing), ('+', surplus)] {
-            for unit in units.iter().take(3) {
+            for unit in units.iter().take(SHOWN) {
                 let _ = writeln!(text, "    {sign} {unit}");
             }
         }

@@ -7,6 +7,8 @@
 mod lto;
 mod sources;
 mod support;
+#[path = "../unit_graph/mod.rs"]
+mod unit_graph;
 
 use support::{Case, TARGET};
 

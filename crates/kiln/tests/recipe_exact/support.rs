@@ -8,6 +8,8 @@ use kiln::project::cargo::CargoWorkspace;
 use kiln::recipe::{Recipe, Selection, prepare, resolve_selection, stub_workspace};
 use serde_json::Value;
 
+use super::unit_graph;
+
 /// The host of these tests, given as a target: the one that every toolchain can build for.
 pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -167,60 +169,14 @@ pub(crate) fn cook_flags(recipe: &Recipe) -> Vec<&str> {
     flags
 }
 
+/// Runs cargo and returns what it prints.
+pub(crate) fn cargo(folder: &Utf8Path, arguments: &[&str]) -> String {
+    unit_graph::cargo(folder, arguments).unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// External units of a build, each with all that its hash is made of.
 fn units(folder: &Utf8Path, flags: &[&str]) -> BTreeSet<String> {
-    let mut arguments = vec!["build", "--quiet", "--unit-graph", "-Z", "unstable-options"];
-    arguments.extend(flags);
-    let graph: Value = serde_json::from_str(&cargo(folder, &arguments)).unwrap();
-    let all = graph["units"].as_array().unwrap();
-    let mut known = vec![None; all.len()];
-    let external = (0..all.len()).filter(|index| !all[*index]["pkg_id"].as_str().unwrap().starts_with("path+"));
-    external.map(|index| identity(all, index, &mut known)).collect()
-}
-
-fn identity(all: &[Value], index: usize, known: &mut Vec<Option<String>>) -> String {
-    if let Some(known) = &known[index] {
-        return known.clone();
-    }
-    let unit = &all[index];
-    let below = unit["dependencies"].as_array().unwrap().iter();
-    let below: BTreeSet<_> =
-        below.map(|dependency| identity(all, dependency["index"].as_u64().unwrap() as usize, known)).collect();
-    let below = blake3::hash(below.into_iter().collect::<Vec<_>>().join("\n").as_bytes()).to_hex();
-    let text = format!(
-        "{} {} {} features={} platform={} profile={} below={}",
-        unit["pkg_id"],
-        unit["mode"],
-        unit["target"]["kind"],
-        unit["features"],
-        unit["platform"],
-        unit["profile"],
-        &below[..8]
-    );
-    known[index] = Some(text.clone());
-    text
-}
-
-/// Runs cargo and returns what it prints.
-#[expect(clippy::disallowed_methods, reason = "the test asks cargo itself")]
-pub(crate) fn cargo(folder: &Utf8Path, arguments: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(arguments).current_dir(folder).env("RUSTC_BOOTSTRAP", "1");
-    // What the outer cargo and the machine say must not leak into the comparison.
-    for name in [
-        "CARGO_TARGET_DIR",
-        "CARGO_BUILD_TARGET",
-        "RUSTFLAGS",
-        "CARGO_ENCODED_RUSTFLAGS",
-        "CARGO_INCREMENTAL",
-        "CARGO_MANIFEST_DIR",
-    ] {
-        command.env_remove(name);
-    }
-    let output = command.output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "cargo {arguments:?} in {folder}:\n{errors}");
-    String::from_utf8(output.stdout).unwrap()
+    unit_graph::units(folder, flags).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Runs git.

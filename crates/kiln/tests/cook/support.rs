@@ -122,6 +122,7 @@ impl Bench {
             cargo_home: &self.at("cargo"),
             output: &self.at(output),
             seed: seed.as_deref(),
+            secret_variables: &["TOKEN".to_owned()],
             vendored: None,
             cargo: &self.cargo("cargo"),
             environment: &BTreeMap::new(),

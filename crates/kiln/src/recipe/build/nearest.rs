@@ -164,3 +164,94 @@ fn script_outputs(unit: &LayerUnit, folder: &Path) -> impl Iterator<Item = Strin
 fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::recipe::build::export::{FileKind, LAYER_SCHEMA, LayerFile};
+
+    fn surroundings() -> Surroundings {
+        Surroundings {
+            rustc: "rustc 1.95.0".to_owned(),
+            system: "packages".to_owned(),
+            profile: "release".to_owned(),
+            target: None,
+            environment: BTreeMap::from([("HINT".to_owned(), "a".to_owned()), ("DECLARED".to_owned(), "a".to_owned())]),
+        }
+    }
+
+    /// Writes a layer with one build script, which declares one variable.
+    fn layer(folder: &Path) -> Layer {
+        let path = "release/build/x-0000000000000001/output";
+        fs::create_dir_all(folder.join("target").join(path).parent().unwrap()).unwrap();
+        fs::write(folder.join("target").join(path), "cargo:rerun-if-env-changed=DECLARED\n").unwrap();
+        let kind = FileKind::File { size: 36, digest: String::new(), executable: false };
+        let unit = LayerUnit {
+            root: "release".to_owned(),
+            name: "x-0000000000000001".to_owned(),
+            digest: String::new(),
+            files: vec![LayerFile { path: path.to_owned(), kind }],
+        };
+        Layer {
+            schema: LAYER_SCHEMA,
+            recipe: String::new(),
+            toolchain: None,
+            surroundings: surroundings(),
+            not_before: 1,
+            units: vec![unit],
+            sources: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_difference_that_cargo_does_not_see_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let layer = layer(folder.path());
+        let with = |change: &dyn Fn(&mut Surroundings)| {
+            let mut wanted = surroundings();
+            change(&mut wanted);
+            mismatch(&layer, &wanted, folder.path()).map(|mismatch| mismatch.to_string())
+        };
+        let set = |wanted: &mut Surroundings, name: &str| drop(wanted.environment.insert(name.to_owned(), "b".to_owned()));
+        assert_eq!(with(&|_| ()), None);
+        assert_eq!(with(&|wanted| set(wanted, "DECLARED")), None, "cargo compares what a script declares");
+        let named = [
+            (with(&|wanted| wanted.rustc += " "), "was built by another toolchain"),
+            (with(&|wanted| wanted.system += " "), "was built beside other system packages"),
+            (with(&|wanted| wanted.profile = "dev".to_owned()), "was built with the profile `release`"),
+            (with(&|wanted| wanted.target = Some("a".to_owned())), "was built for the machine that built it"),
+            (with(&|wanted| set(wanted, "HINT")), "was built with other values of HINT"),
+            (with(&|wanted| set(wanted, "NEW")), "was built with other values of NEW"),
+        ];
+        for (found, expected) in named {
+            assert_eq!(found.as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_spoilt_or_foreign_layer_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (seed, mount) = (folder.path().join("seed"), folder.path().join("mount"));
+        fs::create_dir_all(&seed).unwrap();
+        let (target, record) = (mount.join("target"), mount.join("record.json"));
+        let place = Place { target: &target, record: &record, cargo_home: &mount, now: SystemTime::UNIX_EPOCH };
+        let said = |units: Option<&str>| {
+            if let Some(units) = units {
+                fs::write(seed.join(LAYER_FILE), units).unwrap();
+            }
+            let mut lines = Vec::new();
+            let taken = take(&seed, &surroundings(), &place, &Cancel::new(), &mut |line| lines.push(line.to_owned())).unwrap();
+            assert!(taken.is_none() && !target.exists());
+            lines.join("\n")
+        };
+        assert_eq!(said(None), "");
+        assert_eq!(
+            said(Some("{\"schema\":1,\"units\":[]}")),
+            "kiln cook: the seed was written by another version of kiln; not used"
+        );
+        assert_eq!(said(Some("{")), "kiln cook: the seed cannot be understood; not used");
+        assert_eq!(said(Some("{\"schema\":2}")), "kiln cook: the seed cannot be understood; not used");
+    }
+}

@@ -1,6 +1,7 @@
 //! Which seed a build gets.
 
-use super::{Identity, Misfit, Needs, Pin, Published};
+use super::{Identity, Misfit, Needs, Pin};
+use crate::engine::ImageInfo;
 use crate::plan::reference::{PlaceholderError, Placeholders, expand};
 
 /// What is asked.
@@ -31,7 +32,7 @@ pub trait World {
     ///
     /// # Errors
     /// Why nobody could tell, in the words of who was asked.
-    fn published(&mut self, reference: &str) -> Result<Option<Published>, String>;
+    fn published(&mut self, reference: &str) -> Result<Option<ImageInfo>, String>;
 }
 
 /// What is built with, and why.

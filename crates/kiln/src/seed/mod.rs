@@ -13,5 +13,5 @@ mod pins;
 
 pub use decide::{Ask, Decision, Note, Reason, World, decide};
 pub use identity::{Identity, IdentityError, cook_part, identity};
-pub use needs::{Misfit, Needs, Published};
+pub use needs::{Misfit, Needs};
 pub use pins::{Pin, PinError, Pinned, Pins};

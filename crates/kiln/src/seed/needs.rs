@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Identity, Pin};
+use crate::engine::ImageInfo;
 use crate::plan::{RustService, Service, Variant};
 use crate::recipe::LAYER_SCHEMA;
 
@@ -28,17 +29,6 @@ pub struct Needs {
     pub target: String,
     /// cargo profile.
     pub profile: String,
-}
-
-/// An image that may be a seed, as its registry describes it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Published {
-    /// Digest of its manifest: `sha256:…`.
-    pub digest: String,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// Its platforms, such as `linux/amd64`.
-    pub platforms: Vec<String>,
 }
 
 /// Why an image is not used as a seed.
@@ -105,7 +95,8 @@ impl Needs {
     }
 }
 
-impl Published {
+/// What labels say of an image that may be a seed.
+impl ImageInfo {
     /// The cook that made it, if it says so.
     #[must_use]
     pub fn identity(&self) -> Option<Identity> {

@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Identity;
+use crate::text::repository;
 
 const FILE: &str = "seeds.json";
 
@@ -65,15 +66,6 @@ impl TryFrom<String> for Pin {
 impl From<Pin> for String {
     fn from(pin: Pin) -> Self {
         pin.0
-    }
-}
-
-/// The name of an image without tag and digest. A colon before the last `/` is a port.
-fn repository(reference: &str) -> &str {
-    let name = reference.split_once('@').map_or(reference, |(name, _)| name);
-    match name.rsplit_once(':') {
-        Some((repository, tag)) if !tag.contains('/') => repository,
-        _ => name,
     }
 }
 

@@ -6,7 +6,7 @@ use super::*;
 #[derive(Default)]
 struct Told {
     warm: Option<bool>,
-    images: BTreeMap<&'static str, Result<Published, &'static str>>,
+    images: BTreeMap<&'static str, Result<ImageInfo, &'static str>>,
     asked: Vec<String>,
 }
 
@@ -16,7 +16,7 @@ impl World for Told {
         self.warm
     }
 
-    fn published(&mut self, reference: &str) -> Result<Option<Published>, String> {
+    fn published(&mut self, reference: &str) -> Result<Option<ImageInfo>, String> {
         self.asked.push(reference.to_owned());
         self.images.get(reference).cloned().transpose().map_err(str::to_owned)
     }
@@ -44,12 +44,12 @@ fn pin(digit: &str) -> Pin {
 }
 
 /// A layer of the cook `identity`, seeded with `pin("e")`.
-fn layer(identity: &str, digit: &str) -> Published {
+fn layer(identity: &str, digit: &str) -> ImageInfo {
     let labels = needs().labels(&Identity::from_label(identity), &pin("e"));
-    Published { digest: digest(digit), labels, platforms: vec!["linux/amd64".to_owned()] }
+    ImageInfo { digest: digest(digit), labels, platforms: vec!["linux/amd64".to_owned()] }
 }
 
-fn foreign(label: &str, value: &str) -> Published {
+fn foreign(label: &str, value: &str) -> ImageInfo {
     let mut image = layer("other", "a");
     image.labels.insert(format!("org.kiln.seed.{label}"), value.to_owned());
     image
@@ -66,7 +66,7 @@ struct Row {
     asked: &'static [&'static str],
 }
 
-fn world<const N: usize>(warm: Option<bool>, images: [(&'static str, Result<Published, &'static str>); N]) -> Told {
+fn world<const N: usize>(warm: Option<bool>, images: [(&'static str, Result<ImageInfo, &'static str>); N]) -> Told {
     Told { warm, images: images.into(), asked: Vec::new() }
 }
 
@@ -177,14 +177,14 @@ fn each_case_has_its_seed() {
     ];
     let found = || "other".to_owned();
     for (image, misfit) in [
-        (Published { digest: digest("a"), ..Published::default() }, Misfit::NotASeed),
+        (ImageInfo { digest: digest("a"), ..ImageInfo::default() }, Misfit::NotASeed),
         (foreign("schema", "1"), Misfit::Schema),
         (foreign("build-image", "other"), Misfit::BuildImage { found: found() }),
         (foreign("toolchain", "other"), Misfit::Toolchain { found: found() }),
         (foreign("target", "other"), Misfit::Target { found: found() }),
         (foreign("profile", "other"), Misfit::Profile { found: found() }),
         (
-            Published { platforms: vec!["linux/arm64".to_owned()], ..layer("x", "1") },
+            ImageInfo { platforms: vec!["linux/arm64".to_owned()], ..layer("x", "1") },
             Misfit::Platform { found: vec!["linux/arm64".to_owned()] },
         ),
     ] {

@@ -50,11 +50,11 @@ impl<E: Engine> Seeding<'_, E> {
     /// # Errors
     /// Only for references that cannot be meant. A registry that does not answer is a note.
     pub(super) fn choose(&self, jobs: &mut [Job]) -> Result<(), CommandError> {
-        for template in &self.args.seed {
-            match expand(template, &Placeholders { branch: Some("main"), ..self.placeholders("service", "prod") }) {
-                Ok(_) => {}
-                Err(error) => return Err(placeholder_error(&error)),
-            }
+        // Before anybody is asked. A candidate may lack the branch, a name to publish under may not.
+        let named = self.placeholders("service", "prod");
+        let seeds = self.args.seed.iter().map(|template| (template, Placeholders { branch: Some("main"), ..named }));
+        for (template, values) in seeds.chain(self.args.seed_to.iter().map(|template| (template, named))) {
+            expand(template, &values).map_err(|error| placeholder_error(&error))?;
         }
         let pins = Pins::read(self.state);
         // Registries are slow, and services many.

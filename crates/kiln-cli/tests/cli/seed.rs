@@ -31,11 +31,8 @@ fn api() -> Test {
 
 /// What `imagetools` says of the given references; of all others that they are not there.
 fn published(images: &[(&str, String)]) -> String {
-    let mut script = String::from("case $reference in\n");
-    for (reference, image) in images {
-        script += &format!("{reference}) echo '{image}' ;;\n");
-    }
-    script + "*) echo \"ERROR: $reference: not found\" >&2; exit 1 ;;\nesac\n"
+    let cases: String = images.iter().map(|(reference, image)| format!("{reference}) echo '{image}' ;;\n")).collect();
+    format!("case $reference in\n{cases}*) echo \"ERROR: $reference: not found\" >&2; exit 1 ;;\nesac\n")
 }
 
 /// A layer with what `api` needs, except for one label.

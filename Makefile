@@ -44,7 +44,8 @@ unit: setup
 engine-test: build
 	testbed/engine up
 	testbed/images $$($(KILN) plan --json --project examples/kiro | sed -nE 's/^ +"(build|runtime)": "([^" ]+:[^" ]+)",?$$/\2/p' | sort -u)
-	eval "$$(testbed/engine env)"; KILN_TEST_BINARY=$(CURDIR)/$(KILN) cargo test --locked -p kiln-cli --test engine -- --ignored --test-threads=1
+	testbed/registry up
+	eval "$$(testbed/engine env)"; eval "$$(testbed/registry env)"; KILN_TEST_BINARY=$(CURDIR)/$(KILN) cargo test --locked -p kiln-cli --test engine -- --ignored --test-threads=1
 
 deny: setup
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

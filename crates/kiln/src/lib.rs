@@ -23,5 +23,6 @@ pub mod process;
 pub mod project;
 pub mod recipe;
 pub mod record;
+pub mod seed;
 pub mod settings;
 pub mod text;

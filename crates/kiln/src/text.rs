@@ -126,3 +126,17 @@ impl AddAssign<&String> for Text {
 pub fn short_hash(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex()[..16].to_owned()
 }
+
+/// The name of an image without tag and digest. A colon before the last `/` is a port.
+///
+/// ```
+/// assert_eq!(kiln::text::repository("localhost:5000/shop/api:1"), "localhost:5000/shop/api");
+/// ```
+#[must_use]
+pub fn repository(reference: &str) -> &str {
+    let name = reference.split_once('@').map_or(reference, |(name, _)| name);
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => name,
+    }
+}

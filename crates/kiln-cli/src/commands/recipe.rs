@@ -109,9 +109,12 @@ struct CookArgs {
     /// workspace in `compile`, `/kiln/build/src/…`
     #[arg(long, value_name = "DIR", default_value = "/kiln/stub")]
     stub: PathBuf,
-    /// Another recipe's layer whose units are taken over
+    /// Another recipe's layer, or a folder with one in `deps`, whose units are taken over if they fit; nothing where it is empty
     #[arg(long, value_name = "DIR")]
     seed: Option<PathBuf>,
+    /// Environment variable that holds a secret, of which nothing goes into the layer (may be given several times)
+    #[arg(long, value_name = "NAME")]
+    secret_env: Vec<String>,
     /// Folder of the workspace, where it has vendored packages
     #[arg(long, value_name = "DIR")]
     vendored: Option<PathBuf>,
@@ -209,6 +212,7 @@ fn run_cook(context: &Context, args: &CookArgs) -> Result<ExitCode, CommandError
         cargo_home: &home,
         output: &output,
         seed: args.seed.as_deref(),
+        secret_variables: &args.secret_env,
         vendored: args.vendored.as_deref(),
         cargo: &args.mounts.cargo,
         environment: &env_vars::all(),
@@ -218,8 +222,9 @@ fn run_cook(context: &Context, args: &CookArgs) -> Result<ExitCode, CommandError
     };
     let (report, layer) = cook(&request, &context.cancel, &mut |line| context.ui.note(line))?;
     print(context, &report);
+    let seed = report.seed.as_ref().map(|seed| format!(", {} of them from the seed", seed.used)).unwrap_or_default();
     context.ui.note(&format!(
-        "kiln cook: {}, {} fresh; {} in {}; cargo {}, export {}",
+        "kiln cook: {}, {} fresh; {}{seed} in {}; cargo {}, export {}",
         compiled("compiled", &report.external_compiled),
         report.fresh,
         text::count(layer.units.len(), "unit"),

@@ -3,6 +3,7 @@
 #   info.sh                      what `docker info` does
 #   build.sh                     what `docker buildx build` does, unless there is
 #   build-<service>-<variant>.sh for one image
+#   imagetools.sh, du.sh         what `docker buildx imagetools` and `docker buildx du` do, if a test wants them
 #   calls                        (written) one line for each call
 # Scripts can use:
 #   stream NAME [SECONDS]        print a recorded stream on stderr, with a pause after each line
@@ -30,6 +31,15 @@ case "$1 $2" in
   script=$FAKE_DOCKER/build-${context%-*}.sh
   [[ -e $script ]] || script=$FAKE_DOCKER/build.sh
   . "$script"
+  ;;
+"buildx imagetools" | "buildx du")
+  if [[ -e $FAKE_DOCKER/$2.sh ]]; then
+    reference=${*: -1}
+    . "$FAKE_DOCKER/$2.sh"
+  else
+    echo "ERROR: nobody answers" >&2
+    exit 1
+  fi
   ;;
 "image inspect")
   echo "sha256:21bc7e6346b201985966d44c42db51925d53135a53f0523a7aeeedec08b1256a 74507777"

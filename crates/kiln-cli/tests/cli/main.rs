@@ -3,4 +3,5 @@
 mod build;
 mod help;
 mod init;
+mod seed;
 mod support;

@@ -71,7 +71,7 @@ impl Test {
         self.fake("info", GOOD_INFO)
     }
 
-    /// Says what the fake `docker` does: `info`, `build`, or `build-<service>-<variant>`.
+    /// Says what the fake `docker` does: `info`, `imagetools`, `du`, `build`, or `build-<service>-<variant>`.
     pub(crate) fn fake(self, name: &str, script: &str) -> Self {
         fs::write(self.root.join("fake").join(name).with_extension("sh"), script).expect("written");
         self

@@ -6,4 +6,5 @@
 mod edits;
 mod images;
 mod robustness;
+mod seed;
 mod support;

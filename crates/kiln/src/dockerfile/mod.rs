@@ -22,6 +22,7 @@ use camino::Utf8PathBuf;
 use crate::plan::{ImageEngine, Plan, Service, ServiceKind, Variant};
 
 pub use escape::shell_word;
+pub use rust::{LAYER_STAGE, SEED_ARGUMENT};
 
 /// The Dockerfile of one variant of a service.
 #[must_use]

@@ -59,6 +59,11 @@ impl Network {
         mounts
     }
 
+    /// Variables that [`Network::lines`] gives secret values.
+    pub(super) fn secret_variables(&self) -> impl Iterator<Item = &str> {
+        self.secrets.iter().filter_map(|secret| secret.as_env.as_deref())
+    }
+
     /// The shell lines that belong to [`Network::mounts`].
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines = self.certificate_lines();

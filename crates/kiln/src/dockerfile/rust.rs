@@ -1,5 +1,7 @@
 //! The stages of a Rust image: chef, planner, deps, builder, runtime; for development a stage that runs from source.
 
+use std::fmt::Write as _;
+
 use camino::Utf8Path;
 
 use super::apt;
@@ -13,6 +15,12 @@ const SOURCES: &str = "/src";
 const CARGO_HOME: &str = "/kiln/cargo";
 /// Where `cook` remembers units, and `compile` builds.
 const UNITS: &str = "/kiln/units";
+/// Where `cook` sees another recipe's layer.
+const SEED: &str = "/kiln/seed";
+/// Argument that says which image the stage `seed` is `FROM`: one by its digest, or `scratch`.
+pub const SEED_ARGUMENT: &str = "KILN_SEED";
+/// Stage that holds nothing but the layer of dependencies.
+pub const LAYER_STAGE: &str = "layer";
 const TARGET: &str = "/kiln/build";
 /// Where the development image has its sources and what is compiled of them.
 const DEV: &str = "/app";
@@ -20,12 +28,14 @@ const DEV: &str = "/app";
 /// The Dockerfile of a variant.
 pub(super) fn dockerfile(plan: &Plan, service: &Service, rust: &RustService, variant: Variant) -> Dockerfile {
     let stages = Stages { plan, service, rust, variant, network: Network::of(service) };
-    let mut list = vec![stages.kiln(), stages.chef(), stages.planner(), stages.deps()];
+    let mut list = vec![stages.kiln(), seed_stage(), stages.chef(), stages.planner(), stages.deps(), layer_stage()];
     match variant {
         Variant::Dev => list.push(stages.dev()),
         Variant::Prod | Variant::Fast => list.extend([stages.builder(), stages.runtime()]),
     }
-    Dockerfile { comments: comments(variant), args: vec![("KILN_IMAGE".to_owned(), plan.tool_image.clone())], stages: list }
+    let args = [("KILN_IMAGE", plan.tool_image.as_str()), (SEED_ARGUMENT, "scratch")];
+    let args = args.map(|(name, default)| (name.to_owned(), default.to_owned())).to_vec();
+    Dockerfile { comments: comments(variant), args, stages: list }
 }
 
 /// What stands at the top.
@@ -136,10 +146,14 @@ impl Stages<'_> {
             ..Copy::default()
         }));
         let units = mounts::units(self.plan, self.service, self.rust, self.variant);
-        let mut mounts = vec![tool_mount(), self.cargo_mount(), locked(units, UNITS)];
+        let mut mounts = vec![tool_mount(), seed_mount(), self.cargo_mount(), locked(units, UNITS)];
         mounts.extend(self.network.mounts());
         let mut lines = self.network.lines();
-        lines.push("kiln recipe cook /recipe.json --output /deps".to_owned());
+        let mut command = format!("kiln recipe cook /recipe.json --seed {SEED} --output /deps");
+        for name in self.network.secret_variables() {
+            let _ = write!(command, " --secret-env {}", shell_word(name));
+        }
+        lines.push(command);
         stage.push(Instruction::Run(Run { mounts, command: Command::Shell(apt::joined(lines)) }));
         stage
     }
@@ -257,7 +271,7 @@ impl Stages<'_> {
     }
 
     pub(super) fn profile(&self) -> &str {
-        if self.variant == Variant::Prod { &self.rust.profile } else { &self.rust.fast_profile }
+        self.rust.profile_of(self.variant)
     }
 
     /// The cargo command line, decided in the plan: each flag with its value. `cargo run` takes one binary.
@@ -298,6 +312,39 @@ impl Stages<'_> {
 /// The stage that holds the `kiln` binary.
 pub(super) fn tool_stage() -> Stage {
     Stage::new("${KILN_IMAGE}", "kiln", ["kiln: the program that cooks and compiles; mounted where it is used, in no image."])
+}
+
+/// What a cook on an empty builder begins with. Without a value of the argument it is empty, and so is its mount.
+fn seed_stage() -> Stage {
+    Stage::new(
+        format!("${{{SEED_ARGUMENT}}}"),
+        "seed",
+        [
+            "seed: the dependencies of another recipe, which `kiln build --seed` finds. On a builder that has compiled nothing yet",
+            "only what differs from them is compiled. Always named by its digest: it decides whether `deps` runs again.",
+        ],
+    )
+}
+
+/// The seed as the cook sees it: the whole image, because a folder that it lacks could not be mounted.
+fn seed_mount() -> Mount {
+    Mount::Bind { from: Some("seed".to_owned()), source: "/".to_owned(), target: SEED.to_owned(), writable: false }
+}
+
+/// What `kiln build --seed-to` publishes.
+fn layer_stage() -> Stage {
+    let mut stage = Stage::new(
+        "scratch",
+        LAYER_STAGE,
+        ["layer: the compiled dependencies alone, as `kiln build --seed-to` publishes them for other machines. No image has it."],
+    );
+    stage.push(Instruction::Copy(Copy {
+        from: Some("deps".to_owned()),
+        sources: vec!["/deps".into()],
+        destination: "/deps".to_owned(),
+        ..Copy::default()
+    }));
+    stage
 }
 
 /// The `kiln` binary, on the path of a step.

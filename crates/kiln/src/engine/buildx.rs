@@ -11,18 +11,24 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::lines::Lines;
+use super::look;
 use super::wire::Translator;
 use super::{
-    BuildRequest, BuildSecret, Engine, EngineError, EngineInfo, MINIMUM_BUILDX, MINIMUM_ENGINE, Outcome, Output, SecretSource,
-    failure, wire,
+    BuildRequest, BuildSecret, Engine, EngineError, EngineInfo, ImageInfo, MINIMUM_BUILDX, MINIMUM_ENGINE, Outcome, Output,
+    SecretSource, failure, wire,
 };
 use crate::event::{BuildEvent, BuildState, StepName, StepStatus};
 use crate::process::{Cancel, ProcessError, Run, Stream};
+use crate::text::repository;
 
 /// How long the engine may take to say what it is.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long it may take to tell an image's size, which is only for show.
 const INSPECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a registry may take to describe an image, which may save minutes of work.
+const REGISTRY_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a builder may take to list its cache mounts.
+const DISK_USAGE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// `docker buildx`, found in `PATH` or elsewhere.
 #[derive(Debug, Clone)]
@@ -74,6 +80,7 @@ impl Buildx {
         run = match request.output {
             // An attestation carries the time of the build: with one, an unchanged image would get a new id each time.
             Output::Load => run.args(["--load", "--provenance=false"]).env("BUILDX_GIT_INFO", "false"),
+            Output::Push if request.bare => run.args(["--push", "--provenance=false"]).env("BUILDX_GIT_INFO", "false"),
             Output::Push => run.arg("--push"),
             Output::Discard => run.args(["--output=type=cacheonly", "--provenance=false"]).env("BUILDX_GIT_INFO", "false"),
         };
@@ -92,6 +99,9 @@ impl Buildx {
         for (name, value) in &request.build_args {
             let argument = value.as_ref().map_or_else(|| name.clone(), |value| format!("{name}={value}"));
             run = run.args(["--build-arg", &argument]);
+        }
+        for (name, value) in &request.labels {
+            run = run.args(["--label", &format!("{name}={value}")]);
         }
         for (name, directory) in &request.named_contexts {
             run = run.args(["--build-context", &format!("{name}={directory}")]);
@@ -231,6 +241,55 @@ impl Engine for Buildx {
             outcome = Outcome { id: Some(id), size: Some(size) };
         }
         Ok(outcome)
+    }
+
+    fn image(&self, reference: &str) -> Result<Option<ImageInfo>, EngineError> {
+        match self.remote_image(reference) {
+            Ok(Some(image)) => Ok(Some(image)),
+            Err(EngineError::Interrupted) => Err(EngineError::Interrupted),
+            // A builder elsewhere has nothing of what the engine here has.
+            answer if self.builder.is_some() => answer,
+            answer => self.local_image(reference).map_or(answer, |image| Ok(Some(image))),
+        }
+    }
+
+    fn cache_mount(&self, id: &str) -> Result<u64, EngineError> {
+        let run = Run::new(&self.docker).args(["buildx", "du", "--verbose", "--filter", "type=exec.cachemount"]);
+        let run = self.with_builder(run).timeout(DISK_USAGE_TIMEOUT).capture(16 << 20);
+        let finished = run.output(&self.cancel).map_err(process_error)?;
+        if finished.success() {
+            return Ok(look::mount_bytes(&finished.stdout, id));
+        }
+        let nothing = || EngineError::Nonsense { program: self.docker.clone(), detail: "`buildx du` failed".to_owned() };
+        Err(failure::client_error(&finished.stderr).unwrap_or_else(nothing))
+    }
+}
+
+/// The questions of [`Engine`] that are no builds.
+impl Buildx {
+    fn with_builder(&self, run: Run) -> Run {
+        match &self.builder {
+            Some(builder) => run.args(["--builder", builder]),
+            None => run,
+        }
+    }
+
+    fn remote_image(&self, reference: &str) -> Result<Option<ImageInfo>, EngineError> {
+        let run = Run::new(&self.docker).args(["buildx", "imagetools", "inspect", "--format", "{{json .}}"]);
+        let run = self.with_builder(run).arg(reference).timeout(REGISTRY_TIMEOUT).capture(4 << 20);
+        let finished = run.output(&self.cancel).map_err(process_error)?;
+        if !finished.success() {
+            return if look::is_absent(&finished.stderr) { Ok(None) } else { Err(look::said(reference, &finished.stderr)) };
+        }
+        let unclear = || look::said(reference, "the client describes it in a way that kiln does not understand");
+        look::remote_image(&finished.stdout).map(Some).ok_or_else(unclear)
+    }
+
+    /// An image that was pulled, or built in the containerd store, and that no registry gives now.
+    fn local_image(&self, reference: &str) -> Option<ImageInfo> {
+        let run = Run::new(&self.docker).args(["image", "inspect", "--format", "{{json .}}", reference]);
+        let finished = run.timeout(INSPECT_TIMEOUT).capture(1 << 20).output(&self.cancel).ok()?;
+        if finished.success() { look::local_image(&finished.stdout, repository(reference)) } else { None }
     }
 }
 

@@ -19,6 +19,8 @@ pub struct BuildFailure {
     pub exit_code: Option<i32>,
     /// Line of the Dockerfile, from 1.
     pub line: Option<u32>,
+    /// The image that could not be had, if that is what failed.
+    pub image: Option<String>,
 }
 
 impl fmt::Display for BuildFailure {
@@ -100,6 +102,7 @@ pub(super) fn build_error(state: &BuildState) -> EngineError {
     let failed = state.failed();
     let command_failed =
         failed.is_some_and(|step| step.error.as_deref().is_some_and(|error| error.contains("did not complete successfully")));
+    let mut missing = None;
     // What a step's own command says about disks and networks is the step's failure.
     if !command_failed {
         let words =
@@ -107,10 +110,9 @@ pub(super) fn build_error(state: &BuildState) -> EngineError {
         if has(&words, FULL) {
             return EngineError::DiskFull { detail: message };
         }
-        if let Some(image) = image_of(&words, failed)
-            && has(&words, NETWORK)
-        {
-            return EngineError::Registry { image, detail: message };
+        missing = image_of(&words, failed);
+        if let Some(image) = missing.as_ref().filter(|_| has(&words, NETWORK)) {
+            return EngineError::Registry { image: image.clone(), detail: message };
         }
         if failed.is_none() {
             if let Some(error) = client_error(&text) {
@@ -123,7 +125,13 @@ pub(super) fn build_error(state: &BuildState) -> EngineError {
     }
     let exit_code = failed.and_then(|step| step.error.as_deref()).and_then(exit_code);
     let line = failed.and_then(|step| step.line).or_else(|| located_line(&text));
-    EngineError::Build(Box::new(BuildFailure { message, step: failed.map(|step| step.digest.clone()), exit_code, line }))
+    EngineError::Build(Box::new(BuildFailure {
+        message,
+        step: failed.map(|step| step.digest.clone()),
+        exit_code,
+        line,
+        image: missing,
+    }))
 }
 
 /// The last line that begins with `ERROR:`, without the prefixes that say nothing; else the last line.
@@ -214,6 +222,13 @@ mod tests {
         assert_eq!(failure.line, Some(2));
         assert_eq!(failure.message, "dockerfile parse error on line 2: unknown instruction: RUNN (did you mean RUN?)");
         assert_eq!(located_line("Dockerfile.dev:14\n--------------------\n  14 | >>> RUN x\n--------------------"), Some(14));
+    }
+
+    #[test]
+    fn an_image_that_is_gone_is_named() {
+        let text = "ERROR: failed to build: failed to solve: r.example/deps@sha256:00: failed to resolve source metadata for r.example/deps@sha256:00: r.example/deps@sha256:00: not found";
+        assert_eq!(error(text).image(), Some("r.example/deps@sha256:00"));
+        assert_eq!(error("ERROR: failed to build: failed to solve: something else").image(), None);
     }
 
     #[test]

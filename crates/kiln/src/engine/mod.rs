@@ -5,6 +5,7 @@
 mod buildx;
 mod failure;
 mod lines;
+mod look;
 mod tool;
 pub mod wire;
 
@@ -38,6 +39,29 @@ pub trait Engine: Sync {
     /// # Errors
     /// Why there is no image: [`EngineError::Build`] where the Dockerfile is to blame.
     fn build(&self, request: &BuildRequest, events: &mut dyn FnMut(BuildEvent)) -> Result<Outcome, EngineError>;
+
+    /// What a reference stands for, in its registry or else in the engine, without pulling anything. `None` if there is no such image.
+    ///
+    /// # Errors
+    /// [`EngineError::Registry`] if the registry does not answer within seconds.
+    fn image(&self, reference: &str) -> Result<Option<ImageInfo>, EngineError>;
+
+    /// Bytes in the builder's cache mount of an id; 0 if there is none.
+    ///
+    /// # Errors
+    /// Why the builder could not tell.
+    fn cache_mount(&self, id: &str) -> Result<u64, EngineError>;
+}
+
+/// What is known of an image without pulling it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageInfo {
+    /// Digest of its manifest: `sha256:…`.
+    pub digest: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its platforms, such as `linux/amd64`.
+    pub platforms: Vec<String>,
 }
 
 /// What [`Engine::check`] found.
@@ -80,6 +104,10 @@ pub struct BuildRequest {
     pub secrets: Vec<BuildSecret>,
     /// Where the image goes.
     pub output: Output,
+    /// Labels of the image.
+    pub labels: BTreeMap<String, String>,
+    /// Whether a pushed image goes without attestations, which carry the time of the build: the same content is then the same image.
+    pub bare: bool,
     /// `--cache-from` values.
     pub cache_from: Vec<String>,
     /// `--cache-to` values.
@@ -251,5 +279,15 @@ impl EngineError {
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Disconnected { .. } | Self::Registry { .. } | Self::Unresponsive)
+    }
+
+    /// The image that could not be had, where that is what failed.
+    #[must_use]
+    pub fn image(&self) -> Option<&str> {
+        match self {
+            Self::Registry { image, .. } => Some(image),
+            Self::Build(failure) => failure.image.as_deref(),
+            _ => None,
+        }
     }
 }

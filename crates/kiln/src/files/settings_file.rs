@@ -15,6 +15,7 @@ const DEFAULTS: &str = "
 # secrets = [{ id = \"npm\", env = \"NPM_TOKEN\", as-env = \"NPM_TOKEN\" }]
 # platform = \"linux/arm64\"
 # toolchain = \"1.95\"
+# seed = [\"registry.example/shop/deps:{service}-{variant}-{branch}\", \"registry.example/shop/deps:{service}-{variant}-main\"]
 # environment = { RUST_LOG = \"info\" }
 ";
 

@@ -32,6 +32,7 @@ pub fn explain(service: &Service) -> Vec<Row> {
             row("fast-profile", rust.fast_profile.clone());
             row("target", option(rust.target.as_deref()));
             row("toolchain", rust.toolchain.clone());
+            row("seed", list(&rust.seeds));
         }
         ServiceKind::Node(node) => {
             row("node-version", node.node_version.clone());

@@ -16,6 +16,7 @@ mod images;
 pub mod mounts;
 mod paths;
 mod question;
+pub mod reference;
 mod rust;
 mod secrets;
 #[cfg(test)]
@@ -259,10 +260,21 @@ pub struct RustService {
     pub install_toolchain: Option<String>,
     /// How SQLx' macros find their data, if the closure of the binary uses them.
     pub sqlx: Option<Sqlx>,
+    /// Templates of images that an empty builder may take compiled dependencies from, the nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seeds: Vec<String>,
     /// What cargo reads beyond the manifests of members, relative to the context: path dependencies and patches that are no
     /// members, configuration above the workspace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beside: Vec<Utf8PathBuf>,
+}
+
+impl RustService {
+    /// cargo profile of a variant.
+    #[must_use]
+    pub fn profile_of(&self, variant: Variant) -> &str {
+        if variant == Variant::Prod { &self.profile } else { &self.fast_profile }
+    }
 }
 
 /// SQLx use of a workspace.

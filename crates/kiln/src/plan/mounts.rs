@@ -50,7 +50,7 @@ pub fn system_packages(plan: &Plan, stage: &str, what: &str) -> String {
 
 /// Base image, toolchain, platform or target, and profile: what units of different builds must have in common.
 fn compiler(service: &Service, rust: &RustService, variant: Variant) -> String {
-    let profile = if variant == Variant::Prod { &rust.profile } else { &rust.fast_profile };
+    let profile = rust.profile_of(variant);
     let mut parts = vec![slug(&service.base_images.build)];
     parts.extend(rust.install_toolchain.as_deref().map(slug));
     parts.push(match (&rust.target, &service.platform) {

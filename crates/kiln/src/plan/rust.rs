@@ -251,6 +251,7 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore
             data: found.data,
             migrations: found.migrations,
         }),
+        seeds: settings.seed.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
         beside: chef::beside(place, &context),
     };
 

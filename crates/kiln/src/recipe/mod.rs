@@ -21,8 +21,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use build::{
-    CompileRequest, CookRequest, FileKind, LAYER_FILE, LAYER_SCHEMA, Layer, LayerFile, LayerUnit, Limits, StepError, compile,
-    cook,
+    CompileRequest, CookRequest, FileKind, LAYER_FILE, LAYER_SCHEMA, Layer, LayerFile, LayerUnit, Limits, SeedMismatch,
+    StepError, Surroundings, compile, cook,
 };
 pub use prepare::{PrepareError, RecipeError, STUB_PACKAGE, prepare, resolve_selection, stub_workspace, vendored_folders};
 
@@ -202,6 +202,9 @@ pub struct CargoReport {
     pub external_compiled: Vec<String>,
     /// Units that were fresh.
     pub fresh: usize,
+    /// What `cook` took over from another recipe's layer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<SeedUse>,
     /// Seconds by part of the work (`seed`, `guard`, `cargo`, `export`).
     pub seconds: BTreeMap<String, f64>,
     /// Packages that were compiled again because of an input that they do not declare: a path, or `$NAME` of a variable.
@@ -220,4 +223,17 @@ pub struct Defect {
     /// Why: in cargo's words where it found the layer's unit stale (`the rustflags changed`), otherwise how its fingerprint differs
     /// from that of the layer's most similar unit. Empty where neither is known.
     pub reason: String,
+}
+
+/// What `cook` took over from a seed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeedUse {
+    /// BLAKE3 of the recipe that the seed was cooked from.
+    pub recipe: String,
+    /// Units that the seed has.
+    pub units: usize,
+    /// Units that were copied from it, because the mount lacked them.
+    pub taken: usize,
+    /// Units of this recipe that are the seed's.
+    pub used: usize,
 }

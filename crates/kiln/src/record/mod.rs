@@ -178,7 +178,7 @@ pub struct End {
 #[serde(tag = "line", rename_all = "lowercase")]
 enum Line {
     Header(Header),
-    Step(StepRecord),
+    Step(Box<StepRecord>),
     End(End),
 }
 
@@ -214,8 +214,8 @@ impl Record {
         for line in lines {
             match serde_json::from_str(line) {
                 Ok(Line::Step(step)) => match record.steps.iter_mut().find(|known| known.step == step.step) {
-                    Some(known) => *known = step,
-                    None => record.steps.push(step),
+                    Some(known) => *known = *step,
+                    None => record.steps.push(*step),
                 },
                 Ok(Line::End(end)) => record.end = Some(end),
                 Ok(Line::Header(_)) | Err(_) => record.damaged += 1,

@@ -76,7 +76,7 @@ impl Recorder {
         if self.written.get(&number) == Some(&record) {
             return Ok(());
         }
-        self.write(&Line::Step(record.clone()))?;
+        self.write(&Line::Step(Box::new(record.clone())))?;
         self.written.insert(number, record);
         Ok(())
     }

@@ -103,6 +103,8 @@ pub struct ServiceSettings {
     pub runtime_apt: Option<At<Vec<String>>>,
     /// `dev-apt`: packages of the development image, in place of kiln's own choice.
     pub dev_apt: Option<At<Vec<String>>>,
+    /// `seed`: where an empty builder gets compiled dependencies from, the nearest first.
+    pub seed: Option<At<Vec<String>>>,
     /// `port`
     pub port: Option<At<u16>>,
     /// `user`: `uid:gid` or a name that the runtime image knows.
@@ -262,6 +264,7 @@ impl ServiceSettings {
             ("apt", line(&self.apt)),
             ("runtime-apt", line(&self.runtime_apt)),
             ("dev-apt", line(&self.dev_apt)),
+            ("seed", line(&self.seed)),
             ("port", line(&self.port)),
             ("user", line(&self.user)),
             ("health", line(&self.health)),
@@ -293,6 +296,8 @@ impl ServiceSettings {
         self.fast_profile = self.fast_profile.or_else(|| defaults.fast_profile.clone());
         self.node_version = self.node_version.or_else(|| defaults.node_version.clone());
         self.dev_apt = self.dev_apt.or_else(|| defaults.dev_apt.clone());
+        // The order of seeds matters, so a service names all of its own.
+        self.seed = self.seed.or_else(|| defaults.seed.clone());
         self.apt = joined(&defaults.apt, self.apt);
         self.runtime_apt = joined(&defaults.runtime_apt, self.runtime_apt);
         self.ca_certificates = joined(&defaults.ca_certificates, self.ca_certificates);

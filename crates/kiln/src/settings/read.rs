@@ -7,6 +7,7 @@ use camino::{Utf8Component, Utf8PathBuf};
 use toml_edit::{Document, Item, TableLike, Value};
 
 use super::{At, FILE_NAME, Kind, ProjectSettings, ServeSetting, ServiceSettings, Settings, SettingsError};
+use crate::plan::reference::{Placeholders, expand};
 use crate::plan::{ImageEngine, Secret};
 use crate::text;
 
@@ -25,6 +26,7 @@ const DEFAULTS: &[&str] = &[
     "profile",
     "runtime-apt",
     "secrets",
+    "seed",
     "toolchain",
     "user",
 ];
@@ -58,6 +60,7 @@ pub(super) const SERVICE: &[&str] = &[
     "runtime-apt",
     "runtime-image",
     "secrets",
+    "seed",
     "serve",
     "target",
     "toolchain",
@@ -285,6 +288,11 @@ impl<'a> Section<'a> {
             apt: self.packages("apt")?,
             runtime_apt: self.packages("runtime-apt")?,
             dev_apt: self.packages("dev-apt")?,
+            seed: self.read(
+                "seed",
+                "a list of images such as [\"registry.example/deps:{service}-{variant}-{branch}\"]",
+                |item| strings(item).filter(|templates| templates.iter().all(|template| is_reference(template))),
+            )?,
             port: self.read("port", "a port from 1 to 65535", |item| {
                 item.as_integer().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)
             })?,
@@ -362,6 +370,13 @@ fn is_variable(name: &str) -> bool {
 fn is_package(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '+' | ':' | '=' | '~' | '_' | '@' | '/'))
+}
+
+/// An image reference whose placeholders stand for something.
+fn is_reference(template: &str) -> bool {
+    let values = Placeholders { service: "service", variant: "prod", branch: Some("main") };
+    !template.starts_with('-')
+        && expand(template, &values).is_ok_and(|text| !text.is_empty() && !text.contains(char::is_whitespace))
 }
 
 fn is_user(user: &str) -> bool {

@@ -78,6 +78,71 @@ fn what_is_cooked_is_what_is_used() {
 }
 
 #[test]
+fn a_seed_is_used_only_where_it_was_built_in_the_same_surroundings() {
+    let mut bench = Bench::new("");
+    bench.system("libssl-dev 1");
+    bench.environment.insert("TOKEN".to_owned(), "secret".to_owned());
+    bench.environment.insert("PKG_HINT".to_owned(), "a".to_owned());
+    let whole = bench.cook("units", "deps").unwrap().external_compiled;
+    let text = fs::read_to_string(bench.at("deps/units.json")).unwrap();
+    assert!(text.contains("PKG_HINT") && !text.contains("TOKEN"), "nothing about a secret is in the layer");
+    let mut number = 0;
+    let mut cook = |bench: &Bench, seed: &str| {
+        number += 1;
+        let report = bench.cook_with(&format!("mount-{number}"), "out-layer", Some(seed), None).unwrap();
+        (report, bench.said_of_the_seed())
+    };
+
+    // The same cook on an empty builder: nothing is compiled, and a secret that differs does not matter.
+    bench.environment.insert("TOKEN".to_owned(), "another".to_owned());
+    let (report, said) = cook(&bench, "deps");
+    let seed = report.seed.unwrap();
+    assert_eq!((report.external_compiled, seed.units, seed.taken, seed.used), (NOTHING, seed.units, seed.units, seed.units));
+    assert!(said.starts_with(&format!("kiln cook: took {0} of the seed's {0} units", seed.units)), "{said}");
+    assert_eq!(differences(&bench.at("deps"), &bench.at("out-layer")), Vec::<PathBuf>::new());
+
+    // An image has its layer in `deps`; an empty stage has nothing, and nothing is said.
+    fs::create_dir_all(bench.at("image")).unwrap();
+    let (report, said) = cook(&bench, "image");
+    assert_eq!((report.external_compiled.len(), report.seed, said.as_str()), (whole.len(), None, ""));
+    fs::write(bench.at("image/readme"), "").unwrap();
+    let (_, said) = cook(&bench, "image");
+    assert!(said.ends_with("image holds no deps layer; not used as a seed"), "{said}");
+    fs::rename(bench.at("deps"), bench.at("image/deps")).unwrap();
+    assert_eq!(cook(&bench, "image").0.external_compiled, NOTHING);
+    fs::rename(bench.at("image/deps"), bench.at("deps")).unwrap();
+
+    // What cargo does not look at itself is the same, or the seed is left alone (all cases: the unit tests).
+    bench.system("libssl-dev 2");
+    let (report, said) = cook(&bench, "deps");
+    assert_eq!((report.external_compiled.len(), report.seed), (whole.len(), None));
+    assert_eq!(said, "kiln cook: the seed was built beside other system packages; not used");
+}
+
+#[test]
+fn the_nearest_seed_saves_all_that_cargo_would_keep() {
+    let bench = Bench::new("");
+    bench.system("");
+    bench.cook("units", "old").unwrap();
+    bench.features("\"extra_traits\"");
+    // What cargo compiles in the target directory of the old recipe is what may be compiled on top of the seed.
+    let native = bench.cook("units", "native").unwrap().external_compiled;
+    assert_eq!(native.len(), 1, "{native:?}");
+    fs::rename(bench.at("cargo"), bench.at("cargo-of-the-first")).unwrap();
+    let report = bench.cook_with("empty", "new", Some("old"), None).unwrap();
+    assert_eq!(report.external_compiled, native);
+    let seed = report.seed.unwrap();
+    // All but libc's library, its build script and what that said.
+    assert!(seed.taken == seed.units && seed.used == seed.units - 3, "{seed:?}");
+    assert_eq!(differences(&bench.at("native"), &bench.at("new")), Vec::<PathBuf>::new());
+
+    // The same seed again on what is now a warm mount: nothing is taken, nothing compiled.
+    let report = bench.cook_with("empty", "again", Some("old"), None).unwrap();
+    assert_eq!((report.external_compiled, report.seed.unwrap().taken), (NOTHING, 0));
+    assert_eq!(differences(&bench.at("new"), &bench.at("again")), Vec::<PathBuf>::new());
+}
+
+#[test]
 fn a_cook_that_ends_early_leaves_nothing_and_can_be_repeated() {
     let bench = Bench::new("");
     for milliseconds in [0, 400, 900] {

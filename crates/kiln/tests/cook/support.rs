@@ -1,5 +1,6 @@
 //! A workspace with a few small crates from a registry and one from git, and places for mounts and layers.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -17,12 +18,17 @@ use super::shared::{cargo_script, command, repository, run, write};
 pub(crate) struct Bench {
     folder: TempDir,
     prologue: &'static str,
+    /// Environment of the steps.
+    pub(crate) environment: BTreeMap<String, String>,
+    /// What the last cook said.
+    said: RefCell<Vec<String>>,
 }
 
 impl Bench {
     /// Writes the workspace. `prologue` is put before each run of cargo, in the language of the shell.
     pub(crate) fn new(prologue: &'static str) -> Self {
-        let bench = Self { folder: tempfile::tempdir().unwrap(), prologue };
+        let bench =
+            Self { folder: tempfile::tempdir().unwrap(), prologue, environment: BTreeMap::new(), said: RefCell::default() };
         let git = bench.at("git-crate");
         write(&git.join("Cargo.toml"), "[package]\nname = \"gitted\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
         write(&git.join("src/lib.rs"), "pub const NAME: &str = \"git\";\n");
@@ -114,16 +120,18 @@ impl Bench {
             cargo_home: &self.at("cargo"),
             output: &self.at(output),
             seed: seed.as_deref(),
+            secret_variables: &["TOKEN".to_owned()],
             vendored: None,
             cargo: &self.cargo(""),
-            environment: &BTreeMap::new(),
-            system_files: &[],
+            environment: &self.environment,
+            system_files: &[self.at("packages")],
             limits,
             now: SystemTime::now(),
         };
         let mut lines = Vec::new();
         let result = cook(&request, cancel, &mut |line| lines.push(line.to_owned()));
         self.unmount(mount);
+        self.said.replace(lines);
         result.map(|(report, _)| report)
     }
 
@@ -174,6 +182,26 @@ impl Bench {
         program
     }
 
+    /// What the last cook said about its seed.
+    pub(crate) fn said_of_the_seed(&self) -> String {
+        let lines = self.said.borrow();
+        let lines: Vec<&str> = lines.iter().filter(|line| line.starts_with("kiln cook:")).map(String::as_str).collect();
+        lines.join("\n")
+    }
+
+    /// Says which system packages are installed.
+    pub(crate) fn system(&self, packages: &str) {
+        write(&self.at("packages"), packages);
+    }
+
+    /// Changes the description of a layer.
+    pub(crate) fn describe(&self, layer: &str, change: impl FnOnce(&mut serde_json::Value)) {
+        let path = self.at(layer).join("units.json");
+        let mut value: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        change(&mut value);
+        fs::write(&path, serde_json::to_vec(&value).unwrap()).unwrap();
+    }
+
     /// What the delivered program prints.
     pub(crate) fn run(&self) -> String {
         run(&mut command(self.at("out/app")))
@@ -181,11 +209,10 @@ impl Bench {
 
     /// Takes the units whose name begins so out of a layer's description.
     pub(crate) fn drop_from_layer(&self, layer: &str, beginning: &str) {
-        let path = self.at(layer).join("units.json");
-        let mut value: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        let units = value["units"].as_array_mut().unwrap();
-        units.retain(|unit| !unit["name"].as_str().unwrap().starts_with(beginning));
-        fs::write(&path, serde_json::to_vec(&value).unwrap()).unwrap();
+        self.describe(layer, |value| {
+            let units = value["units"].as_array_mut().unwrap();
+            units.retain(|unit| !unit["name"].as_str().unwrap().starts_with(beginning));
+        });
     }
 }
 

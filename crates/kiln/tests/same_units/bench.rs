@@ -219,6 +219,7 @@ impl Case {
             cargo_home: &self.home(),
             output: &self.at("deps"),
             seed: None,
+            secret_variables: &[],
             vendored: self.vendored.then_some(workspace.as_path()),
             cargo: &self.script("cook.sh", ""),
             environment: &self.environment,

@@ -95,6 +95,7 @@ fn an_interrupted_cook_leaves_no_stub_that_could_be_built() {
             cargo_home: &case.home(),
             output: &case.at("deps"),
             seed: None,
+            secret_variables: &[],
             vendored: None,
             cargo: &case.script("slow.sh", "sleep 0.2\n"),
             environment: &std::collections::BTreeMap::new(),

@@ -9,6 +9,7 @@ use kiln::plan::{Plan, SecretFrom, Service, Variant};
 use kiln::text::{count, did_you_mean};
 
 use super::Args;
+use super::seeds::Seed;
 use crate::commands::Context;
 use crate::error::{CommandError, Kind};
 use crate::hints;
@@ -25,6 +26,8 @@ pub(crate) struct Job {
     /// Its ignore files, relative to the project.
     pub(crate) ignore: Vec<Utf8PathBuf>,
     pub(crate) request: BuildRequest,
+    /// What its dependencies start with, where they can be seeded.
+    pub(crate) seed: Option<Seed>,
 }
 
 /// The jobs that the arguments ask for.
@@ -116,7 +119,7 @@ fn job(args: &Args, plan: &Plan, service: &Service, variant: Variant, root: &Utf
         no_cache: args.no_cache,
         ..BuildRequest::default()
     };
-    Job { service: service.name.clone(), variant, image, dockerfile, ignore: service.files.ignore.clone(), request }
+    Job { service: service.name.clone(), variant, image, dockerfile, ignore: service.files.ignore.clone(), request, seed: None }
 }
 
 /// The service's secrets and CA certificates, under the ids by which its Dockerfiles mount them.

@@ -2,6 +2,7 @@
 
 mod failed;
 mod jobs;
+mod seeds;
 mod session;
 mod summary;
 mod tool_image;
@@ -62,6 +63,13 @@ pub(crate) struct Args {
     /// Where cached steps go to, as for `docker buildx build`
     #[arg(long, value_name = "CACHE")]
     cache_to: Vec<String>,
+    /// Image with published dependencies, from which an empty builder starts (may be given several times, the nearest first); in place of
+    /// `seed` in kiln.toml. `{service}`, `{variant}` and `{branch}` stand for their names
+    #[arg(long, value_name = "IMAGE")]
+    seed: Vec<String>,
+    /// Publish the dependencies as this image after the build, for the `--seed` of others
+    #[arg(long, value_name = "IMAGE")]
+    seed_to: Option<String>,
     /// The kiln that runs inside image builds, a static Linux program; this one when absent
     #[arg(long, value_name = "PATH", env = env_vars::TOOL)]
     tool: Option<Utf8PathBuf>,
@@ -78,12 +86,17 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         return Err(error);
     }
     let state = state_directory(&root)?;
-    let jobs = jobs::collect(context, args, &plan, &root, &state)?;
+    let mut jobs = jobs::collect(context, args, &plan, &root, &state)?;
     warn_of_old_files(context, &root, &plan, &jobs);
 
     let group = context.cancel.child();
     let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
     let engine = Buildx::new(&state).docker(docker).builder(args.builder.clone()).cancel(group.clone());
+    let git = kiln::record::git_head(&root);
+    let branch = git.as_ref().and_then(|head| head.branch.clone());
+    let branch = branch.as_deref();
+    let seeding = seeds::Seeding { context, args, plan: &plan, root: &root, state: &state, engine: &engine, branch };
+    seeding.choose(&mut jobs)?;
     let check_cancel = context.cancel.child();
     let checker = engine.clone().cancel(check_cancel.clone());
     let session = session::Session {
@@ -96,11 +109,12 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         records: state.join("builds"),
         plan: plan_digest(&plan),
         builder: args.builder.clone(),
-        git: kiln::record::git_head(&root),
+        git,
     };
     let mut display = progress::for_ui(&context.ui);
     let builds = session.run(jobs, display.as_mut());
     display.close();
+    seeding.remember(&builds);
     if builds.failed() == 0 && summary::any_step_ran(&builds) && !args.push && args.builder.is_none() {
         tool_image::keep(context, &engine, &plan.tool_image, &builds, &state);
     }
@@ -108,7 +122,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     if context.ui.json {
         context.ui.document(&summary::document(&builds));
     }
-    finish(context, &root, &builds)
+    let code = finish(context, &root, &builds)?;
+    seeding.publish(&builds)?;
+    Ok(code)
 }
 
 /// Says how it went, and decides the exit code.

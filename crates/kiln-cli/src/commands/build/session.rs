@@ -10,8 +10,10 @@ use kiln::engine::{Engine, EngineError, Outcome};
 use kiln::event::{BuildEvent, BuildState, StepStatus};
 use kiln::process::Cancel;
 use kiln::record::{End, Ending, GitHead, Header, History, Limits, RECORD_SCHEMA, RecordError, Recorder, prune};
+use kiln::seed::Pin;
 
 use super::jobs::Job;
+use super::seeds::without_lost_seed;
 use crate::commands::Context;
 use crate::ui::progress::{Progress, View};
 
@@ -95,6 +97,8 @@ fn is_due(begun: Instant, views: &[View]) -> bool {
 enum Message {
     Event(usize, BuildEvent),
     Ended(usize, Result<Outcome, EngineError>),
+    /// The seed of a build could not be had: it goes on without.
+    SeedLost(usize, EngineError),
     Checked(Option<EngineError>),
 }
 
@@ -103,7 +107,7 @@ impl<E: Engine> Session<'_, E> {
     ///
     /// The engine is checked while they run, once they are seen to have work to do or trouble: an unchanged build pays nothing for
     /// it, and when something is wrong, the builds are stopped.
-    pub(super) fn run(&self, jobs: Vec<Job>, display: &mut dyn Progress) -> Builds {
+    pub(super) fn run(&self, mut jobs: Vec<Job>, display: &mut dyn Progress) -> Builds {
         let begun = Instant::now();
         let mut views: Vec<View> = jobs.iter().map(|job| View::new(&job.service, job.variant)).collect();
         for (view, job) in views.iter_mut().zip(&jobs) {
@@ -112,6 +116,7 @@ impl<E: Engine> Session<'_, E> {
         let mut running: Vec<Running> =
             jobs.iter().map(|job| Running { begun, recorder: self.recorder(job), end: None }).collect();
         let mut lack = None;
+        let mut lost: Vec<usize> = Vec::new();
         let (sender, receiver) = mpsc::channel();
         thread::scope(|scope| {
             for (index, job) in jobs.iter().enumerate() {
@@ -145,6 +150,10 @@ impl<E: Engine> Session<'_, E> {
                         }
                         running[index].end = Some((seconds, result));
                     }
+                    Ok(Message::SeedLost(index, error)) => {
+                        self.context.ui.warn(&format!("{}: going on without its seed: {error}", jobs[index].service));
+                        lost.push(index);
+                    }
                     Ok(Message::Checked(found)) => {
                         check = Check::Done;
                         if found.is_some() && !matches!(found, Some(EngineError::Interrupted)) {
@@ -159,6 +168,11 @@ impl<E: Engine> Session<'_, E> {
             }
             self.check_cancel.set();
         });
+        for index in lost {
+            if let Some(seed) = &mut jobs[index].seed {
+                seed.pin = Pin::scratch();
+            }
+        }
         let ended = jobs.into_iter().zip(views).zip(running).map(|((job, view), build)| self.end(job, view, build)).collect();
         self.prune();
         Builds { builds: ended, lack, seconds: begun.elapsed().as_secs_f64() }
@@ -166,7 +180,18 @@ impl<E: Engine> Session<'_, E> {
 
     fn build(&self, index: usize, job: &Job, sender: &Sender<Message>) {
         // The receiver outlives all senders, except when kiln is about to end anyway.
-        let result = self.engine.build(&job.request, &mut |event| drop(sender.send(Message::Event(index, event))));
+        let mut tell = |event| drop(sender.send(Message::Event(index, event)));
+        let mut result = self.engine.build(&job.request, &mut tell);
+        if let Err(error) = result {
+            let request = without_lost_seed(job, &error);
+            result = match request {
+                Some(request) => {
+                    let _ = sender.send(Message::SeedLost(index, error));
+                    self.engine.build(&request, &mut tell)
+                }
+                None => Err(error),
+            };
+        }
         let _ = sender.send(Message::Ended(index, result));
     }
 

@@ -26,6 +26,8 @@ struct BuildDocument<'a> {
     seconds: f64,
     local_crates_compiled: Vec<&'a str>,
     external_crates_compiled: Vec<&'a str>,
+    /// Image by digest whose dependencies the cook starts with.
+    seed: Option<&'a str>,
     error: Option<String>,
     steps: Vec<StepDocument<'a>>,
 }
@@ -64,6 +66,7 @@ fn build_document(build: &Build) -> BuildDocument<'_> {
         seconds: rounded(build.seconds),
         local_crates_compiled: reports().flat_map(|report| &report.local_compiled).map(String::as_str).collect(),
         external_crates_compiled: reports().flat_map(|report| &report.external_compiled).map(String::as_str).collect(),
+        seed: build.job.seed.as_ref().filter(|seed| !seed.pin.is_scratch()).map(|seed| seed.pin.as_str()),
         error: build.result.as_ref().err().map(ToString::to_string),
         steps: steps(build)
             .map(|(step, status)| StepDocument {
@@ -120,12 +123,20 @@ fn line(build: &Build) -> String {
             let crates = crates_compiled(ran(build).filter_map(|step| step.cargo.as_ref()));
             let steps = format!("{} cached, {ran_steps} ran", count(cached, "step"));
             let crates = (crates > 0).then(|| format!("{} compiled", count(crates, "crate")));
-            [Some(build.job.image.clone()), id, outcome.size.map(bytes), Some(seconds(build.seconds)), Some(steps), crates]
+            let seeded: usize = ran(build).filter_map(|step| Some(step.cargo.as_ref()?.seed.as_ref()?.used)).sum();
+            let seeded = (seeded > 0).then(|| format!("{} from the seed", count(seeded, "unit")));
+            vec![
+                Some(build.job.image.clone()),
+                id,
+                outcome.size.map(bytes),
+                Some(seconds(build.seconds)),
+                Some(steps),
+                crates,
+                seeded,
+            ]
         }
-        Err(EngineError::Interrupted) => {
-            [Some(format!("stopped after {}", seconds(build.seconds))), None, None, None, None, None]
-        }
-        Err(_) => [Some(format!("failed after {}", seconds(build.seconds))), None, None, None, None, None],
+        Err(EngineError::Interrupted) => vec![Some(format!("stopped after {}", seconds(build.seconds)))],
+        Err(_) => vec![Some(format!("failed after {}", seconds(build.seconds)))],
     };
     format!("{name}  {}", parts.into_iter().flatten().collect::<Vec<_>>().join("  "))
 }

@@ -120,6 +120,7 @@ pub fn compile(request: &CompileRequest<'_>, cancel: &Cancel, talk: &mut dyn FnM
     watch.time("export", || deliver(request, &end))?;
     watch.time("clean", || clean(request, &mount, &end, &mut record, &|unit| layer_units.contains(unit)))?;
     Ok(CargoReport {
+        seed: None,
         phase: "compile".to_owned(),
         local_compiled: end.transcript.local_compiled(),
         fresh: end.transcript.fresh(),

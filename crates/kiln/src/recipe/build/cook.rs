@@ -9,9 +9,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use toml_edit::DocumentMut;
 
-use super::export::{Export, Layer, export, used_units};
+use super::export::{Export, Layer, Surroundings, export, used_units};
 use super::inputs::rerun_if_env_changed;
-use super::seed::{Record, age_out, seed};
+use super::nearest::{self, Taken};
+use super::seed::{Record, age_out, own};
 use super::sources::{self, Package, Wanted};
 use super::step::{
     At as _, CargoRun, Limits, StepError, Stopwatch, changed_variables, environment_digests, lock, remove, system_digest,
@@ -19,7 +20,7 @@ use super::step::{
 };
 use super::target::{UnitKind, Units};
 use crate::process::{Cancel, Run};
-use crate::recipe::{CargoReport, Recipe, stub_workspace, vendored_folders};
+use crate::recipe::{CargoReport, Recipe, SeedUse, stub_workspace, vendored_folders};
 
 /// What `cook` is to do, and where.
 #[derive(Debug, Clone)]
@@ -34,8 +35,11 @@ pub struct CookRequest<'a> {
     pub cargo_home: &'a Path,
     /// Where the layer is written.
     pub output: &'a Path,
-    /// A deps layer of another recipe whose units are taken over, if it is of the same toolchain.
+    /// A folder with a deps layer (in it, or in its folder `deps`) of another recipe, whose units are taken over if they fit. An empty
+    /// folder is no seed.
     pub seed: Option<&'a Path>,
+    /// Variables that hold secrets: nothing about their values goes into the layer.
+    pub secret_variables: &'a [String],
     /// The workspace's folder, where the recipe reads vendored packages from it.
     pub vendored: Option<&'a Path>,
     /// The cargo program.
@@ -78,8 +82,12 @@ fn run(request: &CookRequest<'_>, cancel: &Cancel, talk: &mut dyn FnMut(&str)) -
     let record_path = request.mount.join("record.json");
     let toolchain = toolchain(request.recipe.toolchain.as_deref(), request.environment, cancel)?;
     let rustc = rustc_version(toolchain.as_deref(), cancel)?;
+    let surroundings = surroundings(request, rustc);
     settle_scripts(request, &target)?;
-    watch.time("seed", || seed_mount(request, &target, &record_path, &rustc, cancel, talk))?;
+    let taken = watch.time("seed", || {
+        let place = nearest::Place { target: &target, record: &record_path, cargo_home: request.cargo_home, now: request.now };
+        request.seed.map_or(Ok(None), |folder| nearest::take(folder, &surroundings, &place, cancel, talk))
+    })?;
     remove(request.stub_folder)?;
     write_stub(request)?;
     let cargo = CargoRun {
@@ -97,7 +105,7 @@ fn run(request: &CookRequest<'_>, cancel: &Cancel, talk: &mut dyn FnMut(&str)) -
         return Err(StepError::Cargo { code: end.code });
     }
     check_lock(request)?;
-    let packages = watch.time("sources", || packages(&cargo, request.recipe, &rustc, cancel))?;
+    let packages = watch.time("sources", || packages(&cargo, request.recipe, &surroundings.rustc, cancel))?;
     let units = Units::scan(&target)?;
     let used = used_units(&end.transcript, &units)?;
     let layer = watch.time("export", || {
@@ -107,13 +115,17 @@ fn run(request: &CookRequest<'_>, cancel: &Cancel, talk: &mut dyn FnMut(&str)) -
             output: request.output,
             recipe_text: &request.recipe.to_json(),
             toolchain: toolchain.clone(),
-            rustc,
+            surroundings,
             sources: Wanted::new(&packages, &request.recipe.lock, request.cargo_home),
         };
         export(&export_request, &units, &used)
     })?;
     watch.time("clean", || {
         let mut record = Record::read(&record_path).unwrap_or_default();
+        // What cargo compiled although the seed has it must not be taken from the same seed again.
+        if let Some(taken) = &taken {
+            own(&taken.layer, &target, &mut record)?;
+        }
         let used: BTreeSet<_> = used.iter().collect();
         let now = request.now.duration_since(UNIX_EPOCH).map_or(0, |duration| duration.as_secs());
         age_out(&target, &mut record, &|unit| used.contains(unit), request.limits, now)?;
@@ -123,6 +135,7 @@ fn run(request: &CookRequest<'_>, cancel: &Cancel, talk: &mut dyn FnMut(&str)) -
         phase: "cook".to_owned(),
         local_compiled: Vec::new(),
         external_compiled: end.transcript.external_compiled(),
+        seed: taken.map(|taken| seed_use(&taken, &layer)),
         fresh: end.transcript.artifacts.iter().filter(|artifact| artifact.fresh && !artifact.package.local).count(),
         seconds: watch.0,
         ..CargoReport::default()
@@ -210,28 +223,23 @@ fn settle_scripts(request: &CookRequest<'_>, target: &Path) -> Result<(), StepEr
     write_atomically(&path, &bytes)
 }
 
-/// Takes over the units of another layer, if there is one of the same toolchain.
-fn seed_mount(
-    request: &CookRequest<'_>,
-    target: &Path,
-    record_path: &Path,
-    rustc: &str,
-    cancel: &Cancel,
-    talk: &mut dyn FnMut(&str),
-) -> Result<(), StepError> {
-    let Some(folder) = request.seed else { return Ok(()) };
-    let Some((layer, _)) = Layer::read(folder)? else {
-        talk(&format!("kiln cook: {} holds no deps layer; not used as a seed", folder.display()));
-        return Ok(());
-    };
-    if layer.rustc != rustc {
-        talk("kiln cook: the seed was built by another toolchain; not used");
-        return Ok(());
+/// What the units of this cook depend on besides their sources.
+fn surroundings(request: &CookRequest<'_>, rustc: String) -> Surroundings {
+    let mut environment = environment_digests(request.environment);
+    environment.retain(|name, _| !request.secret_variables.contains(name));
+    Surroundings {
+        rustc,
+        system: system_digest(request.system_files),
+        profile: request.recipe.profile.clone(),
+        target: request.recipe.target.clone(),
+        environment,
     }
-    let (seeded, _) = seed(folder, &layer, target, record_path, request.now)?;
-    sources::seed(folder, &layer.sources, request.cargo_home, cancel)?;
-    talk(&format!("kiln cook: took {} of {} units from the seed", seeded.copied + seeded.replaced, layer.units.len()));
-    Ok(())
+}
+
+fn seed_use(taken: &Taken, layer: &Layer) -> SeedUse {
+    let seeds: BTreeSet<_> = taken.layer.units.iter().map(|unit| (&unit.root, &unit.name, &unit.digest)).collect();
+    let used = layer.units.iter().filter(|unit| seeds.contains(&(&unit.root, &unit.name, &unit.digest))).count();
+    SeedUse { recipe: taken.layer.recipe.clone(), units: taken.layer.units.len(), taken: taken.copied, used }
 }
 
 /// Checks that cargo built what the recipe locks and nothing else.

@@ -4,7 +4,7 @@
 //! name and renames it. The same recipe gives the same bytes: everything is sorted, times are constant, and what depends on the
 //! state of a mount (index entries, hard links) is written in a canonical form.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, FileTimes};
 use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -19,7 +19,7 @@ use super::step::{At as _, StepError, parallel, remove, write_atomically};
 use super::target::{UnitId, Units, tree};
 
 /// Version of `units.json`.
-pub const LAYER_SCHEMA: u32 = 1;
+pub const LAYER_SCHEMA: u32 = 2;
 
 /// Name of the layer's own description in its folder.
 pub const LAYER_FILE: &str = "units.json";
@@ -39,8 +39,9 @@ pub struct Layer {
     pub recipe: String,
     /// `RUSTUP_TOOLCHAIN` of the cook, if there is a rustup.
     pub toolchain: Option<String>,
-    /// What `rustc -vV` said.
-    pub rustc: String,
+    /// What the units were compiled with and for.
+    #[serde(flatten)]
+    pub surroundings: Surroundings,
     /// Seconds since the epoch that the units must not be older than: the newest system file that an external build script
     /// watches. 1 where none does.
     pub not_before: u64,
@@ -48,6 +49,21 @@ pub struct Layer {
     pub units: Vec<LayerUnit>,
     /// Files below `cargo/`, sorted.
     pub sources: Vec<LayerFile>,
+}
+
+/// What units depend on besides their sources, as far as cargo does not look at it itself. A layer is a seed only for a cook with the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surroundings {
+    /// What `rustc -vV` said.
+    pub rustc: String,
+    /// Digest of the files that tell which system packages are installed: build scripts look at headers without saying so.
+    pub system: String,
+    /// Name of the cargo profile.
+    pub profile: String,
+    /// Target triple given to cargo, if any.
+    pub target: Option<String>,
+    /// Variables of the step by name, with digests of their values. Those that hold secrets are not in it.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// One unit of a layer.
@@ -108,7 +124,7 @@ impl Layer {
     /// Reads `units.json` of a layer; `None` where there is none.
     ///
     /// # Errors
-    /// [`StepError`], when the file cannot be read or understood.
+    /// [`StepError`], when the file cannot be read or understood; [`StepError::LayerSchema`] for one of another kiln.
     pub(super) fn read(folder: &Path) -> Result<Option<(Self, String)>, StepError> {
         let path = folder.join(LAYER_FILE);
         let text = match fs::read_to_string(&path) {
@@ -116,6 +132,15 @@ impl Layer {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(StepError::io("read", path, error)),
         };
+        /// Read first, so that a layer of another schema is named as such, whatever its shape.
+        #[derive(Deserialize)]
+        struct Head {
+            schema: u32,
+        }
+        let Head { schema } = serde_json::from_str(&text).map_err(|source| StepError::Format { path: path.clone(), source })?;
+        if schema != LAYER_SCHEMA {
+            return Err(StepError::LayerSchema { path, found: schema });
+        }
         let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
         let layer = serde_json::from_str(&text).map_err(|source| StepError::Format { path, source })?;
         Ok(Some((layer, digest)))
@@ -155,7 +180,7 @@ pub(super) struct Export<'a> {
     pub(super) output: &'a Path,
     pub(super) recipe_text: &'a str,
     pub(super) toolchain: Option<String>,
-    pub(super) rustc: String,
+    pub(super) surroundings: Surroundings,
     pub(super) sources: sources::Wanted,
 }
 
@@ -206,7 +231,7 @@ fn write_layer(request: &Export<'_>, units: &Units, used: &[UnitId], folder: &Pa
         schema: LAYER_SCHEMA,
         recipe: blake3::hash(request.recipe_text.as_bytes()).to_hex().to_string(),
         toolchain: request.toolchain.clone(),
-        rustc: request.rustc.clone(),
+        surroundings: request.surroundings.clone(),
         not_before: not_before(units, used, request.cargo_home, request.target)?,
         units: layer_units,
         sources,

@@ -12,6 +12,7 @@ mod index;
 mod inputs;
 mod messages;
 mod mirror;
+mod nearest;
 mod packages;
 mod reasons;
 mod seed;
@@ -21,5 +22,6 @@ mod target;
 
 pub use compile::{CompileRequest, compile};
 pub use cook::{CookRequest, cook};
-pub use export::{FileKind, LAYER_FILE, LAYER_SCHEMA, Layer, LayerFile, LayerUnit};
+pub use export::{FileKind, LAYER_FILE, LAYER_SCHEMA, Layer, LayerFile, LayerUnit, Surroundings};
+pub use nearest::SeedMismatch;
 pub use step::{Limits, StepError};

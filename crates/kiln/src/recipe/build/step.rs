@@ -58,6 +58,14 @@ pub enum StepError {
         #[source]
         source: serde_json::Error,
     },
+    /// A deps layer was written by a kiln that describes layers in another way.
+    #[error("{} is of schema {found}, this kiln reads {}", path.display(), super::export::LAYER_SCHEMA)]
+    LayerSchema {
+        /// The layer's description.
+        path: PathBuf,
+        /// Its schema.
+        found: u32,
+    },
     /// cargo took packages that the recipe does not lock. A defect of the plan.
     #[error("cargo built packages that the recipe does not lock: {} (a defect of the plan)", packages.join(", "))]
     LockDiffers {

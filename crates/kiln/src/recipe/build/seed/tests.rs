@@ -1,7 +1,7 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::recipe::build::export::LayerFile;
+use crate::recipe::build::export::{LAYER_SCHEMA, LayerFile, Surroundings};
 use crate::recipe::build::step::Limits;
 
 const A: &str = "a-00000000000000aa";
@@ -16,10 +16,16 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let layer = Layer {
-            schema: 1,
+            schema: LAYER_SCHEMA,
             recipe: String::new(),
             toolchain: None,
-            rustc: String::new(),
+            surroundings: Surroundings {
+                rustc: String::new(),
+                system: String::new(),
+                profile: String::new(),
+                target: None,
+                environment: BTreeMap::new(),
+            },
             not_before: 1,
             units: Vec::new(),
             sources: Vec::new(),

@@ -16,6 +16,7 @@ mod images;
 pub mod mounts;
 mod paths;
 mod question;
+pub mod reference;
 mod rust;
 mod secrets;
 #[cfg(test)]

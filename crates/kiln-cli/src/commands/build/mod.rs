@@ -1,5 +1,6 @@
 //! `kiln build`
 
+mod caches;
 mod failed;
 mod jobs;
 mod session;
@@ -56,12 +57,16 @@ pub(crate) struct Args {
     /// Run every step again and empty the cache mounts
     #[arg(long)]
     no_cache: bool,
-    /// Where cached steps may come from, as for `docker buildx build`
+    /// Where cached steps may come from, as for `docker buildx build`, with `{service}`, `{variant}` and `{branch}`; `none` for
+    /// no cache of kiln.toml
     #[arg(long, value_name = "CACHE")]
     cache_from: Vec<String>,
-    /// Where cached steps go to, as for `docker buildx build`
+    /// Where cached steps go to, in the same form; all steps, with zstd, unless it says otherwise
     #[arg(long, value_name = "CACHE")]
     cache_to: Vec<String>,
+    /// Write the caches that kiln.toml names under `to`
+    #[arg(long, env = env_vars::EXPORT_CACHE, value_parser = clap::builder::FalseyValueParser::new())]
+    export_cache: bool,
     /// The kiln that runs inside image builds, a static Linux program; this one when absent
     #[arg(long, value_name = "PATH", env = env_vars::TOOL)]
     tool: Option<Utf8PathBuf>,
@@ -78,7 +83,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         return Err(error);
     }
     let state = state_directory(&root)?;
-    let jobs = jobs::collect(context, args, &plan, &root, &state)?;
+    let git = kiln::record::git_head(&root);
+    let mut jobs = jobs::collect(context, args, &plan, &root, &state)?;
+    caches::fill(context, args, &plan, &root, git.as_ref(), &mut jobs)?;
     warn_of_old_files(context, &root, &plan, &jobs);
 
     let group = context.cancel.child();
@@ -96,7 +103,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         records: state.join("builds"),
         plan: plan_digest(&plan),
         builder: args.builder.clone(),
-        git: kiln::record::git_head(&root),
+        git,
     };
     let mut display = progress::for_ui(&context.ui);
     let builds = session.run(jobs, display.as_mut());
@@ -130,6 +137,7 @@ fn finish(context: &Context, root: &Utf8Path, builds: &session::Builds) -> Resul
             context.ui.note(&line);
         }
     }
+    caches::report(context, builds);
     let mut errors = failed::errors(root, builds);
     let Some(last) = errors.pop() else { return Ok(ExitCode::SUCCESS) };
     for error in &errors {

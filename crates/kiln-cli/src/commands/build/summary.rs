@@ -27,7 +27,19 @@ struct BuildDocument<'a> {
     local_crates_compiled: Vec<&'a str>,
     external_crates_compiled: Vec<&'a str>,
     error: Option<String>,
+    /// Caches outside of the engine that were not there, or not of use.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    caches_not_used: Vec<CacheDocument<'a>>,
+    /// Caches outside of the engine that could not be written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    caches_not_written: Vec<CacheDocument<'a>>,
     steps: Vec<StepDocument<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct CacheDocument<'a> {
+    cache: &'a str,
+    reason: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,6 +77,8 @@ fn build_document(build: &Build) -> BuildDocument<'_> {
         local_crates_compiled: reports().flat_map(|report| &report.local_compiled).map(String::as_str).collect(),
         external_crates_compiled: reports().flat_map(|report| &report.external_compiled).map(String::as_str).collect(),
         error: build.result.as_ref().err().map(ToString::to_string),
+        caches_not_used: build.state.caches_not_used().map(|(cache, reason)| CacheDocument { cache, reason }).collect(),
+        caches_not_written: build.state.caches_not_written().map(|(cache, reason)| CacheDocument { cache, reason }).collect(),
         steps: steps(build)
             .map(|(step, status)| StepDocument {
                 stage: step.name.stage().unwrap_or_default(),

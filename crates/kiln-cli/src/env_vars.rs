@@ -17,6 +17,25 @@ pub(crate) const CARGO_HOME: &str = "CARGO_HOME";
 /// The cargo program, as `--cargo`.
 pub(crate) const CARGO: &str = "CARGO";
 
+/// Whether the caches of `kiln.toml` are written, as `kiln build --export-cache`.
+pub(crate) const EXPORT_CACHE: &str = "KILN_EXPORT_CACHE";
+/// The token of a GitHub Actions job for its cache.
+pub(crate) const GHA_TOKEN: &str = "ACTIONS_RUNTIME_TOKEN";
+/// Where the cache service of GitHub Actions is: its present one, and the one before.
+pub(crate) const GHA_URLS: [&str; 2] = ["ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL"];
+/// The branch that is built, for `{branch}`, and what CI systems call it: they check out a commit and no branch.
+///
+/// For a pull request GitHub's is `12/merge` and not the name that its author chose, which might be `main`.
+pub(crate) const BRANCH: [&str; 7] = [
+    "KILN_BRANCH",
+    "GITHUB_REF_NAME",
+    "CI_COMMIT_REF_NAME",
+    "BUILDKITE_BRANCH",
+    "CIRCLE_BRANCH",
+    "BITBUCKET_BRANCH",
+    "BRANCH_NAME",
+];
+
 /// All variables that are valid UTF-8: what a build inside an image may read.
 pub(crate) fn all() -> BTreeMap<String, String> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()

@@ -31,6 +31,12 @@ pub(crate) fn engine_error(error: &EngineError) -> CommandError {
         EngineError::BuilderNotFound { .. } => {
             &["`docker buildx ls` lists the builders; `docker buildx create --name NAME` makes one"]
         }
+        EngineError::CacheExport { .. } => &[
+            "turn on the containerd image store: `\"features\": { \"containerd-snapshotter\": true }` in the engine's daemon.json, then restart it (its images of now are hidden until you turn it off again)",
+            "or build with a builder of its own: `docker buildx create --driver docker-container --name NAME`, then `kiln build --builder NAME`",
+            "or `--cache-to type=inline --push`: the cache is part of the image and has its layers only",
+        ],
+        EngineError::LocalCache { .. } => &["name another folder: `--cache-to type=local,dest=FOLDER`"],
         EngineError::Registry { .. } => &[
             "try again; if the network needs a proxy, the Docker daemon has its own settings for it",
             "an image that is already in the engine under this name is used without asking the registry",

@@ -21,13 +21,18 @@ pub(crate) fn look_and_decide_with(
         let message = format!("`{directory}` is no folder");
         return Err(CommandError::new(Kind::User, message).hint("name the repository with `--project DIR`"));
     }
-    let mut settings = Settings::load(directory).map_err(|error| settings_error(&error))?;
+    let mut settings = settings(directory)?;
     if let Some(value) = engine {
         settings.project.engine = Some(At { value, line: 0 });
     }
     let project = look(directory).map_err(|error| look_error(&error))?;
     let plan = kiln::plan::plan(&project, &settings);
     Ok((project.root, plan))
+}
+
+/// What `kiln.toml` says.
+pub(crate) fn settings(directory: &Utf8Path) -> Result<Settings, CommandError> {
+    Settings::load(directory).map_err(|error| settings_error(&error))
 }
 
 fn settings_error(error: &SettingsError) -> CommandError {

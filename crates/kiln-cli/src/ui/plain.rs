@@ -40,6 +40,8 @@ impl<'a> Plain<'a> {
         let time = step.seconds(Timestamp::now());
         let text = match (&step.name.kind, step.status()) {
             (_, StepStatus::Waiting | StepStatus::Running | StepStatus::Skipped) => return,
+            // Said at the end, in words.
+            (StepKind::CacheImport { .. } | StepKind::CacheExport, StepStatus::Failed) => return,
             (StepKind::Stage { .. }, StepStatus::Cached) => format!("cached  {}", instruction(&step.name, WIDTH)),
             (StepKind::Stage { .. }, StepStatus::Ran) => format!("done    {}", seconds(time)),
             (StepKind::Stage { .. }, StepStatus::Failed) => format!("failed  after {}", seconds(time)),

@@ -324,7 +324,7 @@ fn flags_reach_the_client() {
         "deps",
         "--no-cache",
         "--cache-from",
-        "type=local,src=x",
+        "registry.example/cache:main",
         "--cache-to",
         "type=inline",
     ]);

@@ -1,6 +1,7 @@
 //! One test binary for the command line: the real `kiln` in a cleared environment, with a scripted fake `docker`.
 
 mod build;
+mod caches;
 mod help;
 mod init;
 mod seed;

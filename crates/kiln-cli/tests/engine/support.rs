@@ -101,7 +101,7 @@ impl Drop for Copy {
     }
 }
 
-fn copy_tree(from: &Path, to: &Path) {
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("folder is created");
     for entry in fs::read_dir(from).expect("folder is read") {
         let entry = entry.expect("entry is read");

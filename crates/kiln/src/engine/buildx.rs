@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::cache::LocalCaches;
 use super::lines::Lines;
 use super::look;
 use super::wire::Translator;
@@ -17,7 +19,7 @@ use super::{
     BuildRequest, BuildSecret, Engine, EngineError, EngineInfo, ImageInfo, MINIMUM_BUILDX, MINIMUM_ENGINE, Outcome, Output,
     SecretSource, failure, wire,
 };
-use crate::event::{BuildEvent, BuildState, StepName, StepStatus};
+use crate::event::{BuildEvent, BuildState, EXPORTING, IMPORTING, StepName, StepStatus};
 use crate::process::{Cancel, ProcessError, Run, Stream};
 use crate::text::repository;
 
@@ -67,7 +69,7 @@ impl Buildx {
         self
     }
 
-    fn command(&self, request: &BuildRequest, context: &Utf8Path, metadata: &Utf8Path) -> Run {
+    fn command(&self, request: &BuildRequest, caches: &LocalCaches, context: &Utf8Path, metadata: &Utf8Path) -> Run {
         let mut run = Run::new(&self.docker)
             .args(["buildx", "build", "--progress=rawjson", "--metadata-file"])
             .arg(metadata)
@@ -113,11 +115,11 @@ impl Buildx {
             };
             run = run.args(["--secret", &format!("id={id},{source}")]);
         }
-        for value in &request.cache_from {
-            run = run.args(["--cache-from", value]);
+        for cache in &caches.from {
+            run = run.args(["--cache-from", &cache.to_string()]);
         }
-        for value in &request.cache_to {
-            run = run.args(["--cache-to", value]);
+        for cache in &caches.to {
+            run = run.args(["--cache-to", &cache.to_string()]);
         }
         run.arg(context)
     }
@@ -139,6 +141,11 @@ impl Buildx {
             }
             made => made.map(|()| link.clone()).map_err(failed),
         }
+    }
+
+    /// The store that keeps the engine's own builder from exporting caches. Asked only when an export was refused.
+    fn store_without_export(&self) -> Option<String> {
+        self.check().ok().filter(|info| !info.containerd_store)?.storage_driver
     }
 
     fn directory(&self, name: &str) -> Result<Utf8PathBuf, EngineError> {
@@ -197,7 +204,8 @@ impl Engine for Buildx {
     fn build(&self, request: &BuildRequest, events: &mut dyn FnMut(BuildEvent)) -> Result<Outcome, EngineError> {
         let context = self.link_context(request)?;
         let metadata = Temporary::new(&self.directory("run")?, &request.name);
-        let run = self.command(request, &context, &metadata.0);
+        let caches = LocalCaches::prepare(&request.cache_from, &request.cache_to, &request.name)?;
+        let run = self.command(request, &caches, &context, &metadata.0);
         let mut translator = Translator::new();
         let mut state = BuildState::new();
         let mut stdout = Vec::new();
@@ -208,6 +216,11 @@ impl Engine for Buildx {
                 events(event);
             }
         };
+        for (number, (folder, reason)) in caches.skipped.iter().enumerate() {
+            for event in failed_step(&format!("import-{number}"), &format!("{IMPORTING}{folder}"), &with_cause(reason)) {
+                emit(event);
+            }
+        }
         let finished = run.lines(&self.cancel, &mut |stream, line| match stream {
             Stream::Stderr => translator.line(line, &mut emit),
             Stream::Stdout if stdout.len() < 20 => stdout.push(line.to_owned()),
@@ -224,11 +237,23 @@ impl Engine for Buildx {
             for line in &stdout {
                 state.apply(&BuildEvent::Text { line: line.clone() });
             }
-            return Err(failure::build_error(&state));
+            return Err(match failure::build_error(&state) {
+                EngineError::CacheExport { .. } => EngineError::CacheExport { store: self.store_without_export() },
+                error => error,
+            });
         }
         if translator.progress_lines() == 0 {
             let detail = state.text.last().or_else(|| stdout.last().cloned()).unwrap_or_else(|| "nothing at all".to_owned());
             return Err(EngineError::Nonsense { program: self.docker.clone(), detail });
+        }
+        let must_export = request.cache_to.iter().any(|cache| cache.get("ignore-error") == Some("false"));
+        for (number, (folder, source)) in caches.commit().into_iter().enumerate() {
+            if must_export {
+                return Err(EngineError::LocalCache { folder, source });
+            }
+            for event in failed_step(&format!("export-{number}"), &format!("{EXPORTING}{folder}"), &with_cause(&source)) {
+                events(event);
+            }
         }
         let digest = |key: &str| metadata.get(key).and_then(Value::as_str).map(str::to_owned);
         let mut outcome = Outcome { id: digest("containerimage.digest"), size: None };
@@ -291,6 +316,21 @@ impl Buildx {
         let finished = run.timeout(INSPECT_TIMEOUT).capture(1 << 20).output(&self.cancel).ok()?;
         if finished.success() { look::local_image(&finished.stdout, repository(reference)) } else { None }
     }
+}
+
+/// A step of kiln's own, about a cache in a folder, in the form in which BuildKit tells of other caches.
+fn failed_step(digest: &str, name: &str, error: &str) -> [BuildEvent; 3] {
+    let (digest, at) = (format!("kiln:{digest}"), Timestamp::now());
+    [
+        BuildEvent::StepFound { digest: digest.clone(), name: name.to_owned(), inputs: Vec::new() },
+        BuildEvent::StepStarted { digest: digest.clone(), at },
+        BuildEvent::StepFinished { digest, at, error: Some(error.to_owned()) },
+    ]
+}
+
+/// An error with what caused it, on one line.
+fn with_cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 fn process_error(error: ProcessError) -> EngineError {

@@ -42,6 +42,7 @@ const NO_BUILDX: &[&str] =
     &["is not a docker command", "unknown command: docker buildx", "unknown shorthand flag", "unknown flag: --progress"];
 const OLD_BUILDX: &[&str] =
     &["invalid progress mode", "unknown progress mode", "unknown flag: --metadata-file", "unknown flag: --build-context"];
+const NO_EXPORT: &[&str] = &["cache export is not supported for the", "cache export feature is currently not supported"];
 const BROKEN: &[&str] = &[
     "code = unavailable",
     "unavailable: ",
@@ -115,6 +116,9 @@ pub(super) fn build_error(state: &BuildState) -> EngineError {
             return EngineError::Registry { image: image.clone(), detail: message };
         }
         if failed.is_none() {
+            if has(&text, NO_EXPORT) {
+                return EngineError::CacheExport { store: None };
+            }
             if let Some(error) = client_error(&text) {
                 return error;
             }
@@ -197,6 +201,10 @@ mod tests {
             ),
             ("docker: 'buildx' is not a docker command.\nSee 'docker --help'", "the Docker client has no buildx plugin"),
             ("ERROR: invalid progress mode: rawjson", "buildx without JSON progress is too old: kiln needs 0.17 or later"),
+            (
+                "ERROR: failed to build: Cache export is not supported for the docker driver.\nSwitch to a different driver, or turn on the containerd image store, and try again.",
+                "the engine cannot export a cache",
+            ),
             (
                 "ERROR: failed to build: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF",
                 "lost the connection to the Docker daemon: rpc error: code = Unavailable desc = error reading from server: EOF",

@@ -3,6 +3,7 @@
 //! The seam is semantic: nothing outside of this folder knows about `docker` command lines or BuildKit's wire format.
 
 mod buildx;
+pub mod cache;
 mod failure;
 mod lines;
 mod look;
@@ -18,6 +19,7 @@ use crate::event::BuildEvent;
 use crate::process::ProcessError;
 
 pub use buildx::Buildx;
+pub use cache::{CacheKind, CacheRef, CacheRefError, LocalCacheError};
 pub use failure::BuildFailure;
 pub use tool::{Tool, ToolKind};
 
@@ -108,10 +110,10 @@ pub struct BuildRequest {
     pub labels: BTreeMap<String, String>,
     /// Whether a pushed image goes without attestations, which carry the time of the build: the same content is then the same image.
     pub bare: bool,
-    /// `--cache-from` values.
-    pub cache_from: Vec<String>,
-    /// `--cache-to` values.
-    pub cache_to: Vec<String>,
+    /// Caches outside of the engine to take steps from. One that is not there is skipped; the step of its import says so.
+    pub cache_from: Vec<CacheRef>,
+    /// Caches outside of the engine to write steps to. Folders must be absolute.
+    pub cache_to: Vec<CacheRef>,
 }
 
 /// A secret by its BuildKit id.
@@ -213,6 +215,23 @@ pub enum EngineError {
     /// The Dockerfile or one of its steps is to blame.
     #[error("{0}")]
     Build(Box<BuildFailure>),
+    /// The builder cannot export a cache of this kind.
+    #[error(
+        "the engine cannot export a cache{}",
+        store.as_ref().map(|store| format!(": it keeps images in the `{store}` store")).unwrap_or_default()
+    )]
+    CacheExport {
+        /// How the engine stores images, where that is the reason.
+        store: Option<String>,
+    },
+    /// A cache in a folder could not be written.
+    #[error("cannot write the cache in `{folder}`")]
+    LocalCache {
+        /// The folder.
+        folder: Utf8PathBuf,
+        /// Why not.
+        source: LocalCacheError,
+    },
     /// No registry could be reached for a base image.
     #[error("cannot get `{image}` from its registry: {detail}")]
     Registry {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use log::LogTail;
-pub use name::{StepKind, StepName};
+pub use name::{EXPORTING, IMPORTING, StepKind, StepName};
 
 use crate::recipe::CargoReport;
 
@@ -305,10 +305,33 @@ impl BuildState {
         self.steps.iter().filter(sent).map(Step::bytes).sum()
     }
 
-    /// The step that failed, if one did: the one that is to blame, not those stopped with it.
+    /// The step that failed, if one did: the one that is to blame, not those stopped with it. A cache that was not there stops no
+    /// build, and one that could not be written only a build that was fine.
     #[must_use]
     pub fn failed(&self) -> Option<&Step> {
-        self.steps.iter().find(|step| step.status() == StepStatus::Failed)
+        let failed = || self.steps.iter().filter(|step| step.status() == StepStatus::Failed);
+        let other = |step: &&Step| !matches!(step.name.kind, StepKind::CacheImport { .. } | StepKind::CacheExport);
+        failed().find(other).or_else(|| failed().find(|step| step.name.kind == StepKind::CacheExport))
+    }
+
+    /// Caches outside of the engine that were not used: their names, and what the engine says.
+    pub fn caches_not_used(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.steps.iter().filter_map(|step| match (&step.name.kind, &step.error) {
+            (StepKind::CacheImport { from }, Some(error)) if step.status() == StepStatus::Failed => {
+                Some((from.as_str(), error.as_str()))
+            }
+            _ => None,
+        })
+    }
+
+    /// Caches outside of the engine that were not written: the steps' names, and what the engine says.
+    pub fn caches_not_written(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.steps.iter().filter_map(|step| match &step.error {
+            Some(error) if step.name.kind == StepKind::CacheExport && step.status() == StepStatus::Failed => {
+                Some((step.name.text.as_str(), error.as_str()))
+            }
+            _ => None,
+        })
     }
 
     /// Takes in one event. Events about unknown steps are kept under a step without a name.

@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+/// How the name of a [`StepKind::CacheImport`] begins.
+pub const IMPORTING: &str = "importing cache manifest from ";
+/// How the name of a [`StepKind::CacheExport`] begins.
+pub const EXPORTING: &str = "exporting cache to ";
+
 /// What a step is, by its name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StepName {
@@ -32,7 +37,14 @@ pub enum StepKind {
         /// Name of the context.
         name: String,
     },
-    /// Everything else: exports, cache imports, authentication.
+    /// `importing cache manifest from NAME`: a cache outside of the engine. One that fails stops no build.
+    CacheImport {
+        /// Name of the cache, as BuildKit has it.
+        from: String,
+    },
+    /// `exporting cache to …`
+    CacheExport,
+    /// Everything else: exports of images, authentication.
     #[default]
     Other,
 }
@@ -41,7 +53,14 @@ impl StepName {
     /// Takes a name apart. Whatever has no known form is [`StepKind::Other`].
     #[must_use]
     pub fn parse(name: &str) -> Self {
-        let other = || Self { kind: StepKind::Other, text: name.to_owned() };
+        let whole = |kind| Self { kind, text: name.to_owned() };
+        if let Some(from) = name.strip_prefix(IMPORTING) {
+            return whole(StepKind::CacheImport { from: from.to_owned() });
+        }
+        if name.starts_with(EXPORTING) {
+            return whole(StepKind::CacheExport);
+        }
+        let other = || whole(StepKind::Other);
         // `LINK COPY --link …` shares its group with the bracketed one.
         let Some((bracket, text)) = name.strip_prefix('[').and_then(|rest| rest.split_once("] ")) else { return other() };
         let kind = if bracket == "internal" {
@@ -100,7 +119,7 @@ impl fmt::Display for StepName {
             }
             StepKind::Internal => write!(f, "[internal] {}", self.text),
             StepKind::Context { name } => write!(f, "[context {name}] {}", self.text),
-            StepKind::Other => f.write_str(&self.text),
+            StepKind::CacheImport { .. } | StepKind::CacheExport | StepKind::Other => f.write_str(&self.text),
         }
     }
 }
@@ -141,6 +160,12 @@ mod tests {
             ("[context kiln] load from client", StepKind::Context { name: "kiln".to_owned() }, "load from client"),
             ("exporting to image", StepKind::Other, "exporting to image"),
             ("[auth] library/debian:pull token", StepKind::Other, "[auth] library/debian:pull token"),
+            (
+                "importing cache manifest from r.example/c:main",
+                StepKind::CacheImport { from: "r.example/c:main".to_owned() },
+                "importing cache manifest from r.example/c:main",
+            ),
+            ("exporting cache to registry", StepKind::CacheExport, "exporting cache to registry"),
             ("LINK COPY --link a b", StepKind::Other, "LINK COPY --link a b"),
             ("", StepKind::Other, ""),
         ] {

@@ -103,3 +103,25 @@ fn reports_of_cargo_are_read_from_the_log_in_pieces() {
     }
     assert_eq!(state.steps()[0].cargo.as_ref().unwrap().external_compiled, ["serde 1.0.0"]);
 }
+
+#[test]
+fn a_cache_that_is_not_there_is_not_to_blame() {
+    let mut state = BuildState::new();
+    let at = Timestamp::UNIX_EPOCH;
+    let mut step = |digest: &str, name: &str, error: &str| {
+        let digest = digest.to_owned();
+        state.apply(&BuildEvent::StepFound { digest: digest.clone(), name: name.to_owned(), inputs: Vec::new() });
+        state.apply(&BuildEvent::StepStarted { digest: digest.clone(), at });
+        state.apply(&BuildEvent::StepFinished { digest, at, error: Some(error.to_owned()) });
+    };
+    step("i", "importing cache manifest from r.example/c:main", "failed to configure registry cache importer: not found");
+    step("e", "exporting cache to registry", "error writing layer blob: denied");
+    step("s", "[builder 2/2] RUN make", "exit code: 1");
+    assert_eq!(state.failed().map(|step| step.digest.as_str()), Some("s"));
+    let reason = "failed to configure registry cache importer: not found";
+    assert_eq!(state.caches_not_used().collect::<Vec<_>>(), [("r.example/c:main", reason)]);
+    assert_eq!(
+        state.caches_not_written().collect::<Vec<_>>(),
+        [("exporting cache to registry", "error writing layer blob: denied")]
+    );
+}

@@ -9,6 +9,11 @@ const INTRODUCTION: &str = "\
 ";
 
 const DEFAULTS: &str = "
+# Caches for other machines. `from` is read by every build, `to` is written by `kiln build --export-cache`.
+# [cache]
+# from = [\"registry.example/cache:{service}-{variant}-{branch}\", \"registry.example/cache:{service}-{variant}-main\"]
+# to = \"registry.example/cache:{service}-{variant}-{branch}\"
+
 # For every service. Lists and tables of a service are added to these, single values replace them.
 # [defaults]
 # ca-certificates = [\"certs/company.pem\"]      # mounted into steps that use the network, in no image

@@ -31,6 +31,8 @@ pub struct At<T> {
 pub struct Settings {
     /// `[project]`
     pub project: ProjectSettings,
+    /// `[cache]`
+    pub cache: CacheSettings,
     /// `[defaults]`: values for every service. Lists and tables are added to by a service, single values are replaced.
     pub defaults: ServiceSettings,
     /// `[services.NAME]`
@@ -46,6 +48,15 @@ pub struct ProjectSettings {
     pub engine: Option<At<ImageEngine>>,
     /// Image that holds the `kiln` binary at `/kiln`.
     pub tool_image: Option<At<String>>,
+}
+
+/// `[cache]`: caches outside of the engine. Their values are read where they are used, as those of the command line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// `from`: where steps may come from.
+    pub from: Option<At<Vec<String>>>,
+    /// `to`: where steps go to, when that is asked for.
+    pub to: Option<At<Vec<String>>>,
 }
 
 /// Kind of a service.

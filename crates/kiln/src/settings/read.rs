@@ -6,13 +6,14 @@ use std::ops::Range;
 use camino::{Utf8Component, Utf8PathBuf};
 use toml_edit::{Document, Item, TableLike, Value};
 
-use super::{At, FILE_NAME, Kind, ProjectSettings, ServeSetting, ServiceSettings, Settings, SettingsError};
+use super::{At, CacheSettings, FILE_NAME, Kind, ProjectSettings, ServeSetting, ServiceSettings, Settings, SettingsError};
 use crate::plan::reference::{Placeholders, expand};
 use crate::plan::{ImageEngine, Secret};
 use crate::text;
 
-const ROOT: &[&str] = &["project", "defaults", "services"];
+const ROOT: &[&str] = &["project", "cache", "defaults", "services"];
 pub(super) const PROJECT: &[&str] = &["engine", "name", "tool-image"];
+pub(super) const CACHE: &[&str] = &["from", "to"];
 const SECRET: &[&str] = &["id", "env", "file", "as-env", "target"];
 const DEFAULTS: &[&str] = &[
     "apt",
@@ -86,6 +87,9 @@ pub(super) fn settings(text: &str) -> Result<Settings> {
             engine: section.engine("engine")?,
             tool_image: section.string("tool-image")?,
         };
+    }
+    if let Some(section) = root.section("cache", "[cache]")? {
+        settings.cache = section.cache()?;
     }
     if let Some(section) = root.section("defaults", "[defaults]")? {
         section.allow(DEFAULTS)?;
@@ -263,6 +267,17 @@ impl<'a> Section<'a> {
             (.., None, None) => Err(missing("as-env` or `target")),
             _ => Ok(At { value: secret, line }),
         }
+    }
+
+    fn cache(&self) -> Result<CacheSettings> {
+        self.allow(CACHE)?;
+        let references = |key| {
+            self.read(key, "a cache as `--cache-from` takes it, or a list of them", |item| {
+                let list = item.as_str().map_or_else(|| strings(item), |text| Some(vec![text.to_owned()]))?;
+                Some(list).filter(|list| list.iter().all(|text| !text.is_empty()))
+            })
+        };
+        Ok(CacheSettings { from: references("from")?, to: references("to")? })
     }
 
     fn service(&self) -> Result<ServiceSettings> {

@@ -36,6 +36,11 @@ fn every_mistake_names_line_and_what_was_expected() {
             "[services.api]\nenvironment = { \"A B\" = \"1\" }",
             "kiln.toml:2: `environment` is a table with `A B`, expected names made of letters, digits and `_`",
         ),
+        (
+            "[cache]\nfrom = 1",
+            "kiln.toml:2: `from` is the number 1, expected a cache as `--cache-from` takes it, or a list of them",
+        ),
+        ("[cache]\nform = \"x\"", "kiln.toml:2: unknown key `form` in [cache] (Some(\"from\"))"),
         ("[services.api]\napt = [\"a; rm\"]", "kiln.toml:2: `apt` is a list, expected a list of package names"),
     ];
     for (text, expected) in table {
@@ -88,7 +93,7 @@ fn every_key_has_its_line_in_the_docs() {
     for key in read::SERVICE {
         assert!(docs.contains(&format!("`{key}`")), "docs/settings.md does not explain `{key}`");
     }
-    for key in read::PROJECT {
+    for key in read::PROJECT.iter().chain(read::CACHE) {
         assert!(docs.contains(&format!("\n{key} = ")), "docs/settings.md does not show `{key}`");
     }
 }
@@ -101,4 +106,11 @@ fn an_engine_is_one_of_two() {
         error("[project]\nengine = \"docker\"\n"),
         "kiln.toml:2: `engine` is the string \"docker\", expected \"kiln\" or \"chef\""
     );
+}
+
+#[test]
+fn a_cache_is_one_or_several() {
+    let settings = Settings::parse("[cache]\nfrom = [\"a:{branch}\", \"a:main\"]\nto = \"a:{branch}\"\n").unwrap();
+    assert_eq!(settings.cache.from, Some(At { value: vec!["a:{branch}".to_owned(), "a:main".to_owned()], line: 2 }));
+    assert_eq!(settings.cache.to, Some(At { value: vec!["a:{branch}".to_owned()], line: 3 }));
 }

@@ -114,8 +114,6 @@ fn job(args: &Args, plan: &Plan, service: &Service, variant: Variant, root: &Utf
         platforms,
         secrets: secrets(service, root),
         output: if args.push { Output::Push } else { Output::Load },
-        cache_from: args.cache_from.clone(),
-        cache_to: args.cache_to.clone(),
         no_cache: args.no_cache,
         ..BuildRequest::default()
     };

@@ -1,5 +1,6 @@
 //! `kiln build`
 
+mod caches;
 mod failed;
 mod jobs;
 mod seeds;
@@ -13,6 +14,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use kiln::engine::Buildx;
 use kiln::files::{Status, Surroundings, compare};
 use kiln::plan::{Plan, Variant};
+use kiln::record::GitHead;
 
 use super::Context;
 use super::project::{look_and_decide, refuse};
@@ -57,10 +59,11 @@ pub(crate) struct Args {
     /// Run every step again and empty the cache mounts
     #[arg(long)]
     no_cache: bool,
-    /// Where cached steps may come from, as for `docker buildx build`
+    /// Where cached steps may come from, as for `docker buildx build`, with `{service}`, `{variant}` and `{branch}`; `none` for
+    /// no cache of kiln.toml
     #[arg(long, value_name = "CACHE")]
     cache_from: Vec<String>,
-    /// Where cached steps go to, as for `docker buildx build`
+    /// Where cached steps go to, in the same form; all steps, with zstd, unless it says otherwise
     #[arg(long, value_name = "CACHE")]
     cache_to: Vec<String>,
     /// Image with published dependencies, from which an empty builder starts (may be given several times, the nearest first); in place of
@@ -70,6 +73,9 @@ pub(crate) struct Args {
     /// Publish the dependencies as this image after the build, for the `--seed` of others
     #[arg(long, value_name = "IMAGE")]
     seed_to: Option<String>,
+    /// Write the caches that kiln.toml names under `to`
+    #[arg(long, env = env_vars::EXPORT_CACHE, value_parser = clap::builder::FalseyValueParser::new())]
+    export_cache: bool,
     /// The kiln that runs inside image builds, a static Linux program; this one when absent
     #[arg(long, value_name = "PATH", env = env_vars::TOOL)]
     tool: Option<Utf8PathBuf>,
@@ -86,15 +92,16 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         return Err(error);
     }
     let state = state_directory(&root)?;
+    let git = kiln::record::git_head(&root);
     let mut jobs = jobs::collect(context, args, &plan, &root, &state)?;
+    let branch = branch(git.as_ref());
+    let branch = branch.as_deref();
+    caches::fill(context, args, &plan, &root, branch, &mut jobs)?;
     warn_of_old_files(context, &root, &plan, &jobs);
 
     let group = context.cancel.child();
     let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
     let engine = Buildx::new(&state).docker(docker).builder(args.builder.clone()).cancel(group.clone());
-    let git = kiln::record::git_head(&root);
-    let branch = git.as_ref().and_then(|head| head.branch.clone());
-    let branch = branch.as_deref();
     let seeding = seeds::Seeding { context, args, plan: &plan, root: &root, state: &state, engine: &engine, branch };
     seeding.choose(&mut jobs)?;
     let check_cancel = context.cancel.child();
@@ -127,6 +134,11 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     Ok(code)
 }
 
+/// The branch, for `{branch}`: the one that is checked out, else what CI says of it.
+fn branch(git: Option<&GitHead>) -> Option<String> {
+    git.and_then(|git| git.branch.clone()).or_else(|| env_vars::BRANCH.into_iter().find_map(env_vars::read))
+}
+
 /// Says how it went, and decides the exit code.
 fn finish(context: &Context, root: &Utf8Path, builds: &session::Builds) -> Result<ExitCode, CommandError> {
     if context.cancel.is_set() {
@@ -146,6 +158,7 @@ fn finish(context: &Context, root: &Utf8Path, builds: &session::Builds) -> Resul
             context.ui.note(&line);
         }
     }
+    caches::report(context, builds);
     let mut errors = failed::errors(root, builds);
     let Some(last) = errors.pop() else { return Ok(ExitCode::SUCCESS) };
     for error in &errors {

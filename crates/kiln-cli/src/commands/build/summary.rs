@@ -29,7 +29,19 @@ struct BuildDocument<'a> {
     /// Image by digest whose dependencies the cook starts with.
     seed: Option<&'a str>,
     error: Option<String>,
+    /// Caches outside of the engine that were not there, or not of use.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    caches_not_used: Vec<CacheDocument<'a>>,
+    /// Caches outside of the engine that could not be written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    caches_not_written: Vec<CacheDocument<'a>>,
     steps: Vec<StepDocument<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct CacheDocument<'a> {
+    cache: &'a str,
+    reason: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,6 +80,8 @@ fn build_document(build: &Build) -> BuildDocument<'_> {
         external_crates_compiled: reports().flat_map(|report| &report.external_compiled).map(String::as_str).collect(),
         seed: build.job.seed.as_ref().filter(|seed| !seed.pin.is_scratch()).map(|seed| seed.pin.as_str()),
         error: build.result.as_ref().err().map(ToString::to_string),
+        caches_not_used: build.state.caches_not_used().map(|(cache, reason)| CacheDocument { cache, reason }).collect(),
+        caches_not_written: build.state.caches_not_written().map(|(cache, reason)| CacheDocument { cache, reason }).collect(),
         steps: steps(build)
             .map(|(step, status)| StepDocument {
                 stage: step.name.stage().unwrap_or_default(),

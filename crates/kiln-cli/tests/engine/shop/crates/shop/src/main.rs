@@ -1,0 +1,3 @@
+fn main() {
+    println!("{} at {}", greeting::greeting(), ryu::Buffer::new().format(9.5));
+}

@@ -1,0 +1,1 @@
+console.log(`sleeps ${require("ms")(9000)}`);

@@ -31,7 +31,7 @@ pub(crate) fn engine_error(error: &EngineError) -> CommandError {
         EngineError::BuilderNotFound { .. } => {
             &["`docker buildx ls` lists the builders; `docker buildx create --name NAME` makes one"]
         }
-        EngineError::CacheExport { .. } => &[
+        EngineError::CacheExport => &[
             "turn on the containerd image store: `\"features\": { \"containerd-snapshotter\": true }` in the engine's daemon.json, then restart it (its images of now are hidden until you turn it off again)",
             "or build with a builder of its own: `docker buildx create --driver docker-container --name NAME`, then `kiln build --builder NAME`",
             "or `--cache-to type=inline --push`: the cache is part of the image and has its layers only",

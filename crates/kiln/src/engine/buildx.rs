@@ -143,11 +143,6 @@ impl Buildx {
         }
     }
 
-    /// The store that keeps the engine's own builder from exporting caches. Asked only when an export was refused.
-    fn store_without_export(&self) -> Option<String> {
-        self.check().ok().filter(|info| !info.containerd_store)?.storage_driver
-    }
-
     fn directory(&self, name: &str) -> Result<Utf8PathBuf, EngineError> {
         let path = self.state.join(name);
         fs::create_dir_all(&path).map_err(|source| EngineError::File { path: path.clone(), source })?;
@@ -237,10 +232,7 @@ impl Engine for Buildx {
             for line in &stdout {
                 state.apply(&BuildEvent::Text { line: line.clone() });
             }
-            return Err(match failure::build_error(&state) {
-                EngineError::CacheExport { .. } => EngineError::CacheExport { store: self.store_without_export() },
-                error => error,
-            });
+            return Err(failure::build_error(&state));
         }
         if translator.progress_lines() == 0 {
             let detail = state.text.last().or_else(|| stdout.last().cloned()).unwrap_or_else(|| "nothing at all".to_owned());

@@ -117,7 +117,7 @@ pub(super) fn build_error(state: &BuildState) -> EngineError {
         }
         if failed.is_none() {
             if has(&text, NO_EXPORT) {
-                return EngineError::CacheExport { store: None };
+                return EngineError::CacheExport;
             }
             if let Some(error) = client_error(&text) {
                 return error;

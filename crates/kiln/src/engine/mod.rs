@@ -215,15 +215,9 @@ pub enum EngineError {
     /// The Dockerfile or one of its steps is to blame.
     #[error("{0}")]
     Build(Box<BuildFailure>),
-    /// The builder cannot export a cache of this kind.
-    #[error(
-        "the engine cannot export a cache{}",
-        store.as_ref().map(|store| format!(": it keeps images in the `{store}` store")).unwrap_or_default()
-    )]
-    CacheExport {
-        /// How the engine stores images, where that is the reason.
-        store: Option<String>,
-    },
+    /// The builder cannot export caches. For Docker's own it depends on the store: [`EngineInfo::containerd_store`].
+    #[error("the engine cannot export a cache")]
+    CacheExport,
     /// A cache in a folder could not be written.
     #[error("cannot write the cache in `{folder}`")]
     LocalCache {

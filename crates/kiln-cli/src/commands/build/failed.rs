@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use camino::Utf8Path;
-use kiln::engine::{BuildFailure, EngineError};
+use kiln::engine::{BuildFailure, EngineError, EngineInfo};
 use kiln::event::StepKind;
 
 use super::session::{Build, Builds};
@@ -23,6 +23,7 @@ pub(super) fn errors(root: &Utf8Path, builds: &Builds) -> Vec<CommandError> {
         let error = match &build.result {
             Ok(_) | Err(EngineError::Interrupted) => continue,
             Err(EngineError::Build(failure)) => build_error(root, build, failure),
+            Err(error @ EngineError::CacheExport) => no_export(error, builds.engine.as_ref()),
             Err(error) => hints::engine_error(error),
         };
         if !errors.iter().any(|known| known.message == error.message) {
@@ -30,6 +31,15 @@ pub(super) fn errors(root: &Utf8Path, builds: &Builds) -> Vec<CommandError> {
         }
     }
     errors
+}
+
+/// An engine that cannot export, with the store that is the reason, where it is.
+fn no_export(error: &EngineError, engine: Option<&EngineInfo>) -> CommandError {
+    let mut command_error = hints::engine_error(error);
+    if let Some(store) = engine.filter(|engine| !engine.containerd_store).and_then(|engine| engine.storage_driver.as_ref()) {
+        let _ = write!(command_error.message, ": it keeps images in the `{store}` store");
+    }
+    command_error
 }
 
 fn build_error(root: &Utf8Path, build: &Build, failure: &BuildFailure) -> CommandError {

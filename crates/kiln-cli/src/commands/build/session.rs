@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
-use kiln::engine::{Engine, EngineError, Outcome};
+use kiln::engine::{Engine, EngineError, EngineInfo, Outcome};
 use kiln::event::{BuildEvent, BuildState, StepStatus};
 use kiln::process::Cancel;
 use kiln::record::{End, Ending, GitHead, Header, History, Limits, RECORD_SCHEMA, RecordError, Recorder, prune};
@@ -48,6 +48,8 @@ pub(super) struct Builds {
     pub(super) builds: Vec<Build>,
     /// What the engine lacks.
     pub(super) lack: Option<EngineError>,
+    /// What it is, if it was asked: always when a build failed and nothing is lacking.
+    pub(super) engine: Option<EngineInfo>,
     pub(super) seconds: f64,
 }
 
@@ -99,7 +101,7 @@ enum Message {
     Ended(usize, Result<Outcome, EngineError>),
     /// The seed of a build could not be had: it goes on without.
     SeedLost(usize, EngineError),
-    Checked(Option<EngineError>),
+    Checked(Result<EngineInfo, EngineError>),
 }
 
 impl<E: Engine> Session<'_, E> {
@@ -115,7 +117,7 @@ impl<E: Engine> Session<'_, E> {
         }
         let mut running: Vec<Running> =
             jobs.iter().map(|job| Running { begun, recorder: self.recorder(job), end: None }).collect();
-        let mut lack = None;
+        let (mut lack, mut engine) = (None, None);
         let mut lost: Vec<usize> = Vec::new();
         let (sender, receiver) = mpsc::channel();
         thread::scope(|scope| {
@@ -127,7 +129,7 @@ impl<E: Engine> Session<'_, E> {
             loop {
                 if check == Check::NotYet && is_due(begun, &views) && !self.context.cancel.is_set() {
                     let sender = sender.clone();
-                    scope.spawn(move || sender.send(Message::Checked(self.checker.check().err())));
+                    scope.spawn(move || sender.send(Message::Checked(self.checker.check())));
                     check = Check::Running;
                 }
                 // A successful build does not wait for the check, a failed one does.
@@ -156,9 +158,13 @@ impl<E: Engine> Session<'_, E> {
                     }
                     Ok(Message::Checked(found)) => {
                         check = Check::Done;
-                        if found.is_some() && !matches!(found, Some(EngineError::Interrupted)) {
-                            lack = found;
-                            self.group.set();
+                        match found {
+                            Ok(info) => engine = Some(info),
+                            Err(EngineError::Interrupted) => {}
+                            Err(error) => {
+                                lack = Some(error);
+                                self.group.set();
+                            }
                         }
                     }
                     Err(RecvTimeoutError::Timeout) => {}
@@ -175,7 +181,7 @@ impl<E: Engine> Session<'_, E> {
         }
         let ended = jobs.into_iter().zip(views).zip(running).map(|((job, view), build)| self.end(job, view, build)).collect();
         self.prune();
-        Builds { builds: ended, lack, seconds: begun.elapsed().as_secs_f64() }
+        Builds { builds: ended, lack, engine, seconds: begun.elapsed().as_secs_f64() }
     }
 
     fn build(&self, index: usize, job: &Job, sender: &Sender<Message>) {

@@ -9,7 +9,12 @@
 //! manifest and lock alike, and a dependency moves to a version for which the lock was resolved before.
 
 pub mod change;
+pub mod result;
+pub mod run;
 mod scenario;
+pub mod statistics;
+mod strategy;
 
 pub use change::{Change, ChangeError, Choice, HostTools, LockTool, NotApplicable, Snapshot, ToolError, choose};
 pub use scenario::Scenario;
+pub use strategy::{Measured, Strategy, StrategyError};

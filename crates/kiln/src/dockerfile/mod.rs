@@ -9,10 +9,12 @@ mod chef;
 mod chef_tests;
 mod display;
 mod escape;
+mod namespace;
 mod network;
 mod nginx;
 mod node;
 mod node_manager;
+mod peers;
 mod rust;
 #[cfg(test)]
 mod tests;
@@ -22,6 +24,8 @@ use camino::Utf8PathBuf;
 use crate::plan::{ImageEngine, Plan, Service, ServiceKind, Variant};
 
 pub use escape::shell_word;
+pub use namespace::{foundation, in_namespace};
+pub use peers::{Peer, render_peer};
 
 /// The Dockerfile of one variant of a service.
 #[must_use]

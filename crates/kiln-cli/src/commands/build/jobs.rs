@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use kiln::engine::{BuildRequest, BuildSecret, Output, SecretSource, Tool, ToolKind};
-use kiln::plan::{Plan, SecretFrom, Service, Variant};
+use kiln::engine::{BuildRequest, BuildSecret, Output, Tool, ToolKind};
+use kiln::plan::{Plan, Service, Variant};
 use kiln::text::{count, did_you_mean};
 
 use super::Args;
@@ -109,7 +109,7 @@ fn job(args: &Args, plan: &Plan, service: &Service, variant: Variant, root: &Utf
         target: args.target.clone(),
         tags: vec![image.clone()],
         platforms,
-        secrets: secrets(service, root),
+        secrets: BuildSecret::of(service, root),
         output: if args.push { Output::Push } else { Output::Load },
         cache_from: args.cache_from.clone(),
         cache_to: args.cache_to.clone(),
@@ -117,18 +117,6 @@ fn job(args: &Args, plan: &Plan, service: &Service, variant: Variant, root: &Utf
         ..BuildRequest::default()
     };
     Job { service: service.name.clone(), variant, image, dockerfile, ignore: service.files.ignore.clone(), request }
-}
-
-/// The service's secrets and CA certificates, under the ids by which its Dockerfiles mount them.
-fn secrets(service: &Service, root: &Utf8Path) -> Vec<BuildSecret> {
-    let sources = service.secret_sources().into_iter().map(|secret| BuildSecret {
-        id: secret.id,
-        source: match secret.from {
-            SecretFrom::Environment(name) => SecretSource::Environment(name),
-            SecretFrom::File(path) => SecretSource::File(root.join(path)),
-        },
-    });
-    sources.collect()
 }
 
 fn build_args(given: &[String]) -> BTreeMap<String, Option<String>> {

@@ -10,6 +10,7 @@ use kiln::text::{count, did_you_mean};
 
 use super::Args;
 use crate::commands::Context;
+use crate::commands::project::own_path;
 use crate::error::{CommandError, Kind};
 use crate::hints;
 
@@ -163,10 +164,4 @@ fn tool(context: &Context, args: &Args, jobs: &[Job], state: &Utf8Path) -> Resul
         context.ui.warn(&format!("`{path}` is made for {architecture}: it runs in builds for {platform} only under emulation"));
     }
     Ok(tool)
-}
-
-fn own_path() -> Result<Utf8PathBuf, CommandError> {
-    let unknown = || CommandError::new(Kind::User, "cannot find the running kiln's own file").hint("name it with `--tool PATH`");
-    let path = std::env::current_exe().map_err(|_| unknown())?;
-    Utf8PathBuf::try_from(path).map_err(|_| unknown())
 }

@@ -14,6 +14,8 @@ mod network;
 mod nginx;
 mod node;
 mod node_manager;
+#[cfg(test)]
+mod peer_tests;
 mod peers;
 mod rust;
 #[cfg(test)]

@@ -144,9 +144,14 @@ fn of_run(records: &[CacheRecord], name: &str) -> BTreeSet<String> {
     }
 }
 
-/// Whether a description has the run's folder, or the id of a mount (behind its namespace and a slash) that begins with its name.
+/// Whether a description has the run's folder, the id of a mount (or its namespace) that begins with its name, or the named context of its tool.
 fn names(description: &str, name: &str) -> bool {
-    let beginnings = [format!("/kiln-bench/{name}-"), format!(" with id \"/{name}-"), format!(" with id \"{name}-")];
+    let beginnings = [
+        format!("/kiln-bench/{name}-"),
+        format!(" with id \"/{name}-"),
+        format!(" with id \"{name}-"),
+        format!("local source for {name}/"),
+    ];
     beginnings.iter().any(|beginning| description.contains(beginning))
 }
 
@@ -192,6 +197,10 @@ ID:           ns
 Description:  cached mount /target from exec /bin/sh -c cargo with id \"app-bench-1a-0-own/target\"
 Type:         exec.cachemount
 
+ID:           tool
+Description:  local source for app-bench-1a/kiln
+Type:         source.local
+
 ID:           foreign
 Description:  cached mount /target from exec /bin/sh -c cargo with id \"/app-bench-1ab-0-target\"
 Type:         exec.cachemount
@@ -205,11 +214,11 @@ Total: 3GB
     #[test]
     fn a_run_owns_its_mounts_and_what_lies_on_its_folder() {
         let all = records(DU);
-        assert_eq!(all.len(), 8);
+        assert_eq!(all.len(), 9);
         assert_eq!(all[2].parents, ["middle", "other"]);
         assert_eq!((all[4].size.as_str(), all[4].kind.as_str()), ("1.5GB", "exec.cachemount"));
         let found: Vec<String> = of_run(&all, "app-bench-1a").into_iter().collect();
-        assert_eq!(found, ["mark", "middle", "mount", "ns", "top"]);
+        assert_eq!(found, ["mark", "middle", "mount", "ns", "tool", "top"]);
         assert_eq!(of_run(&all, "app-bench-1"), BTreeSet::new());
     }
 }

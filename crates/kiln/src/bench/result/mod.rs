@@ -3,9 +3,14 @@
 //! The first line is the [`Header`], then come samples and what was skipped as they happen, and the [`End`]. A run that was interrupted leaves
 //! what it had; [`Results::load`] is all that is needed to go on with it.
 
+mod file;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
@@ -16,6 +21,9 @@ use super::statistics::{Summary, reduction};
 use super::strategy::{Measured, Strategy};
 use super::Scenario;
 use crate::record::GitHead;
+
+pub(super) use file::ResultFile;
+pub use verdict::{Rule, Verdict, is_source_edit, judge};
 
 /// Version of the format.
 pub const RESULT_SCHEMA: u32 = 1;
@@ -264,115 +272,6 @@ pub struct Row {
     pub other_load: Option<f64>,
     /// Whether other work or the spread of the samples make it doubtful.
     pub noisy: bool,
-}
-
-/// A demand on results.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Rule {
-    /// Source edits take so many percent less time with kiln than with `naive`.
-    Reduction(f64),
-    /// Source edits take at most so many seconds with kiln.
-    Seconds(f64),
-}
-
-/// What a rule says about one measurement.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Verdict {
-    /// The rule.
-    pub rule: Rule,
-    /// The scenario.
-    pub scenario: Scenario,
-    /// The service.
-    pub service: String,
-    /// What was measured, in the unit of the rule; nothing if it was not.
-    pub measured: Option<f64>,
-    /// Whether the rule holds.
-    pub passed: bool,
-}
-
-/// Judges the source edits. Other scenarios have no fair threshold: a no-op saves nothing, and a core crate has to be compiled.
-#[must_use]
-pub fn judge(results: &Results, rules: &[Rule]) -> Vec<Verdict> {
-    let rows = results.rows();
-    let edits = rows.iter().filter(|row| row.strategy == Strategy::Kiln && is_source_edit(row.scenario));
-    let verdicts = edits.flat_map(|row| {
-        rules.iter().map(|rule| {
-            let (measured, passed) = match rule {
-                Rule::Reduction(least) => (row.reduction_pct, row.reduction_pct.is_some_and(|measured| measured >= *least)),
-                Rule::Seconds(most) => (Some(row.seconds.median), row.seconds.median <= *most),
-            };
-            Verdict { rule: *rule, scenario: row.scenario, service: row.service.clone(), measured, passed }
-        })
-    });
-    verdicts.collect()
-}
-
-/// Whether a scenario edits a source file and nothing else.
-#[must_use]
-pub const fn is_source_edit(scenario: Scenario) -> bool {
-    matches!(scenario, Scenario::SourceBin | Scenario::SourceLib | Scenario::Comment | Scenario::FrontendSource)
-}
-
-/// Writes results as they come.
-#[derive(Debug)]
-pub(super) struct ResultFile {
-    path: Utf8PathBuf,
-    file: File,
-    pub(super) results: Results,
-}
-
-impl ResultFile {
-    /// A new file, or the next lines of one that is there.
-    pub(super) fn open(path: &Utf8Path, results: Results) -> Result<Self, ResultError> {
-        let failed = |source| ResultError::File { path: path.to_owned(), source };
-        let parent = path.parent().map_or(Ok(()), fs::create_dir_all);
-        parent.map_err(failed)?;
-        let mut file = File::options().create(true).append(true).open(path).map_err(failed)?;
-        if file.metadata().map_err(failed)?.len() > 0 {
-            // The last line may have been cut off.
-            file.write_all(b"\n").map_err(failed)?;
-            return Ok(Self { path: path.to_owned(), file, results });
-        }
-        let header = Line::Header(results.header.clone());
-        let mut new = Self { path: path.to_owned(), file, results };
-        new.append(&header)?;
-        Ok(new)
-    }
-
-    pub(super) fn what(&mut self, scenario: Scenario, what: &str) -> Result<(), ResultError> {
-        if self.results.what.insert(scenario, what.to_owned()).as_deref() == Some(what) {
-            return Ok(());
-        }
-        self.append(&Line::What { scenario, what: what.to_owned() })
-    }
-
-    pub(super) fn sample(&mut self, sample: Sample) -> Result<(), ResultError> {
-        self.append(&Line::Sample(sample.clone()))?;
-        self.results.samples.push(sample);
-        Ok(())
-    }
-
-    pub(super) fn skip(&mut self, skipped: Skipped) -> Result<(), ResultError> {
-        if self.results.skipped.contains(&skipped) {
-            return Ok(());
-        }
-        self.append(&Line::Skipped(skipped.clone()))?;
-        self.results.skip(skipped);
-        Ok(())
-    }
-
-    pub(super) fn end(&mut self, end: End) -> Result<(), ResultError> {
-        self.append(&Line::End(end.clone()))?;
-        self.results.end = Some(end);
-        Ok(())
-    }
-
-    /// One write for each line, so that an interruption cuts off at most the last one.
-    fn append(&mut self, line: &Line) -> Result<(), ResultError> {
-        let failed = |source| ResultError::File { path: self.path.clone(), source };
-        let text = serde_json::to_string(line).map_err(|error| failed(io::Error::other(error)))?;
-        self.file.write_all(format!("{text}\n").as_bytes()).map_err(failed)
-    }
 }
 
 /// Result files of a folder, the latest first.

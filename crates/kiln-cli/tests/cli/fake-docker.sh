@@ -3,6 +3,7 @@
 #   info.sh                      what `docker info` does
 #   build.sh                     what `docker buildx build` does, unless there is
 #   build-<service>-<variant>.sh for one image
+#   objects.sh                   what commands about containers, images, volumes and cache records do; nothing without it
 #   calls                        (written) one line for each call
 # Scripts can use:
 #   stream NAME [SECONDS]        print a recorded stream on stderr, with a pause after each line
@@ -33,6 +34,9 @@ case "$1 $2" in
   ;;
 "image inspect")
   echo "sha256:21bc7e6346b201985966d44c42db51925d53135a53f0523a7aeeedec08b1256a 74507777"
+  ;;
+"ps "* | "images "* | "volume "* | "rm "* | "rmi "* | "buildx du" | "buildx prune")
+  if [[ -e $FAKE_DOCKER/objects.sh ]]; then . "$FAKE_DOCKER/objects.sh"; fi
   ;;
 *)
   echo "docker: unknown command: docker $1" >&2

@@ -153,10 +153,7 @@ impl Rust<'_> {
         if folder != APP && stage.from != "chef" {
             stage.push(Instruction::Workdir(folder));
         }
-        stage.push(Instruction::Run(Run {
-            mounts: self.stages.network.mounts(),
-            command: Command::Shell(self.build_lines()),
-        }));
+        stage.push(Instruction::Run(Run { mounts: self.stages.network.mounts(), command: Command::Shell(self.build_lines()) }));
     }
 
     fn build_lines(&self) -> Vec<String> {

@@ -200,7 +200,9 @@ fn sentence(verdict: &Verdict) -> String {
             "{what} takes {measured:.1} % off the time of `naive`, {:.1} points less than `--fail-under {least}` asks for",
             least - measured
         ),
-        (Rule::Reduction(least), None) => format!("{what} was not measured with `naive`, so `--fail-under {least}` cannot be judged"),
+        (Rule::Reduction(least), None) => {
+            format!("{what} was not measured with `naive`, so `--fail-under {least}` cannot be judged")
+        }
         (Rule::Seconds(most), measured) => {
             let measured = measured.unwrap_or_default();
             format!("{what} takes {}, {} more than `--max-seconds {most}` allows", seconds(measured), seconds(measured - most))

@@ -55,9 +55,8 @@ impl Table {
         let mut keys: Vec<_> = rows.iter().map(|row| (row.scenario, row.service.as_str())).collect();
         keys.dedup();
         for (scenario, service) in keys {
-            let find = |strategy| {
-                rows.iter().find(|row| row.scenario == scenario && row.service == service && row.strategy == strategy)
-            };
+            let find =
+                |strategy| rows.iter().find(|row| row.scenario == scenario && row.service == service && row.strategy == strategy);
             let mut line = vec![scenario.name().to_owned(), service.to_owned()];
             line.extend(strategies.iter().map(|strategy| find(*strategy).map_or_else(|| "–".to_owned(), cell)));
             let kiln = find(Strategy::Kiln).map(|row| work(row.steps_ran, row.local_crates + row.external_crates));
@@ -73,7 +72,8 @@ impl Table {
         let widths: Vec<usize> = (0..columns).map(width).collect();
         let mut text = String::new();
         for line in &self.lines {
-            let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.chars().count())));
+            let cells =
+                line.iter().zip(&widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.chars().count())));
             let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
         }
         text
@@ -112,7 +112,9 @@ fn notes(results: &Results) -> Vec<String> {
         ));
     }
     if machine.cores <= 2 {
-        notes.push("this is a small machine: with more cores what compiles many crates gains more than what compiles one".to_owned());
+        notes.push(
+            "this is a small machine: with more cores what compiles many crates gains more than what compiles one".to_owned(),
+        );
     }
     notes.extend(sizes(&rows));
     for (scenario, what) in &results.what {

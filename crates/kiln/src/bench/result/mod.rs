@@ -16,10 +16,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Scenario;
 use super::run::{CleanUp, Machine};
 use super::statistics::{Summary, reduction};
 use super::strategy::{Measured, Strategy};
-use super::Scenario;
 use crate::record::GitHead;
 
 pub(super) use file::ResultFile;
@@ -191,9 +191,7 @@ impl Results {
 
     /// Samples of one measurement.
     pub fn of(&self, scenario: Scenario, service: &str, strategy: Strategy) -> impl Iterator<Item = &Sample> {
-        let is = move |sample: &&Sample| {
-            sample.scenario == scenario && sample.service == service && sample.strategy == strategy
-        };
+        let is = move |sample: &&Sample| sample.scenario == scenario && sample.service == service && sample.strategy == strategy;
         self.samples.iter().filter(is)
     }
 

@@ -98,12 +98,15 @@ fn rows_compare_with_kiln_and_naive() {
         .iter()
         .map(|row| (row.scenario, row.strategy, row.seconds.median, row.samples, row.reduction_pct, row.times_kiln, row.noisy))
         .collect();
-    assert_eq!(short, [
-        (NoOp, Kiln, 1.0, 1, None, Some(1.0), false),
-        (SourceBin, Kiln, 11.0, 3, Some(89.0), Some(1.0), false),
-        (SourceBin, Naive, 100.0, 1, None, Some(100.0 / 11.0), false),
-        (SourceBin, Mounts, 22.0, 1, Some(78.0), Some(2.0), true),
-    ]);
+    assert_eq!(
+        short,
+        [
+            (NoOp, Kiln, 1.0, 1, None, Some(1.0), false),
+            (SourceBin, Kiln, 11.0, 3, Some(89.0), Some(1.0), false),
+            (SourceBin, Naive, 100.0, 1, None, Some(100.0 / 11.0), false),
+            (SourceBin, Mounts, 22.0, 1, Some(78.0), Some(2.0), true),
+        ]
+    );
 }
 
 #[test]
@@ -121,13 +124,16 @@ fn source_edits_of_kiln_are_judged_and_nothing_else() {
     let verdicts = judge(&results, &[Rule::Reduction(80.0), Rule::Seconds(30.0)]);
     let short: Vec<_> =
         verdicts.iter().map(|verdict| (verdict.scenario, verdict.rule, verdict.measured, verdict.passed)).collect();
-    assert_eq!(short, [
-        (SourceBin, Rule::Reduction(80.0), Some(75.0), false),
-        (SourceBin, Rule::Seconds(30.0), Some(25.0), true),
-        // Not measured with `naive`: a demand that cannot be judged is not met.
-        (Scenario::Comment, Rule::Reduction(80.0), None, false),
-        (Scenario::Comment, Rule::Seconds(30.0), Some(31.0), false),
-    ]);
+    assert_eq!(
+        short,
+        [
+            (SourceBin, Rule::Reduction(80.0), Some(75.0), false),
+            (SourceBin, Rule::Seconds(30.0), Some(25.0), true),
+            // Not measured with `naive`: a demand that cannot be judged is not met.
+            (Scenario::Comment, Rule::Reduction(80.0), None, false),
+            (Scenario::Comment, Rule::Seconds(30.0), Some(31.0), false),
+        ]
+    );
     let exact = judge(&results, &[Rule::Reduction(75.0), Rule::Seconds(25.0)]);
     assert!(exact.iter().filter(|verdict| verdict.scenario == SourceBin).all(|verdict| verdict.passed));
 }

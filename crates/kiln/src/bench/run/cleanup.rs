@@ -69,9 +69,7 @@ pub(super) fn clean_up(docker: &str, name: &str, what: What) -> CleanUp {
 
 /// Removes containers, volumes and images.
 fn remove_objects(docker: &str, name: &str) -> usize {
-    let list = |args: &[&str]| -> BTreeSet<String> {
-        output(docker, args).split_whitespace().map(str::to_owned).collect()
-    };
+    let list = |args: &[&str]| -> BTreeSet<String> { output(docker, args).split_whitespace().map(str::to_owned).collect() };
     let label = format!("label={LABEL}={name}");
     let prefix = format!("{name}-");
     let containers = list(&["ps", "--all", "--quiet", "--filter", &label]);

@@ -31,10 +31,8 @@ pub(super) fn copy(from: &Utf8Path, to: &Utf8Path, cancel: &Cancel) -> io::Resul
 
 /// Tracked files and untracked ones that are not ignored, relative to the folder; nothing where git does not know the folder.
 fn listed_by_git(folder: &Utf8Path, cancel: &Cancel) -> Option<Vec<Utf8PathBuf>> {
-    let run = Run::new("git")
-        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
-        .cwd(folder)
-        .capture(64 << 20);
+    let run =
+        Run::new("git").args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).cwd(folder).capture(64 << 20);
     let finished = run.output(cancel).ok().filter(Finished::success)?;
     let text = finished.stdout.trim_end_matches('\n');
     let paths: Vec<Utf8PathBuf> = text.split('\0').filter(|path| !path.is_empty()).map(Utf8PathBuf::from).collect();

@@ -164,8 +164,8 @@ pub fn run(
     let name = format!("{}-bench-{}", bench.plan.project, &number[..8]);
     let work = Work::create(bench.folder, bench.docker, &name)
         .map_err(|source| BenchError::Copy { path: bench.folder.to_owned(), source })?;
-    let source = copy::copy(bench.root, &work.copy(), bench.cancel)
-        .map_err(|source| BenchError::Copy { path: work.copy(), source })?;
+    let source =
+        copy::copy(bench.root, &work.copy(), bench.cancel).map_err(|source| BenchError::Copy { path: work.copy(), source })?;
     let (path, results) = match earlier {
         Some((_, results)) if results.header.source != source => {
             return Err(BenchError::OtherSource { name: results.header.name });
@@ -266,11 +266,7 @@ fn measure(
     Ok(())
 }
 
-fn skip(
-    file: &mut ResultFile,
-    events: &mut dyn FnMut(&BenchEvent<'_>),
-    skipped: Skipped,
-) -> Result<(), BenchError> {
+fn skip(file: &mut ResultFile, events: &mut dyn FnMut(&BenchEvent<'_>), skipped: Skipped) -> Result<(), BenchError> {
     events(&BenchEvent::Skipped(&skipped));
     Ok(file.skip(skipped)?)
 }

@@ -130,10 +130,7 @@ fn succeeded(finished: &Finished) -> Result<(), StrategyError> {
 fn cargo(rust: &RustService) -> Work {
     let words = rust.cargo_flags(&rust.profile, false).into_iter().flatten();
     let words: Vec<String> = words.map(|word| shell_word(&word)).collect();
-    Work::Cargo {
-        folder: folder(SOURCES, &rust.workspace),
-        command: format!("cargo build --locked {}", words.join(" ")),
-    }
+    Work::Cargo { folder: folder(SOURCES, &rust.workspace), command: format!("cargo build --locked {}", words.join(" ")) }
 }
 
 fn bundler(node: &NodeService) -> Work {

@@ -64,12 +64,7 @@ pub(in crate::bench) struct Images {
 
 impl Images {
     /// Builds of some services in a copy that is there.
-    pub(in crate::bench) fn new(
-        place: Place,
-        plan: Plan,
-        chef: Plan,
-        services: Vec<String>,
-    ) -> Result<Self, StrategyError> {
+    pub(in crate::bench) fn new(place: Place, plan: Plan, chef: Plan, services: Vec<String>) -> Result<Self, StrategyError> {
         let engine = Buildx::new(place.state.clone()).docker(&place.docker).cancel(place.cancel.clone());
         let mut images = Self {
             own: BTreeMap::new(),
@@ -333,8 +328,11 @@ impl Images {
         let Some(project) = project.as_table_like_mut() else {
             return Err(StrategyError::Failed(format!("`{path}`: `project` is no table")));
         };
-        let values =
-            [("name", self.project(Strategy::Kiln, generation)), ("engine", "kiln".to_owned()), ("tool-image", self.plan.tool_image.clone())];
+        let values = [
+            ("name", self.project(Strategy::Kiln, generation)),
+            ("engine", "kiln".to_owned()),
+            ("tool-image", self.plan.tool_image.clone()),
+        ];
         for (key, value) in values {
             project.insert(key, toml_edit::value(value));
         }

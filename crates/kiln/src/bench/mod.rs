@@ -11,5 +11,5 @@
 pub mod change;
 mod scenario;
 
-pub use change::{Change, ChangeError, Choice, HostTools, LockTool, NotApplicable, Snapshot, ToolError, choose};
+pub use change::{Change, ChangeError, Choice, HostTools, LockTool, NotApplicable, Release, Snapshot, ToolError, choose};
 pub use scenario::Scenario;

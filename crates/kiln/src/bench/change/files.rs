@@ -34,24 +34,33 @@ impl Snapshot {
         Ok(Self { root: root.to_owned(), files: taken })
     }
 
+    /// The files that differ from what they were, relative to the root.
+    ///
+    /// # Errors
+    /// A path that leads out of the root by now.
+    pub fn changed(&self) -> Result<Vec<Utf8PathBuf>, ChangeError> {
+        let mut changed = Vec::new();
+        for (path, content) in &self.files {
+            if fs::read(inside(&self.root, path)?).ok() != *content {
+                changed.push(path.clone());
+            }
+        }
+        Ok(changed)
+    }
+
     /// Puts the files back that differ from what they were, and says which, relative to the root. They get the time of now, as
     /// `git checkout` gives them.
     ///
     /// # Errors
     /// A file that cannot be read or replaced.
     pub fn restore(&self) -> Result<Vec<Utf8PathBuf>, ChangeError> {
-        let mut restored = Vec::new();
-        for (path, content) in &self.files {
-            let absolute = inside(&self.root, path)?;
-            let current = fs::read(&absolute).ok();
-            if current == *content {
-                continue;
-            }
+        let restored = self.changed()?;
+        for (path, content) in self.files.iter().filter(|(path, _)| restored.contains(path)) {
             match content {
                 Some(content) => replace(&self.root, path, content)?,
-                None => fs::remove_file(&absolute).map_err(|source| ChangeError::Write { path: path.clone(), source })?,
+                None => fs::remove_file(inside(&self.root, path)?)
+                    .map_err(|source| ChangeError::Write { path: path.clone(), source })?,
             }
-            restored.push(path.clone());
         }
         Ok(restored)
     }

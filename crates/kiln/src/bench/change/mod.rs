@@ -1,21 +1,29 @@
 //! What a scenario means in one repository, and how its change is made.
 
+mod apply;
+mod candidates;
+mod cargo_files;
+mod choose;
+mod choose_node;
 mod error;
 mod files;
 mod host;
+mod rust_source;
+mod script;
+#[cfg(test)]
+mod tests;
 mod tool;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Scenario;
-use crate::plan::Plan;
-use crate::project::Project;
 
+pub use choose::choose;
 pub use error::{ChangeError, NotApplicable, ToolError};
 pub use files::Snapshot;
 pub use host::HostTools;
-pub use tool::LockTool;
+pub use tool::{LockTool, Release};
 
 /// What a scenario means in a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,7 +83,7 @@ pub enum Change {
         lock: Utf8PathBuf,
         /// The packages that have this version.
         packages: Vec<String>,
-        /// The versions, round by round, before round 1 first.
+        /// The version before round 1.
         from: String,
     },
     /// A new external crate, another one in each round.
@@ -113,11 +121,15 @@ pub enum Change {
     NpmMove {
         /// Folder with the lock.
         directory: Utf8PathBuf,
+        /// The lock.
+        lock: Utf8PathBuf,
+        /// The workspace member that has the dependency, relative to the folder; absent for the root package.
+        member: Option<Utf8PathBuf>,
         /// The dependency.
         package: String,
         /// Whether it stands in `devDependencies`.
         development: bool,
-        /// Its versions, round by round.
+        /// Its versions, round by round; the first is the one before round 1.
         versions: Vec<String>,
     },
     /// To another branch and back. [`Choice::apply`] makes the other branch; the way back is [`Snapshot::restore`] of
@@ -126,40 +138,4 @@ pub enum Change {
         /// What the other branch has changed.
         changes: Vec<Self>,
     },
-}
-
-/// What every scenario means in this repository, in the order of [`Scenario::ALL`], or why it does not apply.
-///
-/// `root` is the copy that will be measured: `project` and `plan` may stem from the original. To prove that another version of a
-/// dependency resolves, locks in the copy are changed and put back.
-#[must_use]
-pub fn choose(
-    project: &Project,
-    plan: &Plan,
-    root: &Utf8Path,
-    tools: &dyn LockTool,
-) -> Vec<(Scenario, Result<Choice, NotApplicable>)> {
-    let _ = (project, plan, root, tools);
-    Scenario::ALL.into_iter().map(|scenario| (scenario, Err(NotApplicable::NoService))).collect()
-}
-
-impl Choice {
-    /// Makes the change of round `round` (from 1) in the copy at `root`, and says which files differ now, relative to it.
-    ///
-    /// Each round builds on the one before and differs from all earlier ones, so that no cache of this run has seen it. Rounds are the
-    /// same in each run: whoever measures keeps the caches of runs apart.
-    ///
-    /// # Errors
-    /// A file that cannot be read or replaced or is not what it was, a tool that failed, or a round beyond
-    /// [`max_rounds`](Self::max_rounds). Files are replaced whole; after an error some may be changed and others not.
-    pub fn apply(&self, root: &Utf8Path, round: u32, tools: &dyn LockTool) -> Result<Vec<Utf8PathBuf>, ChangeError> {
-        let _ = (root, tools);
-        Err(ChangeError::NoRound { scenario: self.scenario, round, rounds: 0 })
-    }
-
-    /// The files that [`apply`](Self::apply) may change, relative to the root.
-    #[must_use]
-    pub fn files(&self) -> Vec<Utf8PathBuf> {
-        Vec::new()
-    }
 }

@@ -4,6 +4,8 @@ use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::text::Text;
+
 /// A Dockerfile that a person wrote, with its ignore file.
 #[derive(Debug, Clone)]
 pub(super) struct OwnDockerfile {
@@ -27,19 +29,19 @@ impl OwnDockerfile {
 
     /// The text with the namespace's folder behind each `FROM`, so that every step runs in a namespace that is new.
     pub(super) fn in_namespace(&self, folder: &str, label: &str) -> String {
-        let mut text = String::with_capacity(self.text.len() + 200);
+        let mut text = Text::default();
         let mut in_from = false;
         for line in self.text.lines() {
-            text.push_str(line);
-            text.push('\n');
+            text += format_args!("{line}\n");
             in_from |= line.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("from"));
             if in_from && !line.trim_end().ends_with('\\') {
                 in_from = false;
                 // The folder is made without changing the working directory of an image that has one.
-                text.push_str(&format!("COPY <<\"EOF\" {folder}/namespace\n{folder}\nEOF\n"));
+                text += format_args!("COPY <<\"EOF\" {folder}/namespace\n{folder}\nEOF\n");
             }
         }
-        text + &format!("LABEL {label}\n")
+        text += format_args!("LABEL {label}\n");
+        text.finish()
     }
 }
 

@@ -178,9 +178,6 @@ fn finish(context: &Context, args: &Args, results: &Results) -> Result<ExitCode,
     if let Some(path) = &args.markdown {
         write_markdown(path, &table::markdown(results))?;
     }
-    for left in results.end.iter().flat_map(|end| &end.clean_up.left) {
-        context.ui.warn(&format!("could not remove: {left}"));
-    }
     let failed: Vec<String> = verdicts.iter().filter(|verdict| !verdict.passed).map(sentence).collect();
     if !failed.is_empty() {
         return Err(CommandError::new(Kind::Check, failed.join("\nerror: ")));

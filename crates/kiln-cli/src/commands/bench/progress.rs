@@ -12,9 +12,11 @@ use crate::ui::Ui;
 /// Shows one event.
 pub(super) fn show(ui: &Ui, event: &BenchEvent<'_>) {
     if ui.progress == Progress::Json {
-        ui.event(&object(event));
-    } else if let Some(line) = line(event) {
-        ui.note(&line);
+        return ui.event(&object(event));
+    }
+    match event {
+        BenchEvent::CleanedUp(cleaned) => cleaned.left.iter().for_each(|left| ui.warn(&format!("could not remove: {left}"))),
+        event => line(event).iter().for_each(|line| ui.note(line)),
     }
 }
 
@@ -39,6 +41,7 @@ fn line(event: &BenchEvent<'_>) -> Option<String> {
             format!("  {}, {}", seconds(sample.measured.seconds), work(sample.measured.steps_ran, crates))
         }
         BenchEvent::CleansUp => "removing the copy, its images and its caches".to_owned(),
+        BenchEvent::CleanedUp(_) => return None,
     })
 }
 
@@ -75,5 +78,6 @@ fn object(event: &BenchEvent<'_>) -> serde_json::Value {
         }),
         BenchEvent::Measured(sample) => json!({ "event": "bench-measured", "sample": sample }),
         BenchEvent::CleansUp => json!({ "event": "bench-cleans-up" }),
+        BenchEvent::CleanedUp(cleaned) => json!({ "event": "bench-cleaned-up", "removed": cleaned }),
     }
 }

@@ -5,6 +5,8 @@
 //! volumes in their own name.
 
 use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,9 @@ use crate::process::{Cancel, Finished, Run};
 
 /// How many records one call removes: their ids have to fit on a command line.
 const AT_ONCE: usize = 500;
+/// A build that was stopped holds its records for a moment longer.
+const ATTEMPTS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a clean-up removed, and what it could not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +45,8 @@ struct CacheRecord {
 pub(super) enum What {
     /// All of it.
     Everything,
+    /// Layers and mounts of the build cache.
+    Cache,
     /// Cache mounts: what an engine's garbage collection takes first.
     Mounts,
 }
@@ -47,24 +54,39 @@ pub(super) enum What {
 /// Removes what the run `name` made.
 pub(super) fn clean_up(docker: &str, name: &str, what: What) -> CleanUp {
     let objects = if what == What::Everything { remove_objects(docker, name) } else { 0 };
-    let du = || records(&output(docker, &["buildx", "du", "--verbose"]));
-    let all = du();
-    let mut found = of_run(&all, name);
-    if what == What::Mounts {
-        let is_mount = |record: &&CacheRecord| record.kind == "exec.cachemount" && found.contains(&record.id);
-        found = all.iter().filter(is_mount).map(|record| record.id.clone()).collect();
+    let mut removed = BTreeSet::new();
+    let mut left = wanted(docker, name, what);
+    for attempt in 0..ATTEMPTS {
+        if left.is_empty() {
+            break;
+        }
+        if attempt > 0 {
+            thread::sleep(PAUSE);
+        }
+        let ids: Vec<String> = left.iter().map(|record| record.id.clone()).collect();
+        for ids in ids.chunks(AT_ONCE) {
+            output(docker, &["buildx", "prune", "--force", "--filter", &format!("id~=^({})$", ids.join("|"))]);
+        }
+        removed.extend(ids);
+        left = wanted(docker, name, what);
     }
-    let ids: Vec<&str> = found.iter().map(String::as_str).collect();
-    for ids in ids.chunks(AT_ONCE) {
-        output(docker, &["buildx", "prune", "--force", "--filter", &format!("id~=^({})$", ids.join("|"))]);
+    for record in &left {
+        removed.remove(&record.id);
     }
-    let left: Vec<CacheRecord> =
-        if found.is_empty() { Vec::new() } else { du().into_iter().filter(|record| found.contains(&record.id)).collect() };
     CleanUp {
         objects,
-        records: found.len() - left.len(),
+        records: removed.len(),
         left: left.into_iter().map(|record| format!("{} ({}, {})", record.description, record.kind, record.size)).collect(),
     }
+}
+
+/// The records that are to be removed.
+fn wanted(docker: &str, name: &str, what: What) -> Vec<CacheRecord> {
+    let all = records(&output(docker, &["buildx", "du", "--verbose"]));
+    let found = of_run(&all, name);
+    let is_wanted =
+        |record: &CacheRecord| found.contains(&record.id) && (what != What::Mounts || record.kind == "exec.cachemount");
+    all.into_iter().filter(is_wanted).collect()
 }
 
 /// Removes containers, volumes and images.
@@ -142,15 +164,14 @@ fn of_run(records: &[CacheRecord], name: &str) -> BTreeSet<String> {
     }
 }
 
-/// Whether a description has the run's folder, the id of a mount (or its namespace) that begins with its name, or the named context of its tool.
+/// Whether a description has a folder, a mount's id (or namespace) or a named context that begins with the name.
 fn names(description: &str, name: &str) -> bool {
-    let beginnings = [
-        format!("/kiln-bench/{name}-"),
-        format!(" with id \"/{name}-"),
-        format!(" with id \"{name}-"),
-        format!("local source for {name}/"),
-    ];
-    beginnings.iter().any(|beginning| description.contains(beginning))
+    ["/kiln-bench/", " with id \"/", " with id \"", "local source for "].iter().any(|lead| {
+        let wanted = format!("{lead}{name}");
+        let mut rests = description.match_indices(&wanted).map(|(at, found)| &description[at + found.len()..]);
+        // `app-1a` is no part of `app-1ab`.
+        rests.any(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
+    })
 }
 
 #[cfg(test)]
@@ -218,5 +239,8 @@ Total: 3GB
         let found: Vec<String> = of_run(&all, "app-bench-1a").into_iter().collect();
         assert_eq!(found, ["mark", "middle", "mount", "ns", "tool", "top"]);
         assert_eq!(of_run(&all, "app-bench-1"), BTreeSet::new());
+        // One namespace of it.
+        assert_eq!(of_run(&all, "app-bench-1a-0").len(), 5);
+        assert_eq!(of_run(&all, "app-bench-1a-1"), BTreeSet::new());
     }
 }

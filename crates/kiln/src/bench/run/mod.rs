@@ -100,6 +100,8 @@ pub enum BenchEvent<'a> {
     Measured(&'a Sample),
     /// All that the run made is being removed.
     CleansUp,
+    /// It was removed, as far as that was possible.
+    CleanedUp(&'a CleanUp),
 }
 
 /// Why a run ended early. What was measured is in its file.
@@ -190,6 +192,7 @@ pub fn run(
     let measured = measure(bench, &work, &mut file, events);
     events(&BenchEvent::CleansUp);
     let clean_up = work.remove();
+    events(&BenchEvent::CleanedUp(&clean_up));
     measured?;
     file.end(End { finished: Timestamp::now(), clean_up })?;
     Ok(file.results)
@@ -321,6 +324,10 @@ impl Session<'_> {
         strategies.rotate_left(turn);
         let mut taking_part = Vec::new();
         for strategy in strategies {
+            if scenario == Scenario::GcEdMount && strategy == Strategy::Native && !self.is_out(strategy, service, scenario) {
+                let reason = "nothing of it is in a cache mount".to_owned();
+                self.leave_out(strategy, service, Some(scenario), reason)?;
+            }
             if self.wants(strategy, scenario, service)? {
                 taking_part.push(strategy);
             }
@@ -421,6 +428,10 @@ impl Session<'_> {
         let key = (strategy, service.to_owned());
         let generation = self.generation.get(&key).copied().unwrap_or(0);
         self.generation.insert(key.clone(), generation + 1);
+        if let Some(old) = generation.checked_sub(1) {
+            // Two of them might be more than the engine keeps, and its garbage collection would take what is being measured.
+            cleanup::clean_up(self.bench.docker, &self.images.namespace(strategy, service, old), cleanup::What::Cache);
+        }
         if let Err(error) = self.images.enter_namespace(strategy, service, generation) {
             self.failed(strategy, service, None, error)?;
             return Ok(false);

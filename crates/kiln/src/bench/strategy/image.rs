@@ -117,7 +117,7 @@ impl Images {
         if strategy == Strategy::Own {
             return Ok(());
         }
-        let folder = self.folder(strategy, 0);
+        let folder = self.folder(strategy, service, 0);
         let Some(dockerfile) = self.dockerfile(strategy, service, 0)? else { return Ok(()) };
         let dockerfile = foundation(dockerfile, &folder);
         let path = self.write(&format!("{}-{service}-foundation", strategy.name()), &dockerfile.to_string(), "*\n")?;
@@ -151,7 +151,7 @@ impl Images {
             Strategy::Own => {
                 let Some(Ok(own)) = self.own.get(service) else { return Ok(()) };
                 let label = format!("{LABEL}={}", self.place.name);
-                let text = own.in_namespace(&self.folder(strategy, generation), &label);
+                let text = own.in_namespace(&self.folder(strategy, service, generation), &label);
                 self.write(&format!("own-{service}"), &text, &own.ignore).map(drop)
             }
             _ => {
@@ -160,7 +160,7 @@ impl Images {
                     last.push(Instruction::Label(LABEL.to_owned(), self.place.name.clone()));
                 }
                 if strategy == Strategy::Kiln {
-                    self.write_settings(generation)?;
+                    self.write_settings(service, generation)?;
                     let path = self.place.copy.join(&self.service(service)?.files.prod);
                     return write(&path, &dockerfile.to_string());
                 }
@@ -181,7 +181,7 @@ impl Images {
             Strategy::Kiln => {
                 // Settings name the namespace of one service at a time.
                 let generation = self.generations.get(&(strategy, service.to_owned())).copied().unwrap_or(0);
-                self.write_settings(generation)?;
+                self.write_settings(service, generation)?;
                 tool::build(&self.place.kiln, &self.place.docker, &self.place.copy, service, &self.place.cancel)
             }
             Strategy::Native => match self.containers.get_mut(service) {
@@ -242,7 +242,7 @@ impl Images {
         let mut build_args = BTreeMap::new();
         if strategy == Strategy::Own {
             let generation = self.generations.get(&(strategy, service.name.clone())).copied().unwrap_or(0);
-            let namespace = self.project(strategy, generation);
+            let namespace = self.namespace(strategy, &service.name, generation);
             build_args.insert("BUILDKIT_CACHE_MOUNT_NS".to_owned(), Some(namespace));
         }
         BuildRequest {
@@ -259,33 +259,30 @@ impl Images {
 
     /// The Dockerfile of a strategy that writes one, in its namespace.
     fn dockerfile(&self, strategy: Strategy, service: &str, generation: u32) -> Result<Option<Dockerfile>, StrategyError> {
-        let folder = self.folder(strategy, generation);
+        let folder = self.folder(strategy, service, generation);
         let peer = match strategy {
             Strategy::Naive => Peer::Naive,
             Strategy::Mounts => Peer::Mounts,
             Strategy::Chef => Peer::Chef,
             Strategy::Own => return Ok(None),
             Strategy::Kiln | Strategy::Native => {
-                let plan = Plan { project: self.project(strategy, generation), ..self.plan.clone() };
+                let plan = Plan { project: self.namespace(strategy, service, generation), ..self.plan.clone() };
                 let service = self.service(service)?;
                 return Ok(Some(in_namespace(render(&plan, service, Variant::Prod), &folder)));
             }
         };
-        let plan = Plan { project: self.project(strategy, generation), ..self.chef.clone() };
+        let plan = Plan { project: self.namespace(strategy, service, generation), ..self.chef.clone() };
         let Some(service) = plan.services.iter().find(|known| known.name == service) else { return Ok(None) };
         Ok(render_peer(&plan, service, peer, &folder))
     }
 
-    /// Name of the project in a namespace: the beginning of ids of cache mounts.
-    fn project(&self, strategy: Strategy, generation: u32) -> String {
-        match strategy {
-            Strategy::Kiln => format!("{}-{generation}", self.place.name),
-            other => format!("{}-{generation}-{}", self.place.name, other.name()),
-        }
+    /// Name of a namespace: the project's name in it, with which ids of cache mounts begin.
+    pub(in crate::bench) fn namespace(&self, strategy: Strategy, service: &str, generation: u32) -> String {
+        format!("{}-{service}-{}-{generation}", self.place.name, strategy.name())
     }
 
-    fn folder(&self, strategy: Strategy, generation: u32) -> String {
-        format!("{FOLDER}/{}", self.project(strategy, generation))
+    fn folder(&self, strategy: Strategy, service: &str, generation: u32) -> String {
+        format!("{FOLDER}/{}", self.namespace(strategy, service, generation))
     }
 
     /// Writes a Dockerfile with its own ignore file beside the copy, out of every context.
@@ -319,7 +316,7 @@ impl Images {
     }
 
     /// `kiln.toml` of the copy: the user's settings under the namespace's name.
-    fn write_settings(&self, generation: u32) -> Result<(), StrategyError> {
+    fn write_settings(&self, service: &str, generation: u32) -> Result<(), StrategyError> {
         let path = self.place.copy.join(settings::FILE_NAME);
         let text = fs::read_to_string(&path).unwrap_or_default();
         let mut document: toml_edit::DocumentMut =
@@ -329,7 +326,7 @@ impl Images {
             return Err(StrategyError::Failed(format!("`{path}`: `project` is no table")));
         };
         let values = [
-            ("name", self.project(Strategy::Kiln, generation)),
+            ("name", self.namespace(Strategy::Kiln, service, generation)),
             ("engine", "kiln".to_owned()),
             ("tool-image", self.plan.tool_image.clone()),
         ];
@@ -362,7 +359,7 @@ impl Images {
         let mut request = self.request(Strategy::Native, service, path);
         request.target = Some(if matches!(service.kind, ServiceKind::Rust(_)) { "chef" } else { "base" }.to_owned());
         self.engine.build(&request, &mut |_| ())?;
-        let name = format!("{}-{}", self.project(Strategy::Native, generation), service.name);
+        let name = self.namespace(Strategy::Native, &service.name, generation);
         let context = inside(&self.place.copy, &service.context);
         Container::start(&self.place, service, &name, &request.tags[0], &context)
     }

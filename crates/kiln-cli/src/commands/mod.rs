@@ -1,5 +1,6 @@
 //! One file per command: its `Args` (doc comments are the help) and its `run`.
 
+mod bench;
 mod build;
 mod completions;
 mod init;
@@ -45,6 +46,7 @@ pub(crate) enum Command {
     Plan(plan::Args),
     Init(init::Args),
     Build(Box<build::Args>),
+    Bench(Box<bench::Args>),
     Recipe(Box<recipe::Args>),
     Completions(completions::Args),
 }
@@ -55,6 +57,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, Comma
         Command::Plan(args) => plan::run(context, &args),
         Command::Init(args) => init::run(context, &args),
         Command::Build(args) => build::run(context, &args),
+        Command::Bench(args) => bench::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),
         Command::Recipe(args) => recipe::run(context, &args),
     }

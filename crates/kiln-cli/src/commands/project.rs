@@ -2,7 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use kiln::plan::{ImageEngine, Plan, Question, QuestionKind};
-use kiln::project::{LookError, look};
+use kiln::project::{LookError, Project, look};
 use kiln::settings::{At, Settings, SettingsError};
 
 use crate::error::{CommandError, Kind};
@@ -17,17 +17,48 @@ pub(crate) fn look_and_decide_with(
     directory: &Utf8Path,
     engine: Option<ImageEngine>,
 ) -> Result<(Utf8PathBuf, Plan), CommandError> {
+    let (settings, project) = look_at(directory)?;
+    let plan = decide_for(&project, settings, engine);
+    Ok((project.root, plan))
+}
+
+/// Reads `kiln.toml` and the repository.
+pub(crate) fn look_at(directory: &Utf8Path) -> Result<(Settings, Project), CommandError> {
     if !directory.is_dir() {
         let message = format!("`{directory}` is no folder");
         return Err(CommandError::new(Kind::User, message).hint("name the repository with `--project DIR`"));
     }
-    let mut settings = settings(directory)?;
+    let settings = settings(directory)?;
+    let project = look(directory).map_err(|error| look_error(&error))?;
+    Ok((settings, project))
+}
+
+/// Decides, with an engine in place of that in the settings.
+pub(crate) fn decide_for(project: &Project, mut settings: Settings, engine: Option<ImageEngine>) -> Plan {
     if let Some(value) = engine {
         settings.project.engine = Some(At { value, line: 0 });
     }
-    let project = look(directory).map_err(|error| look_error(&error))?;
-    let plan = kiln::plan::plan(&project, &settings);
-    Ok((project.root, plan))
+    kiln::plan::plan(project, &settings)
+}
+
+/// `.kiln` in the project: records, results, context links, the tool. It keeps itself out of git.
+pub(crate) fn state_directory(root: &Utf8Path) -> Result<Utf8PathBuf, CommandError> {
+    let state = root.join(".kiln");
+    let ignore = state.join(".gitignore");
+    let made =
+        if ignore.exists() { Ok(()) } else { std::fs::create_dir_all(&state).and_then(|()| std::fs::write(&ignore, "*\n")) };
+    made.map(|()| state.clone()).map_err(|error| {
+        let mut command_error = CommandError::new(Kind::User, format!("cannot write to `{state}`"));
+        command_error.causes.push(error.to_string());
+        command_error.hint("kiln keeps build records and links to contexts there")
+    })
+}
+
+/// The file of the running program.
+pub(crate) fn own_path() -> Result<Utf8PathBuf, CommandError> {
+    let unknown = || CommandError::new(Kind::User, "cannot find the running kiln's own file").hint("name it with `--tool PATH`");
+    let path = std::env::current_exe().map_err(|_| unknown())?;
+    Utf8PathBuf::try_from(path).map_err(|_| unknown())
 }
 
 /// What `kiln.toml` says.

@@ -4,6 +4,7 @@
 #   build.sh                     what `docker buildx build` does, unless there is
 #   build-<service>-<variant>.sh for one image
 #   imagetools.sh, du.sh         what `docker buildx imagetools` and `docker buildx du` do, if a test wants them
+#   objects.sh                   what commands about containers, images, volumes and cache records do; nothing without it
 #   calls                        (written) one line for each call
 # Scripts can use:
 #   stream NAME [SECONDS]        print a recorded stream on stderr, with a pause after each line
@@ -36,6 +37,8 @@ case "$1 $2" in
   if [[ -e $FAKE_DOCKER/$2.sh ]]; then
     reference=${*: -1}
     . "$FAKE_DOCKER/$2.sh"
+  elif [[ -e $FAKE_DOCKER/objects.sh ]]; then
+    . "$FAKE_DOCKER/objects.sh"
   else
     echo "ERROR: nobody answers" >&2
     exit 1
@@ -43,6 +46,9 @@ case "$1 $2" in
   ;;
 "image inspect")
   echo "sha256:21bc7e6346b201985966d44c42db51925d53135a53f0523a7aeeedec08b1256a 74507777"
+  ;;
+"ps "* | "images "* | "volume "* | "rm "* | "rmi "* | "buildx prune")
+  if [[ -e $FAKE_DOCKER/objects.sh ]]; then . "$FAKE_DOCKER/objects.sh"; fi
   ;;
 *)
   echo "docker: unknown command: docker $1" >&2

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use crate::support::Test;
 
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 10] = [
     &[],
     &["plan"],
     &["init"],
     &["build"],
+    &["bench"],
     &["recipe", "prepare"],
     &["recipe", "cook"],
     &["recipe", "compile"],

@@ -1,5 +1,6 @@
 //! One test binary for the command line: the real `kiln` in a cleared environment, with a scripted fake `docker`.
 
+mod bench;
 mod build;
 mod caches;
 mod help;

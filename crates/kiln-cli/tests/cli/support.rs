@@ -122,6 +122,14 @@ impl Test {
         self.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kiln starts")
     }
 
+    /// Starts `kiln` in the project with these arguments.
+    #[expect(clippy::disallowed_methods, reason = "tests run the program as a user does")]
+    pub(crate) fn spawn_with<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kiln"));
+        command.args(args).env_clear().envs(&self.env).current_dir(self.project()).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kiln starts")
+    }
+
     pub(crate) fn ran(&self, output: &Output) -> Ran {
         let text = |bytes: &[u8]| self.redact(&String::from_utf8_lossy(bytes));
         Ran { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }

@@ -3,6 +3,7 @@
 //! `make engine-test` builds the static binary, brings up an engine and base images, and runs these. They are `#[ignore]`d in a plain
 //! `cargo test`, and fail rather than pass silently when they are asked for and no engine answers.
 
+mod bench;
 mod cache;
 mod edits;
 mod images;

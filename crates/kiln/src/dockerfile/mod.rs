@@ -9,10 +9,14 @@ mod chef;
 mod chef_tests;
 mod display;
 mod escape;
+mod namespace;
 mod network;
 mod nginx;
 mod node;
 mod node_manager;
+#[cfg(test)]
+mod peer_tests;
+mod peers;
 mod rust;
 #[cfg(test)]
 mod tests;
@@ -22,6 +26,8 @@ use camino::Utf8PathBuf;
 use crate::plan::{ImageEngine, Plan, Service, ServiceKind, Variant};
 
 pub use escape::shell_word;
+pub use namespace::{foundation, in_namespace};
+pub use peers::{Peer, render_peer};
 pub use rust::{LAYER_STAGE, SEED_ARGUMENT};
 
 /// The Dockerfile of one variant of a service.

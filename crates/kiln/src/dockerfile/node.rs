@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::namespace::mark;
 use super::network::Network;
 use super::nginx;
 use super::node_manager;
@@ -50,6 +51,47 @@ pub(super) fn dockerfile(plan: &Plan, service: &Service, node: &NodeService, var
         args: if with_kiln { vec![("KILN_IMAGE".to_owned(), plan.tool_image.clone())] } else { Vec::new() },
         stages: list,
     }
+}
+
+/// The stages of `COPY . .` and an install of everything after each edit. `plan` is one for the engine `chef`.
+pub(super) fn naive(plan: &Plan, service: &Service, node: &NodeService, namespace: &str) -> Vec<Stage> {
+    let stages = Stages { plan, service, node, variant: Variant::Prod, network: Network::of(service) };
+    let mut builder = stages.base();
+    "builder".clone_into(&mut builder.name);
+    mark(&mut builder, namespace);
+    stages.copy_sources(&mut builder);
+    let mut lines = stages.network.lines();
+    lines.extend(node_manager::install(node.manager, false));
+    builder.push(Instruction::Run(Run { mounts: stages.network.mounts(), command: Command::Shell(apt::joined(lines)) }));
+    stages.variables(&mut builder);
+    stages.run_build(&mut builder, Vec::new());
+    let mut list = vec![builder];
+    match &node.serve {
+        Serve::Static { directory } => list.push(stages.web(&inside(&stages.package(), directory))),
+        Serve::Server { command, .. } => {
+            let mut runtime = Stage::new(&service.base_images.runtime, "runtime", []);
+            runtime.push(Instruction::Workdir(stages.package()));
+            runtime.push(Instruction::Copy(Copy {
+                from: Some("builder".to_owned()),
+                sources: vec![APP.into()],
+                destination: APP.to_owned(),
+                ..Copy::default()
+            }));
+            finish(&mut runtime, service, 5);
+            runtime.push(Instruction::Cmd(command.clone()));
+            list.push(runtime);
+        }
+    }
+    for stage in list.iter_mut().skip(1) {
+        mark(stage, namespace);
+    }
+    list
+}
+
+/// The stages of Docker's guide for Node: manifests first, downloads in a mount, no mounts for tools. `plan` is one for the engine `chef`.
+pub(super) fn guide(plan: &Plan, service: &Service, node: &NodeService, namespace: &str) -> Vec<Stage> {
+    let node = NodeService { tool_caches: Vec::new(), ..node.clone() };
+    super::in_namespace(dockerfile(plan, service, &node, Variant::Prod), namespace).stages
 }
 
 struct Stages<'a> {
@@ -161,28 +203,37 @@ impl Stages<'_> {
             "builder",
             ["builder: the sources, bundled. Runs after every edit; the tools' own caches are mounted."],
         );
-        let mode = if self.variant == Variant::Prod { "production" } else { "development" };
         self.copy_sources(&mut stage);
-        for (name, default) in &self.service.build_args {
-            stage.push(Instruction::Arg(name.clone(), default.clone()));
-        }
-        stage.push(Instruction::Env(vec![("NODE_ENV".to_owned(), Word::from(mode))]));
+        self.variables(&mut stage);
         for late in &self.node.late_scripts {
             stage.push(Instruction::Workdir(inside(APP, &late.directory)));
             let command = Command::Shell(vec![self.node.run_command(&late.script)]);
             stage.push(Instruction::Run(Run { mounts: Vec::new(), command }));
         }
+        let mounts = self.node.tool_caches.iter().map(|folder| Mount::Cache {
+            id: mounts::node_tool(self.plan, self.service, self.variant, folder),
+            target: format!("{}/{folder}", self.package()),
+            sharing: Sharing::Locked,
+        });
+        self.run_build(&mut stage, mounts.collect());
+        stage
+    }
+
+    /// What the build script may read, declared after the install.
+    fn variables(&self, stage: &mut Stage) {
+        let mode = if self.variant == Variant::Prod { "production" } else { "development" };
+        for (name, default) in &self.service.build_args {
+            stage.push(Instruction::Arg(name.clone(), default.clone()));
+        }
+        stage.push(Instruction::Env(vec![("NODE_ENV".to_owned(), Word::from(mode))]));
+    }
+
+    fn run_build(&self, stage: &mut Stage, mounts: Vec<Mount>) {
         if let Some(script) = &self.node.build_script {
             stage.push(Instruction::Workdir(self.package()));
-            let mounts = self.node.tool_caches.iter().map(|folder| Mount::Cache {
-                id: mounts::node_tool(self.plan, self.service, self.variant, folder),
-                target: format!("{}/{folder}", self.package()),
-                sharing: Sharing::Locked,
-            });
             let command = Command::Shell(vec![self.node.run_command(script)]);
-            stage.push(Instruction::Run(Run { mounts: mounts.collect(), command }));
+            stage.push(Instruction::Run(Run { mounts, command }));
         }
-        stage
     }
 
     fn copy_sources(&self, stage: &mut Stage) {

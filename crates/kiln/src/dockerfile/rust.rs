@@ -276,20 +276,7 @@ impl Stages<'_> {
 
     /// The cargo command line, decided in the plan: each flag with its value. `cargo run` takes one binary.
     pub(super) fn flags(&self, only_first: bool) -> Vec<Vec<String>> {
-        let rust = self.rust;
-        let pair = |flag: &str, value: &str| vec![flag.to_owned(), value.to_owned()];
-        let mut flags = vec![pair("--package", &rust.package)];
-        let count = if only_first { 1 } else { rust.binaries.len() };
-        flags.extend(rust.binaries.iter().take(count).map(|binary| pair("--bin", binary)));
-        if !rust.features.is_empty() {
-            flags.push(pair("--features", &rust.features.join(",")));
-        }
-        if rust.no_default_features {
-            flags.push(vec!["--no-default-features".to_owned()]);
-        }
-        flags.push(pair("--profile", self.profile()));
-        flags.extend(rust.target.iter().map(|target| pair("--target", target)));
-        flags
+        self.rust.cargo_flags(self.profile(), only_first)
     }
 
     fn recipe(&self, verb: &str, folder: &str, last: &[String]) -> Vec<String> {

@@ -13,9 +13,10 @@ pub mod wire;
 use std::collections::BTreeMap;
 use std::io;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::event::BuildEvent;
+use crate::plan::{SecretFrom, Service};
 use crate::process::ProcessError;
 
 pub use buildx::Buildx;
@@ -123,6 +124,21 @@ pub struct BuildSecret {
     pub id: String,
     /// Where its value is.
     pub source: SecretSource,
+}
+
+impl BuildSecret {
+    /// The service's secrets and CA certificates, under the ids by which its Dockerfiles mount them. Files lie below `root`.
+    #[must_use]
+    pub fn of(service: &Service, root: &Utf8Path) -> Vec<Self> {
+        let sources = service.secret_sources().into_iter().map(|secret| Self {
+            id: secret.id,
+            source: match secret.from {
+                SecretFrom::Environment(name) => SecretSource::Environment(name),
+                SecretFrom::File(path) => SecretSource::File(root.join(path)),
+            },
+        });
+        sources.collect()
+    }
 }
 
 /// Where the value of a secret is.

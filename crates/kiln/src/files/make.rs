@@ -9,10 +9,12 @@ pub(super) const INCLUDE: &str = "include kiln.mk\n";
 type Target = (&'static str, &'static str, &'static str);
 
 /// Each runs a command that this kiln has.
-const TARGETS: [Target; 3] = [
+const TARGETS: [Target; 5] = [
     ("docker-build", "build", "the production images"),
     ("docker-build-fast", "build --variant fast", "the quickest images after an edit"),
     ("docker-build-dev", "build --variant dev", "images with toolchain and tools, running from source"),
+    ("test-build-perf", "bench --quick", "what usual changes cost, in a copy with caches of its own; some minutes"),
+    ("test-build-full", "bench --full", "all changes against all other ways to build; some hours"),
 ];
 
 /// The body. Targets that the Makefile defines itself (`own` is its text) are left to it.

@@ -275,6 +275,24 @@ impl RustService {
     pub fn profile_of(&self, variant: Variant) -> &str {
         if variant == Variant::Prod { &self.profile } else { &self.fast_profile }
     }
+
+    /// The cargo command line: each flag with its value. `cargo run` takes one binary.
+    #[must_use]
+    pub fn cargo_flags(&self, profile: &str, only_first: bool) -> Vec<Vec<String>> {
+        let pair = |flag: &str, value: &str| vec![flag.to_owned(), value.to_owned()];
+        let mut flags = vec![pair("--package", &self.package)];
+        let count = if only_first { 1 } else { self.binaries.len() };
+        flags.extend(self.binaries.iter().take(count).map(|binary| pair("--bin", binary)));
+        if !self.features.is_empty() {
+            flags.push(pair("--features", &self.features.join(",")));
+        }
+        if self.no_default_features {
+            flags.push(vec!["--no-default-features".to_owned()]);
+        }
+        flags.push(pair("--profile", profile));
+        flags.extend(self.target.iter().map(|target| pair("--target", target)));
+        flags
+    }
 }
 
 /// SQLx use of a workspace.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use kiln::engine::{BuildRequest, BuildSecret, Output, SecretSource, Tool, ToolKind};
-use kiln::plan::{Plan, SecretFrom, Service, Variant};
+use kiln::engine::{BuildRequest, BuildSecret, Output, Tool, ToolKind};
+use kiln::plan::{Plan, Service, Variant};
 use kiln::text::{count, did_you_mean};
 
 use super::Args;
 use super::seeds::Seed;
 use crate::commands::Context;
+use crate::commands::project::own_path;
 use crate::error::{CommandError, Kind};
 use crate::hints;
 
@@ -112,24 +113,12 @@ fn job(args: &Args, plan: &Plan, service: &Service, variant: Variant, root: &Utf
         target: args.target.clone(),
         tags: vec![image.clone()],
         platforms,
-        secrets: secrets(service, root),
+        secrets: BuildSecret::of(service, root),
         output: if args.push { Output::Push } else { Output::Load },
         no_cache: args.no_cache,
         ..BuildRequest::default()
     };
     Job { service: service.name.clone(), variant, image, dockerfile, ignore: service.files.ignore.clone(), request, seed: None }
-}
-
-/// The service's secrets and CA certificates, under the ids by which its Dockerfiles mount them.
-fn secrets(service: &Service, root: &Utf8Path) -> Vec<BuildSecret> {
-    let sources = service.secret_sources().into_iter().map(|secret| BuildSecret {
-        id: secret.id,
-        source: match secret.from {
-            SecretFrom::Environment(name) => SecretSource::Environment(name),
-            SecretFrom::File(path) => SecretSource::File(root.join(path)),
-        },
-    });
-    sources.collect()
 }
 
 fn build_args(given: &[String]) -> BTreeMap<String, Option<String>> {
@@ -176,10 +165,4 @@ fn tool(context: &Context, args: &Args, jobs: &[Job], state: &Utf8Path) -> Resul
         context.ui.warn(&format!("`{path}` is made for {architecture}: it runs in builds for {platform} only under emulation"));
     }
     Ok(tool)
-}
-
-fn own_path() -> Result<Utf8PathBuf, CommandError> {
-    let unknown = || CommandError::new(Kind::User, "cannot find the running kiln's own file").hint("name it with `--tool PATH`");
-    let path = std::env::current_exe().map_err(|_| unknown())?;
-    Utf8PathBuf::try_from(path).map_err(|_| unknown())
 }

@@ -17,7 +17,7 @@ use kiln::plan::{Plan, Variant};
 use kiln::record::GitHead;
 
 use super::Context;
-use super::project::{look_and_decide, refuse};
+use super::project::{look_and_decide, refuse, state_directory};
 use crate::env_vars;
 use crate::error::{CommandError, Kind};
 use crate::hints;
@@ -178,19 +178,6 @@ fn warn_of_old_files(context: &Context, root: &Utf8Path, plan: &Plan, jobs: &[jo
         let what = if entry.status == Status::Created { "is missing" } else { "is out of date" };
         context.ui.warn(&format!("`{}` {what}: `kiln init` writes it", entry.path));
     }
-}
-
-/// `.kiln` in the project: records, context links, the tool. It keeps itself out of git.
-fn state_directory(root: &Utf8Path) -> Result<Utf8PathBuf, CommandError> {
-    let state = root.join(".kiln");
-    let ignore = state.join(".gitignore");
-    let made =
-        if ignore.exists() { Ok(()) } else { std::fs::create_dir_all(&state).and_then(|()| std::fs::write(&ignore, "*\n")) };
-    made.map(|()| state.clone()).map_err(|error| {
-        let mut command_error = CommandError::new(Kind::User, format!("cannot write to `{state}`"));
-        command_error.causes.push(error.to_string());
-        command_error.hint("kiln keeps build records and links to contexts there")
-    })
 }
 
 fn plan_digest(plan: &Plan) -> String {

@@ -1,7 +1,7 @@
 //! Reading values off JavaScript configuration text, without running it.
 
 /// The text without comments. String and template literals are respected.
-pub(super) fn without_comments(text: &str) -> String {
+pub(crate) fn without_comments(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     let mut quote = None;
@@ -41,7 +41,7 @@ pub(super) fn without_comments(text: &str) -> String {
 }
 
 /// The expressions that stand after `key:` (or `key =`), each up to its end.
-pub(super) fn values_of<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
+pub(crate) fn values_of<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
     let mut found = Vec::new();
     let mut from = 0;
     while let Some(at) = text[from..].find(key).map(|at| at + from) {
@@ -81,7 +81,7 @@ fn expression(text: &str) -> &str {
 }
 
 /// String literals of an expression, in order. Template literals with `${` are left out.
-pub(super) fn literals(text: &str) -> Vec<&str> {
+pub(crate) fn literals(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some(start) = rest.find(['"', '\'', '`']) {

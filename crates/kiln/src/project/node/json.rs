@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::ops::Range;
 
 use camino::Utf8Path;
 use serde_json::Value;
@@ -50,6 +51,17 @@ pub(super) fn line_of(text: &str, keys: &[&str]) -> usize {
         }
     }
     1 + text.as_bytes()[..found].iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// Where the value under `keys` begins and ends. Works on text that parses.
+pub(crate) fn span_of(text: &str, keys: &[&str]) -> Option<Range<usize>> {
+    let mut scanner = Scanner { bytes: text.as_bytes(), at: 0 };
+    for key in keys {
+        scanner.enter(key)?;
+    }
+    let start = scanner.at;
+    scanner.value();
+    Some(start..start + text.get(start..scanner.at)?.trim_end().len())
 }
 
 struct Scanner<'a> {
@@ -136,5 +148,9 @@ mod tests {
         assert_eq!(line_of(text, &["b", "y/z"]), 5);
         assert_eq!(line_of(text, &["b", "missing"]), 3);
         assert_eq!(line_of(text, &["missing"]), 1);
+        let value = |keys: &[&str]| span_of(text, keys).map(|span| &text[span]);
+        assert_eq!(value(&["a", "s"]), Some("\"}\\\"{\""));
+        assert_eq!(value(&["b", "y/z"]), Some("2"));
+        assert_eq!(value(&["b", "missing"]), None);
     }
 }

@@ -1,0 +1,260 @@
+//! `kiln bench`
+
+mod document;
+mod progress;
+mod table;
+
+use std::fs;
+use std::process::ExitCode;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use kiln::bench::result::{Options, Results, Rule, Verdict, judge, list};
+use kiln::bench::run::{Bench, BenchError, Machine, run as measure};
+use kiln::bench::{HostTools, Scenario, Strategy, StrategyError};
+use kiln::engine::{Buildx, Engine as _};
+use kiln::plan::ImageEngine;
+use kiln::text::{count, did_you_mean, seconds};
+
+use super::Context;
+use super::project::{decide_for, look_at, own_path, refuse, state_directory};
+use crate::env_vars;
+use crate::error::{CommandError, Kind};
+use crate::hints;
+
+/// What `--quick` measures: nothing to do, an edit on each side, a dependency.
+const QUICK: [Scenario; 4] = [Scenario::NoOp, Scenario::SourceBin, Scenario::BumpLeaf, Scenario::FrontendSource];
+/// What is measured when nothing else is asked for.
+const USUAL: [Scenario; 8] = [
+    Scenario::Cold,
+    Scenario::NoOp,
+    Scenario::Docs,
+    Scenario::SourceBin,
+    Scenario::SourceLib,
+    Scenario::VersionBump,
+    Scenario::BumpLeaf,
+    Scenario::FrontendSource,
+];
+
+/// Measures what changes cost, in a copy of the repository with caches of its own
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Works in a copy with namespaced caches: neither the repository nor its caches are used or changed, and everything is removed at the end.
+Results are kept in .kiln/bench, sample by sample; an interrupted run goes on with `--continue`.
+
+Strategies: naive (COPY all, build all), mounts (Docker's guides: cache mounts), chef (cargo-chef's README), native (cargo or the bundler
+in a warm container, without an image), own (the repository's own Dockerfile as it is).
+
+Examples:
+  kiln bench --quick                                   a few minutes: no-op, source edits, one dependency
+  kiln bench --scenario source-bin --against naive     one change, against COPY and build
+  kiln bench --full                                    all scenarios, all strategies; takes hours
+  kiln bench --quick --fail-under 80 --max-seconds 30  exit code 4 if source edits are too slow")]
+pub(crate) struct Args {
+    /// A no-op, a source edit of each service and one dependency
+    #[arg(long, conflicts_with_all = ["full", "scenarios"])]
+    quick: bool,
+    /// All scenarios, against all strategies
+    #[arg(long, conflicts_with = "scenarios")]
+    full: bool,
+    /// Scenarios to measure
+    #[arg(long = "scenario", value_name = "SCENARIO", value_delimiter = ',', num_args = 1.., value_parser = scenario)]
+    scenarios: Vec<Scenario>,
+    /// Strategies to compare with: naive, mounts, chef, native, own
+    #[arg(long, value_name = "STRATEGY", value_delimiter = ',', num_args = 1.., value_parser = strategy)]
+    against: Vec<Strategy>,
+    /// Samples of each measurement
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    runs: u32,
+    /// Samples of first builds, and of what takes more than eight times as long as the fastest strategy
+    #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    slow_runs: u32,
+    /// Go on with the latest run that was interrupted
+    #[arg(long = "continue", conflicts_with_all = ["quick", "full", "scenarios", "against", "runs", "slow_runs"])]
+    go_on: bool,
+    /// Fail if source edits take less than PCT percent off the time of `naive`, which is then measured too
+    #[arg(long, value_name = "PCT", value_parser = positive)]
+    fail_under: Option<f64>,
+    /// Fail if source edits take longer
+    #[arg(long, value_name = "SECONDS", value_parser = positive)]
+    max_seconds: Option<f64>,
+    /// Also write the results as a Markdown table
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<Utf8PathBuf>,
+}
+
+fn scenario(name: &str) -> Result<Scenario, String> {
+    let names = Scenario::ALL.map(Scenario::name);
+    Scenario::parse(name).ok_or_else(|| unknown(name, &names))
+}
+
+fn strategy(name: &str) -> Result<Strategy, String> {
+    let names: Vec<&str> = Strategy::ALL.iter().skip(1).map(|strategy| strategy.name()).collect();
+    // kiln itself is always measured.
+    Strategy::ALL.into_iter().find(|known| known.name() == name).ok_or_else(|| unknown(name, &names))
+}
+
+fn unknown(name: &str, names: &[&str]) -> String {
+    match did_you_mean(name, names.iter().copied()) {
+        Some(similar) => format!("did you mean `{similar}`?"),
+        None => format!("possible values: {}", names.join(", ")),
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0).ok_or_else(|| "not a positive number".to_owned())
+}
+
+impl Args {
+    fn options(&self) -> Options {
+        let scenarios = match self {
+            Self { quick: true, .. } => QUICK.to_vec(),
+            Self { full: true, .. } => Scenario::ALL.to_vec(),
+            Self { scenarios, .. } if scenarios.is_empty() => USUAL.to_vec(),
+            Self { scenarios, .. } => scenarios.clone(),
+        };
+        let mut strategies = vec![Strategy::Kiln];
+        strategies.extend(&self.against);
+        if self.full && self.against.is_empty() {
+            strategies.extend(Strategy::ALL);
+        }
+        if self.fail_under.is_some() {
+            strategies.push(Strategy::Naive);
+        }
+        strategies.sort_unstable();
+        strategies.dedup();
+        Options { scenarios, strategies, runs: self.runs, slow_runs: self.slow_runs }
+    }
+
+    fn rules(&self) -> Vec<Rule> {
+        self.fail_under.map(Rule::Reduction).into_iter().chain(self.max_seconds.map(Rule::Seconds)).collect()
+    }
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
+    let (settings, project) = look_at(&context.project)?;
+    let plan = decide_for(&project, settings.clone(), Some(ImageEngine::Kiln));
+    if let Some(error) = refuse(&plan) {
+        return Err(error);
+    }
+    let chef = decide_for(&project, settings, Some(ImageEngine::Chef));
+    let root = project.root.clone();
+    let folder = state_directory(&root)?.join("bench");
+    let earlier = if args.go_on { Some(unfinished(&folder)?) } else { None };
+    if let Some(path) = &args.markdown {
+        // Known before hours are spent.
+        write_markdown(path, "")?;
+    }
+    let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
+    let engine = Buildx::new(root.join(".kiln")).docker(&docker).cancel(context.cancel.clone());
+    let info = engine.check().map_err(|error| hints::engine_error(&error))?;
+    let kiln = own_path()?;
+    let tools = HostTools::new(cargo_home(), context.cancel.clone());
+    let bench = Bench {
+        root: &root,
+        project: &project,
+        plan: &plan,
+        chef: &chef,
+        folder: &folder,
+        kiln: &kiln,
+        docker: &docker,
+        tools: &tools,
+        machine: Machine::look(&info),
+        git: kiln::record::git_head(&root),
+        cancel: &context.cancel,
+    };
+    let results = measure(&bench, args.options(), earlier, &mut |event| progress::show(&context.ui, event))
+        .map_err(|error| bench_error(&error))?;
+    finish(context, args, &results)
+}
+
+/// Shows results and judges them.
+fn finish(context: &Context, args: &Args, results: &Results) -> Result<ExitCode, CommandError> {
+    let verdicts = judge(results, &args.rules());
+    if context.ui.json {
+        context.ui.document(&document::document(results, &verdicts));
+    } else {
+        context.ui.data(&table::text(results));
+    }
+    if let Some(path) = &args.markdown {
+        write_markdown(path, &table::markdown(results))?;
+    }
+    let failed: Vec<String> = verdicts.iter().filter(|verdict| !verdict.passed).map(sentence).collect();
+    if !failed.is_empty() {
+        return Err(CommandError::new(Kind::Check, failed.join("\nerror: ")));
+    }
+    if verdicts.is_empty() && !args.rules().is_empty() {
+        let error = CommandError::new(Kind::Check, "no source edit was measured, so nothing can be judged");
+        return Err(error.hint("add `--scenario source-bin` or `--scenario frontend-source`"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What rule failed, and by how much.
+fn sentence(verdict: &Verdict) -> String {
+    let what = format!("`{}` of `{}`", verdict.scenario.name(), verdict.service);
+    match (verdict.rule, verdict.measured) {
+        (Rule::Reduction(least), Some(measured)) => format!(
+            "{what} takes {measured:.1} % off the time of `naive`, {:.1} points less than `--fail-under {least}` asks for",
+            least - measured
+        ),
+        (Rule::Reduction(least), None) => {
+            format!("{what} was not measured with `naive`, so `--fail-under {least}` cannot be judged")
+        }
+        (Rule::Seconds(most), measured) => {
+            let measured = measured.unwrap_or_default();
+            format!("{what} takes {}, {} more than `--max-seconds {most}` allows", seconds(measured), seconds(measured - most))
+        }
+    }
+}
+
+/// The latest run that did not end.
+fn unfinished(folder: &Utf8Path) -> Result<(Utf8PathBuf, Results), CommandError> {
+    let files = list(folder).map_err(|error| CommandError::from_error(Kind::User, &error))?;
+    let mut runs = files.into_iter().filter_map(|path| Results::load(&path).ok().map(|results| (path, results)));
+    runs.find(|(_, results)| results.end.is_none()).ok_or_else(|| {
+        CommandError::new(Kind::User, "there is no interrupted run to go on with").hint("start one: `kiln bench --quick`")
+    })
+}
+
+fn write_markdown(path: &Utf8Path, text: &str) -> Result<(), CommandError> {
+    fs::write(path, text).map_err(|error| {
+        let mut command_error = CommandError::new(Kind::User, format!("cannot write `{path}`"));
+        command_error.causes.push(error.to_string());
+        command_error
+    })
+}
+
+/// Where cargo's copy of the registry's index is.
+fn cargo_home() -> Utf8PathBuf {
+    let home = || Utf8PathBuf::try_from(std::env::home_dir()?).ok();
+    let own = env_vars::read(env_vars::CARGO_HOME).map(Utf8PathBuf::from);
+    own.or_else(|| Some(home()?.join(".cargo"))).unwrap_or_else(|| ".cargo".into())
+}
+
+fn bench_error(error: &BenchError) -> CommandError {
+    match error {
+        BenchError::Interrupted => CommandError::new(Kind::Interrupted, error.to_string())
+            .hint("what was measured is kept; `kiln bench --continue` goes on from there"),
+        BenchError::Build { source: StrategyError::Engine(engine), .. } => hints::engine_error(engine),
+        BenchError::Build { .. } => CommandError::from_error(Kind::Build, error),
+        BenchError::Nothing { skipped } => {
+            let mut command_error = CommandError::new(Kind::User, error.to_string());
+            command_error.causes = skipped.iter().map(progress::skipped).collect();
+            command_error
+        }
+        BenchError::OtherSource { .. } => {
+            CommandError::new(Kind::User, error.to_string()).hint("start a new run, or check out what it measured")
+        }
+        BenchError::Copy { .. } | BenchError::Result(_) => CommandError::from_error(Kind::User, error),
+    }
+}
+
+/// `3 steps ran, 1 crate compiled`
+fn work(steps: usize, crates: usize) -> String {
+    match (steps, crates) {
+        (0, 0) => "nothing ran".to_owned(),
+        (0, crates) => format!("{} compiled", count(crates, "crate")),
+        (steps, 0) => format!("{} ran", count(steps, "step")),
+        (steps, crates) => format!("{} ran, {} compiled", count(steps, "step"), count(crates, "crate")),
+    }
+}

@@ -1,0 +1,185 @@
+//! `kiln bench`
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{Ran, Test};
+
+const SETTINGS: &str = "[project]\nname = \"shop\" # ours\n";
+/// What the engine says it has: objects of this run, of another one, and the user's.
+const OBJECTS: &str = r#"case "$1 $2" in
+"images "*) echo 0123abcd ;;
+"volume ls") echo other-shop-bench-volume ;;
+esac"#;
+
+/// A Node service whose builds take as long as the fake engine wants.
+fn shop() -> Test {
+    Test::new()
+        .docker()
+        .write("kiln.toml", SETTINGS)
+        .service("web", "FROM mine\n")
+        .write("web/server.js", "require('http').createServer((q, s) => s.end('hello')).listen(3000);\n")
+        .write("tool.sh", "#!/bin/sh\n")
+        .env("KILN_TOOL", "tool.sh")
+        .fake("objects", OBJECTS)
+        .fake("build", "stream noop")
+}
+
+/// Name, strategy and number of samples of each row.
+fn rows(document: &Value) -> Vec<String> {
+    let rows = document["scenarios"].as_array().expect("scenarios").iter();
+    rows.map(|row| {
+        let text = |key: &str| row[key].as_str().expect("text").to_owned();
+        format!("{} {} {} × {}", text("name"), text("service"), text("strategy"), row["samples"])
+    })
+    .collect()
+}
+
+/// The document, times and all.
+fn document(test: &Test, args: &[&str]) -> (Ran, Value) {
+    let child = test.spawn_with(args.iter().copied());
+    let output = child.wait_with_output().expect("kiln ends");
+    let document = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    (test.ran(&output), document)
+}
+
+fn results(test: &Test) -> Vec<String> {
+    let entries = fs::read_dir(test.project().join(".kiln/bench")).expect("a folder").flatten();
+    entries.map(|entry| entry.file_name().into_string().expect("UTF-8")).collect()
+}
+
+#[test]
+fn every_strategy_is_measured_and_nothing_is_left() {
+    let test = shop();
+    let args = ["bench", "--scenario", "no-op", "--against", "naive,mounts,chef,own", "--runs", "3", "--json"];
+    let (ran, document) = document(&test, &args);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let expected = ["cold", "no-op"].iter().flat_map(|scenario| {
+        let samples = if *scenario == "cold" { 1 } else { 3 };
+        ["kiln", "naive", "mounts", "own"].map(|strategy| format!("{scenario} web {strategy} × {samples}"))
+    });
+    assert_eq!(rows(&document), expected.collect::<Vec<_>>());
+    let reasons: Vec<&str> =
+        document["not_measured"].as_array().unwrap().iter().map(|skipped| skipped["reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons, ["cargo-chef is for Rust"]);
+    // The copy and what was in the engine are gone; the repository is as it was.
+    let files = results(&test);
+    assert!(files.len() == 1 && files[0].ends_with(".jsonl"), "{files:?}");
+    assert_eq!(fs::read_to_string(test.project().join("kiln.toml")).unwrap(), SETTINGS);
+    assert_eq!(fs::read_to_string(test.project().join("web/Dockerfile")).unwrap(), "FROM mine\n");
+    let calls = test.calls();
+    assert!(calls.contains("\nrmi --force 0123abcd"), "{calls}");
+    assert!(!calls.contains("volume rm"), "another project's volume stays: {calls}");
+    // Every build has a name of the run's own.
+    for call in calls.lines().filter(|call| call.contains("--tag")) {
+        assert!(call.contains("--tag shop-bench-"), "{call}");
+    }
+}
+
+#[test]
+fn an_interrupted_run_cleans_up_and_goes_on() {
+    // The eighth build of all never ends.
+    let slow = "echo >>\"$FAKE_DOCKER/builds\"; stream noop; \
+                if (($(/usr/bin/wc -l <\"$FAKE_DOCKER/builds\") == 8)); then echo stuck >\"$FAKE_DOCKER/stuck\"; /bin/sleep 60; fi";
+    let test = shop().fake("build", slow);
+    let args = ["bench", "--scenario", "no-op", "--against", "naive", "--runs", "4", "--json"];
+    let child = test.spawn_with(args);
+    let until = Instant::now() + Duration::from_secs(60);
+    while !test.root().join("fake/stuck").exists() {
+        assert!(Instant::now() < until, "the build does not come");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let pid = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let ran = test.ran(&child.wait_with_output().unwrap());
+    assert_eq!(ran.code, Some(130), "{ran}");
+    assert!(ran.stderr.contains("hint: what was measured is kept; `kiln bench --continue`"), "{ran}");
+    assert!(test.calls().contains("\nrmi --force 0123abcd"));
+    assert_eq!(results(&test).len(), 1, "the copy is gone: {:?}", results(&test));
+
+    let test = test.fake("build", "stream noop");
+    let before = test.calls().lines().filter(|call| call.starts_with("buildx build")).count();
+    let (ran, document) = document(&test, &["bench", "--continue", "--json"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    // The continued run has first builds of its own, which are as good as any.
+    let expected = ["cold web kiln × 2", "cold web naive × 2", "no-op web kiln × 4", "no-op web naive × 4"];
+    assert_eq!(rows(&document), expected);
+    assert!(test.calls().lines().filter(|call| call.starts_with("buildx build")).count() > before);
+    assert_eq!(results(&test).len(), 1);
+    // It has ended now.
+    let again = test.spawn_with(["bench", "--continue"]);
+    let ran = test.ran(&again.wait_with_output().unwrap());
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(ran.stderr.contains("there is no interrupted run to go on with"), "{ran}");
+}
+
+#[test]
+fn another_state_of_the_files_is_not_mixed_in() {
+    let test = shop().fake("build", "stream stopped-halfway >/dev/null 2>&1; kill -9 $$");
+    let (ran, _) = document(&test, &["bench", "--scenario", "no-op"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    let test = test.fake("build", "stream noop").write("web/server.js", "changed();\n");
+    let (ran, _) = document(&test, &["bench", "--continue"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(ran.stderr.contains("error: the repository has changed since the run `shop-bench-"), "{ran}");
+}
+
+#[test]
+fn a_rule_that_is_broken_has_an_exit_code_of_its_own() {
+    let test = shop();
+    let args =
+        ["bench", "--scenario", "frontend-source", "--runs", "1", "--fail-under", "99.5", "--max-seconds", "0.001", "--json"];
+    let (ran, document) = document(&test, &args);
+    assert_eq!(ran.code, Some(4), "{ran}");
+    assert!(ran.stderr.contains("error: `frontend-source` of `web` takes"), "{ran}");
+    assert!(ran.stderr.contains("points less than `--fail-under 99.5` asks for"), "{ran}");
+    assert!(ran.stderr.contains("more than `--max-seconds 0.001` allows"), "{ran}");
+    let verdicts = document["verdicts"].as_array().unwrap();
+    assert_eq!(verdicts.iter().map(|verdict| &verdict["passed"]).collect::<Vec<_>>(), [false, false]);
+    let (ran, _) = self::document(&test, &["bench", "--scenario", "frontend-source", "--runs", "1", "--max-seconds", "600"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+}
+
+#[test]
+fn the_table_says_what_the_numbers_are_worth() {
+    let test = shop();
+    let (ran, _) = document(
+        &test,
+        &["bench", "--scenario", "no-op,source-bin", "--against", "naive", "--runs", "1", "--markdown", "out.md"],
+    );
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let head: Vec<&str> = ran.stdout.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(head, ["scenario", "service", "kiln", "naive", "kiln's", "work"]);
+    for part in ["medians of 1 sample; ", "no-op: ", "source-bin: not measured: no service is built by cargo"] {
+        assert!(ran.stdout.contains(part), "{part}: {ran}");
+    }
+    let markdown = fs::read_to_string(test.project().join("out.md")).unwrap();
+    assert!(
+        markdown.starts_with("| scenario | service | kiln | naive | kiln's work |\n|---|---|---|---|---|\n| cold | web | "),
+        "{markdown}"
+    );
+}
+
+#[test]
+fn what_cannot_be_measured_is_said_before_anything_runs() {
+    for (args, code, message) in [
+        (vec!["--scenario", "source-bim"], 2, "did you mean `source-bin`?"),
+        (vec!["--against", "bazel"], 2, "possible values: naive, mounts, chef, native, own"),
+        (vec!["--quick", "--full"], 2, "cannot be used with"),
+        (vec!["--continue", "--quick"], 2, "cannot be used with"),
+        (vec!["--fail-under=-1"], 2, "not a positive number"),
+        (vec!["--continue"], 1, "hint: start one: `kiln bench --quick`"),
+        (vec!["--scenario", "source-bin"], 1, "caused by: source-bin: not measured: no service is built by cargo"),
+        (vec!["--markdown", "no/such/folder.md"], 1, "cannot write `no/such/folder.md`"),
+    ] {
+        let mut all = vec!["bench"];
+        all.extend(args);
+        let test = shop();
+        let (ran, _) = document(&test, &all);
+        assert_eq!(ran.code, Some(code), "{all:?}: {ran}");
+        assert!(ran.stderr.contains(message), "{all:?}: {ran}");
+        assert!(!test.calls().contains("buildx build"), "{all:?}: {}", test.calls());
+    }
+}

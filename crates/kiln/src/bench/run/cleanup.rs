@@ -1,0 +1,246 @@
+//! Removes what a run made in the engine, found by its name, and nothing else.
+//!
+//! Layers are found by their place: those of a run lie on top of a folder that bears its name
+//! (see [`in_namespace`](crate::dockerfile::in_namespace)). Cache mounts have the name in their id, images and containers in a label,
+//! volumes in their own name.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bench::strategy::LABEL;
+use crate::process::{Cancel, Finished, Run};
+
+/// How many records one call removes: their ids have to fit on a command line.
+const AT_ONCE: usize = 500;
+/// A build that was stopped holds its records for a moment longer.
+const ATTEMPTS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What a clean-up removed, and what it could not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CleanUp {
+    /// Images, containers and volumes removed.
+    pub objects: usize,
+    /// Records of the build cache removed, layers and mounts.
+    pub records: usize,
+    /// Cache records that are still there: description, type and size as the engine prints them.
+    pub left: Vec<String>,
+}
+
+/// A record of the build cache, as `docker buildx du --verbose` prints it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct CacheRecord {
+    id: String,
+    parents: Vec<String>,
+    description: String,
+    size: String,
+    kind: String,
+}
+
+/// Which part of a run's state to remove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// All of it.
+    Everything,
+    /// Layers and mounts of the build cache.
+    Cache,
+    /// Cache mounts: what an engine's garbage collection takes first.
+    Mounts,
+}
+
+/// Removes what the run `name` made.
+pub(super) fn clean_up(docker: &str, name: &str, what: What) -> CleanUp {
+    let objects = if what == What::Everything { remove_objects(docker, name) } else { 0 };
+    let mut removed = BTreeSet::new();
+    let mut left = wanted(docker, name, what);
+    for attempt in 0..ATTEMPTS {
+        if left.is_empty() {
+            break;
+        }
+        if attempt > 0 {
+            thread::sleep(PAUSE);
+        }
+        let ids: Vec<String> = left.iter().map(|record| record.id.clone()).collect();
+        for ids in ids.chunks(AT_ONCE) {
+            output(docker, &["buildx", "prune", "--force", "--filter", &format!("id~=^({})$", ids.join("|"))]);
+        }
+        removed.extend(ids);
+        left = wanted(docker, name, what);
+    }
+    for record in &left {
+        removed.remove(&record.id);
+    }
+    CleanUp {
+        objects,
+        records: removed.len(),
+        left: left.into_iter().map(|record| format!("{} ({}, {})", record.description, record.kind, record.size)).collect(),
+    }
+}
+
+/// The records that are to be removed.
+fn wanted(docker: &str, name: &str, what: What) -> Vec<CacheRecord> {
+    let all = records(&output(docker, &["buildx", "du", "--verbose"]));
+    let found = of_run(&all, name);
+    let is_wanted =
+        |record: &CacheRecord| found.contains(&record.id) && (what != What::Mounts || record.kind == "exec.cachemount");
+    all.into_iter().filter(is_wanted).collect()
+}
+
+/// Removes containers, volumes and images.
+fn remove_objects(docker: &str, name: &str) -> usize {
+    let list = |args: &[&str]| -> BTreeSet<String> { output(docker, args).split_whitespace().map(str::to_owned).collect() };
+    let label = format!("label={LABEL}={name}");
+    let prefix = format!("{name}-");
+    let containers = list(&["ps", "--all", "--quiet", "--filter", &label]);
+    let mut images = list(&["images", "--all", "--quiet", "--filter", &label]);
+    images.extend(list(&["images", "--quiet", "--filter", &format!("reference={name}/*")]));
+    images.extend(list(&["images", "--quiet", "--filter", &format!("reference={name}-*/*")]));
+    let mut removed = 0;
+    let mut remove = |command: &[&str], found: BTreeSet<String>| {
+        removed += found.len();
+        if !found.is_empty() {
+            let found: Vec<&str> = found.iter().map(String::as_str).collect();
+            output(docker, &[command, &found].concat());
+        }
+    };
+    remove(&["rm", "--force", "--volumes"], containers);
+    // The filter finds the name anywhere in a volume's. A volume can go when its container has gone.
+    let volumes = list(&["volume", "ls", "--quiet", "--filter", &format!("name={prefix}")]);
+    remove(&["volume", "rm", "--force"], volumes.into_iter().filter(|volume| volume.starts_with(&prefix)).collect());
+    remove(&["rmi", "--force"], images);
+    removed
+}
+
+/// What a docker command prints; nothing if it fails. It runs after an interruption, too.
+fn output(docker: &str, args: &[&str]) -> String {
+    let finished = Run::new(docker).args(args).capture(64 << 20).output(&Cancel::new()).ok();
+    finished.filter(Finished::success).map(|finished| finished.stdout).unwrap_or_default()
+}
+
+/// Takes the output of `du --verbose` apart.
+fn records(text: &str) -> Vec<CacheRecord> {
+    let mut records: Vec<CacheRecord> = Vec::new();
+    for line in text.lines() {
+        if let Some(parent) = line.strip_prefix(" - ")
+            && let Some(record) = records.last_mut()
+        {
+            record.parents.push(parent.trim().to_owned());
+            continue;
+        }
+        let Some((key, value)) = line.split_once(':') else { continue };
+        let value = value.trim();
+        if key == "ID" {
+            records.push(CacheRecord { id: value.to_owned(), ..CacheRecord::default() });
+            continue;
+        }
+        let Some(record) = records.last_mut() else { continue };
+        match key {
+            "Description" => value.clone_into(&mut record.description),
+            "Size" => value.clone_into(&mut record.size),
+            "Type" => value.clone_into(&mut record.kind),
+            _ => {}
+        }
+    }
+    records
+}
+
+/// Ids of the records that name the run, and of all that lie on top of them.
+fn of_run(records: &[CacheRecord], name: &str) -> BTreeSet<String> {
+    let mut found: BTreeSet<String> =
+        records.iter().filter(|record| names(&record.description, name)).map(|record| record.id.clone()).collect();
+    loop {
+        let before = found.len();
+        for record in records {
+            if record.parents.iter().any(|parent| found.contains(parent)) {
+                found.insert(record.id.clone());
+            }
+        }
+        if found.len() == before {
+            return found;
+        }
+    }
+}
+
+/// Whether a description has a folder, a mount's id (or namespace) or a named context that begins with the name.
+fn names(description: &str, name: &str) -> bool {
+    ["/kiln-bench/", " with id \"/", " with id \"", "local source for "].iter().any(|lead| {
+        let wanted = format!("{lead}{name}");
+        let mut rests = description.match_indices(&wanted).map(|(at, found)| &description[at + found.len()..]);
+        // `app-1a` is no part of `app-1ab`.
+        rests.any(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DU: &str = "\
+ID:           base
+Description:  pulled from docker.io/library/rust
+Size:         900MB
+Type:         regular
+
+ID:           mark
+Parents:
+ - base
+Created at:   2026-11-24 14:58:47.565902501 +0000 UTC
+Size:         0B
+Description:  [chef 2/3] WORKDIR /kiln-bench/app-bench-1a-0
+Type:         regular
+
+ID:           top
+Parents:
+ - middle
+ - other
+Size:         12.1MB
+Description:  mount / from exec /bin/sh -c cargo build: all
+Type:         regular
+
+ID:           middle
+Parents:
+ - mark
+Size:         1kB
+Description:  [builder 4/5] COPY . .
+Type:         regular
+
+ID:           mount
+Size:         1.5GB
+Description:  cached mount /target from exec /bin/sh -c cargo with id \"/app-bench-1a-0-mounts-target\"
+Type:         exec.cachemount
+
+ID:           ns
+Description:  cached mount /target from exec /bin/sh -c cargo with id \"app-bench-1a-0-own/target\"
+Type:         exec.cachemount
+
+ID:           tool
+Description:  local source for app-bench-1a/kiln
+Type:         source.local
+
+ID:           foreign
+Description:  cached mount /target from exec /bin/sh -c cargo with id \"/app-bench-1ab-0-target\"
+Type:         exec.cachemount
+
+ID:           users
+Description:  cached mount /target from exec /bin/sh -c cargo with id \"/app-target\"
+Type:         exec.cachemount
+Total: 3GB
+";
+
+    #[test]
+    fn a_run_owns_its_mounts_and_what_lies_on_its_folder() {
+        let all = records(DU);
+        assert_eq!(all.len(), 9);
+        assert_eq!(all[2].parents, ["middle", "other"]);
+        assert_eq!((all[4].size.as_str(), all[4].kind.as_str()), ("1.5GB", "exec.cachemount"));
+        let found: Vec<String> = of_run(&all, "app-bench-1a").into_iter().collect();
+        assert_eq!(found, ["mark", "middle", "mount", "ns", "tool", "top"]);
+        assert_eq!(of_run(&all, "app-bench-1"), BTreeSet::new());
+        // One namespace of it.
+        assert_eq!(of_run(&all, "app-bench-1a-0").len(), 5);
+        assert_eq!(of_run(&all, "app-bench-1a-1"), BTreeSet::new());
+    }
+}

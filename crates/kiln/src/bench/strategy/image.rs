@@ -1,0 +1,380 @@
+//! The state of a run's builds: one copy of the repository, and for each strategy the namespace in which it builds now.
+//!
+//! A namespace is made of three names: a folder in front of all layers ([`in_namespace`]), the project's name in ids of cache mounts, and
+//! the repository of image names. All begin with the run's own name, so nothing of anyone else is used, and all can be found again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::time::Instant;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::container::Container;
+use super::crates::Crates;
+use super::own::OwnDockerfile;
+use super::{Measured, Strategy, StrategyError, tool};
+use crate::bench::Scenario;
+use crate::context::IgnoreFile;
+use crate::dockerfile::{Dockerfile, Instruction, Peer, foundation, in_namespace, render, render_peer};
+use crate::engine::{BuildRequest, BuildSecret, Buildx, Engine as _, Output};
+use crate::event::{BuildState, StepStatus};
+use crate::files::{self, Ownership, Surroundings};
+use crate::plan::{Plan, SecretFrom, Service, ServiceKind, Variant};
+use crate::process::Cancel;
+use crate::settings;
+
+/// Where namespaces are in images.
+const FOLDER: &str = "/kiln-bench";
+/// Label of the images of a run.
+pub(in crate::bench) const LABEL: &str = "kiln.bench";
+
+/// What builds need.
+#[derive(Debug, Clone)]
+pub(in crate::bench) struct Place {
+    /// Name of the run, with which all names that it makes begin.
+    pub(in crate::bench) name: String,
+    /// The repository itself.
+    pub(in crate::bench) original: Utf8PathBuf,
+    /// The copy that is changed and built.
+    pub(in crate::bench) copy: Utf8PathBuf,
+    /// A folder for Dockerfiles and state, beside the copy.
+    pub(in crate::bench) state: Utf8PathBuf,
+    /// The program that the strategy `kiln` runs.
+    pub(in crate::bench) kiln: Utf8PathBuf,
+    /// The docker client.
+    pub(in crate::bench) docker: String,
+    /// Ends all.
+    pub(in crate::bench) cancel: Cancel,
+}
+
+/// All strategies' builds of one run.
+#[derive(Debug)]
+pub(in crate::bench) struct Images {
+    place: Place,
+    /// What kiln decided, and what it would decide for its engine `chef`.
+    plan: Plan,
+    chef: Plan,
+    services: Vec<String>,
+    engine: Buildx,
+    own: BTreeMap<String, Result<OwnDockerfile, String>>,
+    /// Number of each strategy's namespace, once it has one.
+    generations: BTreeMap<(Strategy, String), u32>,
+    containers: BTreeMap<String, Container>,
+}
+
+impl Images {
+    /// Builds of some services in a copy that is there.
+    pub(in crate::bench) fn new(place: Place, plan: Plan, chef: Plan, services: Vec<String>) -> Result<Self, StrategyError> {
+        let engine = Buildx::new(place.state.clone()).docker(&place.docker).cancel(place.cancel.clone());
+        let mut images = Self {
+            own: BTreeMap::new(),
+            generations: BTreeMap::new(),
+            containers: BTreeMap::new(),
+            place,
+            plan,
+            chef,
+            services,
+            engine,
+        };
+        for plan in [&mut images.plan, &mut images.chef] {
+            plan.tool_image = format!("{}/kiln:latest", images.place.name);
+        }
+        let own = images.chosen().map(|service| {
+            let own = OwnDockerfile::read(&images.place.original, &service.files.prod, &service.context);
+            (service.name.clone(), own)
+        });
+        images.own = own.collect();
+        images.write_ignore_files()?;
+        images.bring_secrets()?;
+        Ok(images)
+    }
+
+    fn chosen(&self) -> impl Iterator<Item = &Service> {
+        self.plan.services.iter().filter(|service| self.services.contains(&service.name))
+    }
+
+    fn service(&self, name: &str) -> Result<&Service, StrategyError> {
+        let service = self.plan.services.iter().find(|service| service.name == name);
+        service.ok_or_else(|| StrategyError::Failed(format!("there is no service `{name}`")))
+    }
+
+    /// Why a strategy cannot build a service.
+    pub(in crate::bench) fn refuses(&self, strategy: Strategy, service: &str) -> Option<String> {
+        let service = self.service(service).ok()?;
+        match strategy {
+            Strategy::Chef if matches!(service.kind, ServiceKind::Node(_)) => Some("cargo-chef is for Rust".to_owned()),
+            Strategy::Own => self.own.get(&service.name).and_then(|own| own.as_ref().err().cloned()),
+            Strategy::Native if matches!(&service.kind, ServiceKind::Node(node) if node.build_script.is_none()) => {
+                Some("there is no build script".to_owned())
+            }
+            Strategy::Native if service.platform.is_some() => Some("the image is for another platform".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Builds what no namespace holds: base images are pulled, system packages and cargo-chef installed. Nothing here is timed.
+    pub(in crate::bench) fn lay_foundation(&self, strategy: Strategy, service: &str) -> Result<(), StrategyError> {
+        if strategy == Strategy::Own {
+            return Ok(());
+        }
+        let folder = self.folder(strategy, service, 0);
+        let Some(dockerfile) = self.dockerfile(strategy, service, 0)? else { return Ok(()) };
+        let dockerfile = foundation(dockerfile, &folder);
+        let path = self.write(&format!("{}-{service}-foundation", strategy.name()), &dockerfile.to_string(), "*\n")?;
+        for stage in &dockerfile.stages {
+            let mut request = self.request(strategy, self.service(service)?, path.clone());
+            request.name = format!("foundation-{service}");
+            request.target = Some(stage.name.clone());
+            request.tags.clear();
+            request.output = Output::Discard;
+            self.engine.build(&request, &mut |_| ())?;
+        }
+        Ok(())
+    }
+
+    /// Gives a strategy a new, empty namespace for a service.
+    pub(in crate::bench) fn enter_namespace(
+        &mut self,
+        strategy: Strategy,
+        service: &str,
+        generation: u32,
+    ) -> Result<(), StrategyError> {
+        self.generations.insert((strategy, service.to_owned()), generation);
+        match strategy {
+            Strategy::Native => {
+                // The old container goes first: two warm targets are not needed.
+                self.containers.remove(service);
+                let container = self.start_container(service, generation)?;
+                self.containers.insert(service.to_owned(), container);
+                Ok(())
+            }
+            Strategy::Own => {
+                let Some(Ok(own)) = self.own.get(service) else { return Ok(()) };
+                let label = format!("{LABEL}={}", self.place.name);
+                let text = own.in_namespace(&self.folder(strategy, service, generation), &label);
+                self.write(&format!("own-{service}"), &text, &own.ignore).map(drop)
+            }
+            _ => {
+                let Some(mut dockerfile) = self.dockerfile(strategy, service, generation)? else { return Ok(()) };
+                if let Some(last) = dockerfile.stages.last_mut() {
+                    last.push(Instruction::Label(LABEL.to_owned(), self.place.name.clone()));
+                }
+                if strategy == Strategy::Kiln {
+                    self.write_settings(service, generation)?;
+                    let path = self.place.copy.join(&self.service(service)?.files.prod);
+                    return write(&path, &dockerfile.to_string());
+                }
+                let ignore = self.ignore_text(self.service(service)?);
+                self.write(&format!("{}-{service}", strategy.name()), &dockerfile.to_string(), &ignore).map(drop)
+            }
+        }
+    }
+
+    /// Builds a service as the copy is now, and tells what that took.
+    pub(in crate::bench) fn build(
+        &mut self,
+        strategy: Strategy,
+        service: &str,
+        scenario: Scenario,
+    ) -> Result<Measured, StrategyError> {
+        match strategy {
+            Strategy::Kiln => {
+                // Settings name the namespace of one service at a time.
+                let generation = self.generations.get(&(strategy, service.to_owned())).copied().unwrap_or(0);
+                self.write_settings(service, generation)?;
+                tool::build(&self.place.kiln, &self.place.docker, &self.place.copy, service, &self.place.cancel)
+            }
+            Strategy::Native => match self.containers.get_mut(service) {
+                Some(container) => container.build(scenario, &self.place.cancel),
+                None => Err(StrategyError::Failed(format!("there is no container for `{service}`"))),
+            },
+            _ => {
+                let file = self.place.state.join("dockerfiles").join(format!("{}-{service}.Dockerfile", strategy.name()));
+                let request = self.request(strategy, self.service(service)?, file);
+                self.measure(&request)
+            }
+        }
+    }
+
+    /// The context of a service in the copy, with what the strategy leaves out of it.
+    pub(in crate::bench) fn context(&self, strategy: Strategy, service: &str) -> (Utf8PathBuf, IgnoreFile) {
+        let Ok(service) = self.service(service) else { return (self.place.copy.clone(), IgnoreFile::default()) };
+        let text = match (strategy, self.own.get(&service.name)) {
+            (Strategy::Own, Some(Ok(own))) => own.ignore.clone(),
+            _ => self.ignore_text(service),
+        };
+        (inside(&self.place.copy, &service.context), IgnoreFile::parse(&text).unwrap_or_default())
+    }
+
+    /// Stops what runs on the engine between builds.
+    pub(in crate::bench) fn stop(&mut self) {
+        self.containers.clear();
+    }
+
+    fn measure(&self, request: &BuildRequest) -> Result<Measured, StrategyError> {
+        let mut state = BuildState::new();
+        let mut crates = Crates::default();
+        let begun = Instant::now();
+        let outcome = self.engine.build(request, &mut |event| {
+            crates.event(&event);
+            state.apply(&event);
+        });
+        let seconds = begun.elapsed().as_secs_f64();
+        let outcome = outcome.map_err(|error| match (StrategyError::from(error), state.failed()) {
+            (StrategyError::Failed(message), Some(step)) => {
+                let log: Vec<String> = step.log.lines().collect();
+                StrategyError::Failed(format!("{message}\n{}", tool::end_of(&log.join("\n"))))
+            }
+            (error, _) => error,
+        })?;
+        let ran = state.dockerfile_steps().iter().filter(|step| step.final_status(true) == StepStatus::Ran).count();
+        Ok(Measured {
+            seconds,
+            steps_ran: ran,
+            local_crates: crates.local(),
+            external_crates: crates.external(),
+            image_bytes: outcome.size,
+            context_bytes: Some(state.context_bytes()),
+        })
+    }
+
+    fn request(&self, strategy: Strategy, service: &Service, dockerfile: Utf8PathBuf) -> BuildRequest {
+        let mut build_args = BTreeMap::new();
+        if strategy == Strategy::Own {
+            let generation = self.generations.get(&(strategy, service.name.clone())).copied().unwrap_or(0);
+            let namespace = self.namespace(strategy, &service.name, generation);
+            build_args.insert("BUILDKIT_CACHE_MOUNT_NS".to_owned(), Some(namespace));
+        }
+        BuildRequest {
+            name: format!("{}-{}", strategy.name(), service.name),
+            context: inside(&self.place.copy, &service.context),
+            dockerfile,
+            tags: vec![format!("{}/{}:{}", self.place.name, service.name, strategy.name())],
+            build_args,
+            platforms: service.platform.iter().cloned().collect(),
+            secrets: BuildSecret::of(service, &self.place.original),
+            ..BuildRequest::default()
+        }
+    }
+
+    /// The Dockerfile of a strategy that writes one, in its namespace.
+    fn dockerfile(&self, strategy: Strategy, service: &str, generation: u32) -> Result<Option<Dockerfile>, StrategyError> {
+        let folder = self.folder(strategy, service, generation);
+        let peer = match strategy {
+            Strategy::Naive => Peer::Naive,
+            Strategy::Mounts => Peer::Mounts,
+            Strategy::Chef => Peer::Chef,
+            Strategy::Own => return Ok(None),
+            Strategy::Kiln | Strategy::Native => {
+                let plan = Plan { project: self.namespace(strategy, service, generation), ..self.plan.clone() };
+                let service = self.service(service)?;
+                return Ok(Some(in_namespace(render(&plan, service, Variant::Prod), &folder)));
+            }
+        };
+        let plan = Plan { project: self.namespace(strategy, service, generation), ..self.chef.clone() };
+        let Some(service) = plan.services.iter().find(|known| known.name == service) else { return Ok(None) };
+        Ok(render_peer(&plan, service, peer, &folder))
+    }
+
+    /// Name of a namespace: the project's name in it, with which ids of cache mounts begin.
+    pub(in crate::bench) fn namespace(&self, strategy: Strategy, service: &str, generation: u32) -> String {
+        format!("{}-{service}-{}-{generation}", self.place.name, strategy.name())
+    }
+
+    fn folder(&self, strategy: Strategy, service: &str, generation: u32) -> String {
+        format!("{FOLDER}/{}", self.namespace(strategy, service, generation))
+    }
+
+    /// Writes a Dockerfile with its own ignore file beside the copy, out of every context.
+    fn write(&self, name: &str, text: &str, ignore: &str) -> Result<Utf8PathBuf, StrategyError> {
+        let path = self.place.state.join("dockerfiles").join(format!("{name}.Dockerfile"));
+        write(&path, text)?;
+        write(&Utf8PathBuf::from(format!("{path}.dockerignore")), ignore)?;
+        Ok(path)
+    }
+
+    /// kiln's ignore files, which hold for all strategies but `own`.
+    fn write_ignore_files(&self) -> Result<(), StrategyError> {
+        let ignore: BTreeSet<&Utf8PathBuf> = self.chosen().flat_map(|service| &service.files.ignore).collect();
+        for file in self.rendered() {
+            if ignore.contains(&file.path) {
+                write(&self.place.copy.join(&file.path), &file.body)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn ignore_text(&self, service: &Service) -> String {
+        let mut rendered = self.rendered().into_iter();
+        rendered.find(|file| service.files.ignore.contains(&file.path)).map(|file| file.body).unwrap_or_default()
+    }
+
+    /// What `kiln init` would write, apart from what is the user's.
+    fn rendered(&self) -> Vec<files::Rendered> {
+        let rendered = files::render(&self.plan, &Surroundings::default());
+        rendered.into_iter().filter(|file| file.ownership == Ownership::Kiln).collect()
+    }
+
+    /// `kiln.toml` of the copy: the user's settings under the namespace's name.
+    fn write_settings(&self, service: &str, generation: u32) -> Result<(), StrategyError> {
+        let path = self.place.copy.join(settings::FILE_NAME);
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let mut document: toml_edit::DocumentMut =
+            text.parse().map_err(|error| StrategyError::Failed(format!("cannot read `{path}`: {error}")))?;
+        let project = document.entry("project").or_insert_with(toml_edit::table);
+        let Some(project) = project.as_table_like_mut() else {
+            return Err(StrategyError::Failed(format!("`{path}`: `project` is no table")));
+        };
+        let values = [
+            ("name", self.namespace(Strategy::Kiln, service, generation)),
+            ("engine", "kiln".to_owned()),
+            ("tool-image", self.plan.tool_image.clone()),
+        ];
+        for (key, value) in values {
+            project.insert(key, toml_edit::value(value));
+        }
+        let new = document.to_string();
+        if new == text { Ok(()) } else { write(&path, &new) }
+    }
+
+    /// Files that are secrets are seldom tracked by git, so the copy lacks them.
+    fn bring_secrets(&self) -> Result<(), StrategyError> {
+        for secret in self.chosen().flat_map(Service::secret_sources) {
+            let SecretFrom::File(path) = secret.from else { continue };
+            let target = self.place.copy.join(&path);
+            if path.is_relative() && !target.exists() {
+                let text = fs::read(self.place.original.join(&path)).unwrap_or_default();
+                write_bytes(&target, &text)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn start_container(&self, service: &str, generation: u32) -> Result<Container, StrategyError> {
+        let service = self.service(service)?;
+        let Some(dockerfile) = self.dockerfile(Strategy::Native, &service.name, generation)? else {
+            return Err(StrategyError::NotApplicable("there is no image to build in".to_owned()));
+        };
+        let path = self.write(&format!("native-{}", service.name), &dockerfile.to_string(), "*\n")?;
+        let mut request = self.request(Strategy::Native, service, path);
+        request.target = Some(if matches!(service.kind, ServiceKind::Rust(_)) { "chef" } else { "base" }.to_owned());
+        self.engine.build(&request, &mut |_| ())?;
+        let name = self.namespace(Strategy::Native, &service.name, generation);
+        let context = inside(&self.place.copy, &service.context);
+        Container::start(&self.place, service, &name, &request.tags[0], &context)
+    }
+}
+
+/// `root`, or a folder in it.
+fn inside(root: &Utf8Path, folder: &Utf8Path) -> Utf8PathBuf {
+    if folder == "." { root.to_owned() } else { root.join(folder) }
+}
+
+fn write(path: &Utf8Path, text: &str) -> Result<(), StrategyError> {
+    write_bytes(path, text.as_bytes())
+}
+
+fn write_bytes(path: &Utf8Path, bytes: &[u8]) -> Result<(), StrategyError> {
+    let parent = path.parent().map_or(Ok(()), fs::create_dir_all);
+    parent.and_then(|()| fs::write(path, bytes)).map_err(|error| StrategyError::Failed(format!("cannot write `{path}`: {error}")))
+}

@@ -1,0 +1,59 @@
+//! The repository's own Dockerfile as it is, in a namespace.
+
+use std::fs;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::text::Text;
+
+/// A Dockerfile that a person wrote, with its ignore file.
+#[derive(Debug, Clone)]
+pub(super) struct OwnDockerfile {
+    text: String,
+    /// Text of the ignore file in force.
+    pub(super) ignore: String,
+}
+
+impl OwnDockerfile {
+    /// Reads the Dockerfile of a service, unless kiln wrote it.
+    pub(super) fn read(root: &Utf8Path, dockerfile: &Utf8Path, context: &Utf8Path) -> Result<Self, String> {
+        let path = root.join(dockerfile);
+        let Ok(text) = fs::read_to_string(&path) else { return Err(format!("there is no `{dockerfile}`")) };
+        if text.lines().next().is_some_and(|line| line.starts_with("# Written by kiln ")) {
+            return Err(format!("`{dockerfile}` is kiln's"));
+        }
+        let beside = Utf8PathBuf::from(format!("{path}.dockerignore"));
+        let ignore = fs::read_to_string(beside).or_else(|_| fs::read_to_string(root.join(context).join(".dockerignore")));
+        Ok(Self { text, ignore: ignore.unwrap_or_default() })
+    }
+
+    /// The text with the namespace's folder behind each `FROM`, so that every step runs in a namespace that is new.
+    pub(super) fn in_namespace(&self, folder: &str, label: &str) -> String {
+        let mut text = Text::default();
+        let mut in_from = false;
+        for line in self.text.lines() {
+            text += format_args!("{line}\n");
+            in_from |= line.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("from"));
+            if in_from && !line.trim_end().ends_with('\\') {
+                in_from = false;
+                // The folder is made without changing the working directory of an image that has one.
+                text += format_args!("COPY <<\"EOF\" {folder}/namespace\n{folder}\nEOF\n");
+            }
+        }
+        text += format_args!("LABEL {label}\n");
+        text.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_stage_begins_with_the_namespace() {
+        let own = OwnDockerfile { text: "FROM a AS b\nRUN x\nfrom \\\n  c\nRUN y".to_owned(), ignore: String::new() };
+        let mark = "COPY <<\"EOF\" /ns/namespace\n/ns\nEOF\n";
+        let expected = format!("FROM a AS b\n{mark}RUN x\nfrom \\\n  c\n{mark}RUN y\nLABEL k=v\n");
+        assert_eq!(own.in_namespace("/ns", "k=v"), expected);
+    }
+}

@@ -11,5 +11,7 @@
 pub mod change;
 mod scenario;
 
-pub use change::{Change, ChangeError, Choice, HostTools, LockTool, NotApplicable, Release, Snapshot, ToolError, choose};
+pub use change::{
+    Change, ChangeError, Choice, HostTools, LockTool, NotApplicable, Release, Snapshot, ToolError, choose, choose_from,
+};
 pub use scenario::Scenario;

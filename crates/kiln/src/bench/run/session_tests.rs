@@ -10,6 +10,9 @@ use crate::bench::result::{Header, RESULT_SCHEMA, Results};
 use crate::bench::run::Machine;
 use crate::bench::{Change, HostTools};
 
+use Scenario::{BranchSwitchBack, Cold, Docs, GcEdMount, NoOp, SourceBin, SourceLib};
+use Strategy::{Chef, Kiln, Mounts, Naive};
+
 /// What the strategies were asked to do, in order.
 type Log = Rc<RefCell<Vec<String>>>;
 
@@ -36,7 +39,7 @@ impl Fake {
 
 impl Builds for Fake {
     fn refuses(&self, strategy: Strategy, _: &str) -> Option<String> {
-        (strategy == Strategy::Chef).then(|| "not for this".to_owned())
+        (strategy == Chef).then(|| "not for this".to_owned())
     }
 
     fn lay_foundation(&self, _: Strategy, _: &str) -> Result<(), StrategyError> {
@@ -121,8 +124,8 @@ impl World {
             what: String::new(),
             max_rounds: None,
             change: match scenario {
-                Scenario::Cold | Scenario::NoOp => Change::None,
-                Scenario::BranchSwitchBack => Change::Branch { changes: vec![Change::Text { path: "README.md".into() }] },
+                Cold | NoOp => Change::None,
+                BranchSwitchBack => Change::Branch { changes: vec![Change::Text { path: "README.md".into() }] },
                 _ => Change::Text { path: "README.md".into() },
             },
         });
@@ -161,9 +164,6 @@ fn built<'a>(log: &'a [String], sample: &str) -> Vec<&'a str> {
     let positions = log.iter().enumerate().filter(|(_, line)| *line == sample);
     positions.map(|(at, _)| log[at + 1].split_once(' ').unwrap().1).collect()
 }
-
-use Scenario::{BranchSwitchBack, Cold, Docs, GcEdMount, NoOp, SourceBin, SourceLib};
-use Strategy::{Chef, Kiln, Mounts, Naive};
 
 #[test]
 fn each_sample_measures_its_own_change_and_nothing_else() {

@@ -15,6 +15,8 @@ mod scenario;
 pub mod statistics;
 mod strategy;
 
-pub use change::{Change, ChangeError, Choice, HostTools, LockTool, NotApplicable, Release, Snapshot, ToolError, choose};
+pub use change::{
+    Change, ChangeError, Choice, HostTools, LockTool, NotApplicable, Release, Snapshot, ToolError, choose, choose_from,
+};
 pub use scenario::Scenario;
 pub use strategy::{Measured, Strategy, StrategyError};

@@ -106,12 +106,14 @@ fn positive(text: &str) -> Result<f64, String> {
 
 impl Args {
     fn options(&self) -> Options {
-        let scenarios = match self {
+        let mut scenarios = match self {
             Self { quick: true, .. } => QUICK.to_vec(),
             Self { full: true, .. } => Scenario::ALL.to_vec(),
             Self { scenarios, .. } if scenarios.is_empty() => USUAL.to_vec(),
             Self { scenarios, .. } => scenarios.clone(),
         };
+        scenarios.sort_unstable();
+        scenarios.dedup();
         let mut strategies = vec![Strategy::Kiln];
         strategies.extend(&self.against);
         if self.full && self.against.is_empty() {

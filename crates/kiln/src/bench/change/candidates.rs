@@ -13,7 +13,7 @@ use crate::recipe::{Context, Recipe};
 /// So many rounds make a crate good enough, without a look at others.
 const ENOUGH: usize = 5;
 /// So many rounds are proven at most.
-const MOST: usize = 12;
+const MOST: usize = 8;
 /// So many crates are tried.
 const TRIED: usize = 8;
 

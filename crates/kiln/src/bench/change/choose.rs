@@ -19,14 +19,27 @@ use crate::text::count;
 const DOCS: [&str; 8] =
     ["README.md", "Readme.md", "readme.md", "README", "README.txt", "CONTRIBUTING.md", "CHANGELOG.md", "docs/README.md"];
 
-/// What every scenario means in this repository, in the order of [`Scenario::ALL`], or why it does not apply.
+/// What every scenario means in this repository, in the order of [`Scenario::ALL`], or why it does not apply: [`choose_from`] all.
+#[must_use]
+pub fn choose(
+    project: &Project,
+    plan: &Plan,
+    root: &Utf8Path,
+    tools: &dyn LockTool,
+) -> Vec<(Scenario, Result<Choice, NotApplicable>)> {
+    choose_from(&Scenario::ALL, project, plan, root, tools)
+}
+
+/// What some scenarios mean in this repository, in their order, or why they do not apply.
 ///
 /// The first service that cargo builds is the one of the backend's scenarios, the first Node package that of the frontend's.
 ///
 /// `root` is the copy that will be measured: `project` and `plan` may stem from the original. To prove that another version of a
-/// dependency resolves, locks in the copy are changed and put back.
+/// dependency resolves, locks in the copy are changed and put back. That takes seconds for each scenario that moves one, and the
+/// network; the others are chosen in milliseconds.
 #[must_use]
-pub fn choose(
+pub fn choose_from(
+    scenarios: &[Scenario],
     project: &Project,
     plan: &Plan,
     root: &Utf8Path,
@@ -35,7 +48,7 @@ pub fn choose(
     let backend = plan.services.iter().find_map(|service| Backend::new(project, service, root, tools));
     let frontend = plan.services.iter().find_map(|service| Frontend::new(project, service, root, tools));
     let chooser = Chooser { plan, root, backend, frontend };
-    Scenario::ALL.into_iter().map(|scenario| (scenario, chooser.choose(scenario))).collect()
+    scenarios.iter().map(|scenario| (*scenario, chooser.choose(*scenario))).collect()
 }
 
 /// What a scenario changes: for people, its data, and how many rounds there are.

@@ -98,6 +98,16 @@ impl Images {
         service.ok_or_else(|| StrategyError::Failed(format!("there is no service `{name}`")))
     }
 
+    /// The docker client.
+    pub(in crate::bench) fn docker(&self) -> &str {
+        &self.place.docker
+    }
+
+    /// Name of the run.
+    pub(in crate::bench) fn name(&self) -> &str {
+        &self.place.name
+    }
+
     /// Why a strategy cannot build a service.
     pub(in crate::bench) fn refuses(&self, strategy: Strategy, service: &str) -> Option<String> {
         let service = self.service(service).ok()?;
@@ -352,12 +362,17 @@ impl Images {
 
     fn start_container(&self, service: &str, generation: u32) -> Result<Container, StrategyError> {
         let service = self.service(service)?;
-        let Some(dockerfile) = self.dockerfile(Strategy::Native, &service.name, generation)? else {
+        let Some(mut dockerfile) = self.dockerfile(Strategy::Native, &service.name, generation)? else {
             return Err(StrategyError::NotApplicable("there is no image to build in".to_owned()));
         };
+        let target = if matches!(service.kind, ServiceKind::Rust(_)) { "chef" } else { "base" };
+        // The image of an earlier container has lost its tag when this one is made; the label finds both.
+        for stage in dockerfile.stages.iter_mut().filter(|stage| stage.name == target) {
+            stage.push(Instruction::Label(LABEL.to_owned(), self.place.name.clone()));
+        }
         let path = self.write(&format!("native-{}", service.name), &dockerfile.to_string(), "*\n")?;
         let mut request = self.request(Strategy::Native, service, path);
-        request.target = Some(if matches!(service.kind, ServiceKind::Rust(_)) { "chef" } else { "base" }.to_owned());
+        request.target = Some(target.to_owned());
         self.engine.build(&request, &mut |_| ())?;
         let name = self.namespace(Strategy::Native, &service.name, generation);
         let context = inside(&self.place.copy, &service.context);

@@ -1,0 +1,259 @@
+use std::cell::RefCell;
+use std::fs;
+use std::rc::Rc;
+
+use camino::Utf8Path;
+use jiff::Timestamp;
+
+use super::*;
+use crate::bench::result::{Header, RESULT_SCHEMA, Results};
+use crate::bench::run::Machine;
+use crate::bench::{Change, HostTools};
+
+use Scenario::{BranchSwitchBack, Cold, Docs, GcEdMount, NoOp, SourceBin, SourceLib};
+use Strategy::{Chef, Kiln, Mounts, Naive};
+
+/// What the strategies were asked to do, in order.
+type Log = Rc<RefCell<Vec<String>>>;
+
+/// Strategies without an engine: a build takes the strategy's time if the file differs from what it built last.
+struct Fake {
+    root: Utf8PathBuf,
+    log: Log,
+    built: BTreeMap<Strategy, String>,
+    /// Seconds of a build with something to do.
+    seconds: BTreeMap<Strategy, f64>,
+    /// Builds of this strategy fail as soon as the file has a line with the word.
+    fails: Option<(Strategy, &'static str)>,
+}
+
+impl Fake {
+    fn text(&self) -> String {
+        fs::read_to_string(self.root.join("README.md")).unwrap()
+    }
+
+    fn note(&self, strategy: Strategy, what: &str) {
+        self.log.borrow_mut().push(format!("{} {what}", strategy.name()));
+    }
+}
+
+impl Builds for Fake {
+    fn refuses(&self, strategy: Strategy, _: &str) -> Option<String> {
+        (strategy == Chef).then(|| "not for this".to_owned())
+    }
+
+    fn lay_foundation(&self, _: Strategy, _: &str) -> Result<(), StrategyError> {
+        Ok(())
+    }
+
+    fn enter_namespace(&mut self, strategy: Strategy, _: &str, generation: u32) -> Result<(), StrategyError> {
+        self.built.remove(&strategy);
+        self.note(strategy, &format!("namespace {generation}"));
+        Ok(())
+    }
+
+    fn build(&mut self, strategy: Strategy, _: &str, _: Scenario) -> Result<Measured, StrategyError> {
+        let text = self.text();
+        if self.fails.is_some_and(|(fails, word)| fails == strategy && text.contains(word)) {
+            return Err(StrategyError::Failed("it does not compile".to_owned()));
+        }
+        let before = self.built.insert(strategy, text.clone());
+        // How many lines are new is what a sample must have measured, no more and no less.
+        let is_new = |before: &String, line: &str| !before.lines().any(|known| known == line);
+        let new = before.as_ref().map(|before| text.lines().filter(|line| is_new(before, line)).count());
+        self.note(strategy, &new.map_or_else(|| "everything".to_owned(), |new| format!("+{new}")));
+        let idle = before.is_some_and(|before| before == text);
+        let seconds = if idle { 0.5 } else { self.seconds.get(&strategy).copied().unwrap_or(1.0) };
+        Ok(Measured { seconds, ..Measured::default() })
+    }
+
+    fn hash(&self, _: Strategy, _: &str) -> io::Result<blake3::Hash> {
+        Ok(blake3::hash(self.text().as_bytes()))
+    }
+
+    fn lose_mounts(&mut self) {
+        self.log.borrow_mut().push("mounts are lost".to_owned());
+    }
+
+    fn other_load(&self) -> Option<f64> {
+        None
+    }
+
+    fn stop(&mut self) {}
+}
+
+struct World {
+    folder: tempfile::TempDir,
+    options: Options,
+    seconds: BTreeMap<Strategy, f64>,
+    fails: Option<(Strategy, &'static str)>,
+}
+
+impl World {
+    fn new(scenarios: &[Scenario], strategies: &[Strategy], runs: u32) -> Self {
+        let options = Options { scenarios: scenarios.to_vec(), strategies: strategies.to_vec(), runs, slow_runs: 2 };
+        Self { folder: tempfile::tempdir().unwrap(), options, seconds: BTreeMap::new(), fails: None }
+    }
+
+    fn root(&self) -> &Utf8Path {
+        Utf8Path::from_path(self.folder.path()).unwrap()
+    }
+
+    /// Runs all rounds from the results so far, in a fresh copy.
+    fn run(&self, results: Option<Results>) -> (Results, Vec<String>, Result<(), BenchError>) {
+        let copy = self.root().join("copy");
+        fs::create_dir_all(&copy).unwrap();
+        fs::write(copy.join("README.md"), "# app\n").unwrap();
+        let results = results.unwrap_or_else(|| {
+            let machine = Machine { cores: 2, memory: None, engine: None, buildx: String::new(), storage: None };
+            Results::new(Header {
+                schema: RESULT_SCHEMA,
+                name: "app-bench-1".to_owned(),
+                kiln: String::new(),
+                started: Timestamp::UNIX_EPOCH,
+                git: None,
+                source: String::new(),
+                machine,
+                options: self.options.clone(),
+            })
+        });
+        let mut file = ResultFile::open(&self.root().join("result.jsonl"), results).unwrap();
+        let choices = self.options.scenarios.iter().map(|scenario| Choice {
+            scenario: *scenario,
+            service: "api".to_owned(),
+            what: String::new(),
+            max_rounds: None,
+            change: match scenario {
+                Cold | NoOp => Change::None,
+                BranchSwitchBack => Change::Branch { changes: vec![Change::Text { path: "README.md".into() }] },
+                _ => Change::Text { path: "README.md".into() },
+            },
+        });
+        let log = Log::default();
+        let fake = Fake {
+            root: copy.clone(),
+            log: Rc::clone(&log),
+            built: BTreeMap::new(),
+            seconds: self.seconds.clone(),
+            fails: self.fails,
+        };
+        let cancel = Cancel::new();
+        let tools = HostTools::new("nowhere".into(), cancel.clone());
+        let site = Site { copy, tools: &tools, cancel: &cancel };
+        let mut events = |event: &BenchEvent<'_>| match event {
+            BenchEvent::Begins { scenario, strategy, .. } => {
+                log.borrow_mut().push(format!("{} {}:", strategy.name(), scenario.name()));
+            }
+            BenchEvent::CatchesUp { strategy, .. } => log.borrow_mut().push(format!("{} untimed:", strategy.name())),
+            _ => {}
+        };
+        let mut session = Session::new(site, &mut file, &mut events, fake, choices.collect());
+        let ended = session.begin(&BTreeSet::from(["api".to_owned()])).and_then(|()| session.rounds());
+        drop(session);
+        let log = log.borrow().clone();
+        (file.results, log, ended)
+    }
+}
+
+fn counts(results: &Results) -> Vec<(Scenario, Strategy, usize)> {
+    results.rows().into_iter().map(|row| (row.scenario, row.strategy, row.samples)).collect()
+}
+
+/// What was built in the samples of a scenario.
+fn built<'a>(log: &'a [String], sample: &str) -> Vec<&'a str> {
+    let positions = log.iter().enumerate().filter(|(_, line)| *line == sample);
+    positions.map(|(at, _)| log[at + 1].split_once(' ').unwrap().1).collect()
+}
+
+#[test]
+fn each_sample_measures_its_own_change_and_nothing_else() {
+    let world = World::new(&[Cold, NoOp, SourceBin, SourceLib, BranchSwitchBack], &[Kiln, Naive, Mounts], 3);
+    let (results, log, ended) = world.run(None);
+    ended.unwrap();
+    for strategy in ["kiln", "naive", "mounts"] {
+        assert_eq!(built(&log, &format!("{strategy} cold:")), ["everything"; 2], "{log:#?}");
+        assert_eq!(built(&log, &format!("{strategy} no-op:")), ["+0"; 3], "{log:#?}");
+        assert_eq!(built(&log, &format!("{strategy} source-bin:")), ["+1"; 3], "{log:#?}");
+        assert_eq!(built(&log, &format!("{strategy} source-lib:")), ["+1"; 3], "{log:#?}");
+    }
+    // Everyone has built the other branch before the first is timed on the way back.
+    let way_back = log.iter().position(|line| line.ends_with("branch-switch-back:")).unwrap();
+    assert_eq!(log[..way_back].iter().filter(|line| line.ends_with("untimed:")).count(), 3, "{log:#?}");
+    assert!(counts(&results).iter().all(|(scenario, _, samples)| *samples == if *scenario == Cold { 2 } else { 3 }));
+}
+
+#[test]
+fn the_order_of_strategies_rotates() {
+    let world = World::new(&[NoOp], &[Kiln, Naive, Mounts], 3);
+    let (_, log, _) = world.run(None);
+    let order: Vec<&str> = log.iter().filter_map(|line| line.strip_suffix(" no-op:")).collect();
+    assert_eq!(order, ["naive", "mounts", "kiln", "mounts", "kiln", "naive", "kiln", "naive", "mounts"]);
+}
+
+#[test]
+fn a_slow_strategy_takes_part_less_often_and_is_never_charged_for_what_it_missed() {
+    let mut world = World::new(&[NoOp, SourceBin, SourceLib], &[Kiln, Naive], 5);
+    world.seconds = BTreeMap::from([(Kiln, 2.0), (Naive, 100.0)]);
+    let (results, log, ended) = world.run(None);
+    ended.unwrap();
+    assert_eq!(built(&log, "naive source-bin:"), ["+1"; 2], "{log:#?}");
+    assert_eq!(built(&log, "naive source-lib:"), ["+1"; 2], "{log:#?}");
+    assert_eq!(built(&log, "kiln source-lib:"), ["+1"; 5], "{log:#?}");
+    // A no-op is quick for both; but after round 2 naive is behind, and to catch up would cost what was saved.
+    assert_eq!(built(&log, "naive no-op:"), ["+0"; 3], "{log:#?}");
+    assert!(!log.iter().any(|line| line == "naive untimed:"), "{log:#?}");
+    assert_eq!(results.summary(SourceBin, "api", Naive).unwrap().median, 100.0);
+}
+
+#[test]
+fn what_is_quick_for_all_is_never_called_slow() {
+    let mut world = World::new(&[SourceBin], &[Kiln, Naive], 4);
+    world.seconds = BTreeMap::from([(Kiln, 0.5), (Naive, 9.0)]);
+    let (results, ..) = world.run(None);
+    assert!(counts(&results).contains(&(SourceBin, Naive, 4)));
+}
+
+#[test]
+fn a_continued_run_makes_only_the_samples_that_are_missing() {
+    let world = World::new(&[SourceBin], &[Kiln, Naive], 3);
+    let (mut results, ..) = world.run(None);
+    // As if it had been interrupted in the second round.
+    results.samples.truncate(5);
+    let before = results.samples.clone();
+    let (continued, log, ended) = world.run(Some(results));
+    ended.unwrap();
+    assert_eq!(continued.samples[..5], before);
+    let counts = counts(&continued);
+    assert!(counts.contains(&(SourceBin, Kiln, 3)) && counts.contains(&(SourceBin, Naive, 3)), "{counts:?}");
+    for strategy in ["kiln", "naive"] {
+        let samples = built(&log, &format!("{strategy} source-bin:"));
+        assert!(samples.iter().all(|built| *built == "+1"), "{log:#?}");
+    }
+}
+
+#[test]
+fn a_failing_strategy_is_left_out_and_kiln_is_not() {
+    let mut world = World::new(&[Docs], &[Kiln, Naive, Chef], 2);
+    // Only a changed file breaks it.
+    world.fails = Some((Naive, "\n"));
+    let (results, _, ended) = world.run(None);
+    ended.unwrap();
+    let skipped: Vec<_> = results.skipped.iter().map(|it| (it.strategy, it.scenario, it.reason.as_str())).collect();
+    assert_eq!(skipped, [(Some(Chef), None, "not for this"), (Some(Naive), None, "it does not compile")]);
+    assert_eq!(counts(&results), [(Cold, Kiln, 1), (Docs, Kiln, 2)]);
+
+    world.fails = Some((Kiln, "\n"));
+    let (_, _, ended) = World { folder: tempfile::tempdir().unwrap(), ..world }.run(None);
+    assert!(matches!(ended, Err(BenchError::Build { strategy: Kiln, .. })), "{ended:?}");
+}
+
+#[test]
+fn mounts_are_lost_after_all_other_rounds() {
+    let world = World::new(&[SourceBin, GcEdMount], &[Kiln], 2);
+    let (_, log, ended) = world.run(None);
+    ended.unwrap();
+    let lost: Vec<usize> = log.iter().enumerate().filter(|(_, line)| *line == "mounts are lost").map(|(at, _)| at).collect();
+    let last_edit = log.iter().rposition(|line| line == "kiln source-bin:").unwrap();
+    assert!(lost.len() == 2 && lost[0] > last_edit, "{log:#?}");
+    assert_eq!(built(&log, "kiln gc-ed-mount:"), ["+1"; 2]);
+}

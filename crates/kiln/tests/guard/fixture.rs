@@ -150,7 +150,11 @@ impl Order {
     }
 
     pub(crate) fn binaries(self) -> Vec<String> {
-        [("app", self.app), ("other", self.other)].into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name.to_owned()).collect()
+        [("app", self.app), ("other", self.other)]
+            .into_iter()
+            .filter(|(_, wanted)| *wanted)
+            .map(|(name, _)| name.to_owned())
+            .collect()
     }
 }
 
@@ -171,7 +175,6 @@ impl Tree {
         }
         Self { shape, values }
     }
-
 
     pub(crate) fn get(&self, name: &str) -> usize {
         self.values[name]
@@ -368,9 +371,12 @@ impl Tree {
             self.version(name)
         );
         for table in ["", "build-"] {
-            let dependencies = self.packages()[name].clone().into_iter().filter(|other| (*other == "helper") == (table == "build-"));
+            let dependencies =
+                self.packages()[name].clone().into_iter().filter(|other| (*other == "helper") == (table == "build-"));
             let lines: String = dependencies
-                .map(|other| format!("{other} = {{ path = \"{}/{}\" }}\n", self.top(name), self.folder(other).trim_end_matches('/')))
+                .map(|other| {
+                    format!("{other} = {{ path = \"{}/{}\" }}\n", self.top(name), self.folder(other).trim_end_matches('/'))
+                })
                 .collect();
             if !lines.is_empty() {
                 write!(text, "[{table}dependencies]\n{lines}").unwrap();
@@ -394,8 +400,9 @@ impl Tree {
         let workspace = self.workspace();
         let packages = self.packages();
         let inside = packages.keys().filter(|name| **name != "outside" && !self.folder(name).is_empty());
-        let members: Vec<String> =
-            inside.map(|name| format!("\"{}\"", self.folder(name).strip_prefix(&workspace).unwrap().trim_end_matches('/'))).collect();
+        let members: Vec<String> = inside
+            .map(|name| format!("\"{}\"", self.folder(name).strip_prefix(&workspace).unwrap().trim_end_matches('/')))
+            .collect();
         let mut root = if self.shape == Shape::Root { self.manifest_of_app() } else { String::new() };
         write!(
             root,

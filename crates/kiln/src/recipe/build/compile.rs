@@ -198,7 +198,8 @@ fn guard(
     files.extend(plan.changes.iter().map(|change| change.path.clone()));
     files.sort();
     files.dedup();
-    let packages = Packages::read(&[request.source, &mount.mirror], &files);
+    let packages = Packages::read(&[request.source, &mount.mirror], within, &files);
+    let links = plan.links(&ledger);
     let guard = Guard {
         mirror: &mount.mirror,
         workspace: within,
@@ -208,7 +209,7 @@ fn guard(
         changes: &plan.changes,
         variables: &variables,
         everything,
-        links: plan.has_links(),
+        links: &links,
     };
     let mut forgotten = guard.run(seeded)?;
     if unknown {

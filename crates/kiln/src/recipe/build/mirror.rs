@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::links::Links;
 use super::step::{At as _, StepError, parallel, remove, write_atomically};
 use super::target::entries;
 
@@ -157,7 +158,13 @@ impl Plan {
                 changes.push(Change { path: path.clone(), kind: ChangeKind::Drifted });
             }
         }
-        for (name, entry) in ledger.files.iter().filter(|(_, entry)| entry.node != Node::Folder) {
+        for (name, entry) in &ledger.files {
+            if entry.node == Node::Folder {
+                if !plan.nodes.contains_key(name) && is_empty(name, &ledger.files) {
+                    changes.push(Change { path: path_of(name), kind: ChangeKind::Removed });
+                }
+                continue;
+            }
             let path = path_of(name);
             let there = existing.get(name).map(|(_, metadata)| metadata);
             if matches!(present(&mirror.join(&path), there, &entry.node, Some(entry.time))?, Present::Different) {
@@ -171,8 +178,8 @@ impl Plan {
             let path = path_of(name);
             let known = ledger.files.get(name);
             let same = known.is_some_and(|entry| entry.node == *node);
-            // Folders come and go with what is in them; one that was something else is a change.
-            if !same && (*node != Node::Folder || known.is_some()) {
+            // Folders come and go with what is in them; one without anything, or that was something else, is a change.
+            if !same && (*node != Node::Folder || known.is_some() || is_empty(name, &plan.nodes)) {
                 let kind = if known.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
                 changes.push(Change { path: path.clone(), kind });
             }
@@ -202,10 +209,13 @@ impl Plan {
         checksums.filter_map(|name| path_of(name).parent().map(Path::to_owned)).collect()
     }
 
-    /// Whether the source has symbolic links.
-    #[must_use]
-    pub(super) fn has_links(&self) -> bool {
-        self.nodes.values().any(|node| matches!(node, Node::Link { .. }))
+    /// The symbolic links of the source and, as it was, of the mirror.
+    pub(super) fn links(&self, ledger: &Ledger) -> Links {
+        let nodes = ledger.files.iter().map(|(name, entry)| (name, &entry.node)).chain(&self.nodes);
+        Links::new(nodes.filter_map(|(name, node)| match node {
+            Node::Link { to } => Some((path_of(name), path_of(to))),
+            Node::File { .. } | Node::Folder => None,
+        }))
     }
 
     /// Brings the mirror up to date. Files that are written get the time `stamp`. Gives the files for the new ledger.
@@ -357,6 +367,12 @@ fn walk(root: &Path, skip_caches: bool) -> Result<BTreeMap<PathBuf, fs::Metadata
         }
     }
     Ok(found)
+}
+
+/// Whether a folder has nothing in it, given the tree by keys.
+fn is_empty<T>(folder: &str, tree: &BTreeMap<String, T>) -> bool {
+    let below = format!("{folder}{}", if folder.starts_with('\0') { "2f" } else { "/" });
+    !tree.range(below.clone()..).next().is_some_and(|(name, _)| name.starts_with(&below))
 }
 
 fn is_cargo_cache(folder: &Path, paths: &[PathBuf]) -> bool {

@@ -10,6 +10,7 @@ mod export;
 mod guard;
 mod index;
 mod inputs;
+mod links;
 mod messages;
 mod mirror;
 mod packages;

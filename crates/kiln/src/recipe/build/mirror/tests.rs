@@ -110,7 +110,7 @@ fn kinds_modes_links_and_folders_are_kept_and_change_into_each_other() {
     pair.write("link", "now a file");
     fs::remove_dir_all(pair.source("empty")).unwrap();
     symlink("tool", pair.source("empty")).unwrap();
-    assert_eq!(pair.sync(), ["~empty", "~file", "+file/now", "~folder", "-folder/inner/deep", "~link"]);
+    assert_eq!(pair.sync(), ["~empty", "-empty/below", "~file", "+file/now", "~folder", "-folder/inner/deep", "~link"]);
     assert_eq!(fs::read_to_string(pair.mirror("file/now")).unwrap(), "a folder");
     assert_eq!(fs::read_to_string(pair.mirror("folder")).unwrap(), "now a file");
     assert_eq!(fs::read_to_string(pair.mirror("link")).unwrap(), "now a file");

@@ -12,6 +12,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 use serde::{Deserialize, Serialize};
 
 use super::links::Links;
@@ -33,6 +34,9 @@ pub(super) struct Ledger {
     pub(super) files: BTreeMap<String, Entry>,
     /// The latest time that was given to a file or seen after a build, in nanoseconds since the epoch.
     pub(super) latest: u64,
+    /// Whether the last build noted that time at its end. One that was killed has left later ones behind.
+    #[serde(default)]
+    pub(super) finished: bool,
     /// Environment of the last build: names with digests of their values.
     pub(super) environment: BTreeMap<String, String>,
     /// Digest of the system files (installed packages) of the last build.
@@ -261,19 +265,16 @@ impl Plan {
     }
 }
 
-/// Gives every file of a mirror the same, old time: used when the clock has gone back behind recorded times. What is stale has been
-/// forgotten by then, so no time has to tell it.
+/// Gives everything in a mirror the same, old time: used when the clock has gone back behind recorded times. What is stale has been
+/// forgotten by then, so no time has to tell it. Folders and links too: for a script that watches a folder cargo looks at both.
 ///
 /// # Errors
 /// [`StepError`], when a time cannot be set.
 pub(super) fn reset_times(mirror: &Path, files: &mut BTreeMap<String, Entry>) -> Result<(), StepError> {
-    let names: Vec<String> =
-        files.iter().filter(|(_, entry)| matches!(entry.node, Node::File { .. })).map(|(name, _)| name.clone()).collect();
-    parallel(&names, |name| set_nanoseconds(&mirror.join(path_of(name)), OLDEST))?;
-    for name in names {
-        if let Some(entry) = files.get_mut(&name) {
-            entry.time = OLDEST;
-        }
+    let names: Vec<&String> = files.keys().collect();
+    parallel(&names, |name| set_oldest(&mirror.join(path_of(name))))?;
+    for entry in files.values_mut().filter(|entry| matches!(entry.node, Node::File { .. })) {
+        entry.time = OLDEST;
     }
     Ok(())
 }
@@ -412,9 +413,11 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
 }
 
-fn set_nanoseconds(path: &Path, nanoseconds: u64) -> Result<(), StepError> {
-    let file = File::open(path).at("read", path)?;
-    file.set_times(FileTimes::new().set_modified(time(nanoseconds))).at("set the time of", path)
+/// Sets the time of a file, a folder or a link itself.
+fn set_oldest(path: &Path) -> Result<(), StepError> {
+    let time = Timespec { tv_sec: (OLDEST / 1_000_000_000).cast_signed(), tv_nsec: 0 };
+    let times = Timestamps { last_access: time, last_modification: time };
+    utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(std::io::Error::from).at("set the time of", path)
 }
 
 #[cfg(test)]

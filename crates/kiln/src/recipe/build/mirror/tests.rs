@@ -212,3 +212,16 @@ fn vendored_packages_are_old_unless_they_are_edited_by_hand() {
     pair.sync();
     assert_eq!(pair.time("vendor/x/src/lib.rs"), OLDEST);
 }
+
+#[test]
+fn times_are_reset_of_folders_and_links_too() {
+    let mut pair = Pair::new();
+    pair.write("folder/file", "1");
+    symlink("folder/file", pair.source("link")).unwrap();
+    pair.sync();
+    reset_times(&pair.mirror(""), &mut pair.ledger.files).unwrap();
+    for name in ["folder", "folder/file", "link"] {
+        assert_eq!(nanoseconds(&fs::symlink_metadata(pair.mirror(name)).unwrap()), OLDEST, "{name}");
+    }
+    assert_eq!(pair.sync(), Vec::<String>::new());
+}

@@ -241,10 +241,14 @@ impl World {
     pub(crate) fn clock_step(&self, random: &mut Random) -> String {
         let ahead = random.below(2) == 0;
         let by = Duration::from_secs([1, 3600, 40_000_000][random.below(3)]);
+        // All times are read first: programs have a second name.
+        let mut times = Vec::new();
         visit(&self.at("build"), &mut |path| {
-            let Ok(time) = fs::metadata(path).and_then(|metadata| metadata.modified()) else { return };
-            set_time(path, if ahead { time + by } else { time - by });
+            times.extend(fs::metadata(path).and_then(|metadata| metadata.modified()).ok().map(|time| (path.to_owned(), time)));
         });
+        for (path, time) in times {
+            set_time(&path, if ahead { time + by } else { time - by });
+        }
         let ledger = self.at("build/ledger.json");
         if let Ok(bytes) = fs::read(&ledger) {
             let mut value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();

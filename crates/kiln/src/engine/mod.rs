@@ -5,6 +5,7 @@
 mod buildx;
 mod failure;
 mod lines;
+mod sent;
 mod tool;
 pub mod wire;
 

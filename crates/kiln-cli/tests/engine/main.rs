@@ -4,6 +4,7 @@
 //! `cargo test`, and fail rather than pass silently when they are asked for and no engine answers.
 
 mod edits;
+mod guard;
 mod images;
 mod robustness;
 mod support;

@@ -121,7 +121,9 @@ impl World {
         for (path, text) in FIXED {
             write(&root.join(path), text);
         }
-        write(&root.join("kiln.toml"), &format!("[project]\nname = \"{}\"\n", world.project));
+        let service = |name: &str| format!("[services.{name}]\npath = \".\"\nbinary = \"{name}\"\n");
+        let settings = format!("[project]\nname = \"{}\"\n{}{}", world.project, service("app"), service("worker"));
+        write(&root.join("kiln.toml"), &settings);
         write_state(&root, &State::default());
         assert!(command("cargo").args(["generate-lockfile", "-q"]).current_dir(&root).status().expect("cargo runs").success());
         let output = command(kiln()).arg("init").current_dir(&root).output().expect("kiln starts");
@@ -158,7 +160,7 @@ impl World {
     /// Brings a checkout to another state in one of the ways that leave times in disorder.
     fn change(&mut self, number: usize, random: &mut Random) -> String {
         let root = self.checkout(number);
-        match random.below(7) {
+        match random.below(9) {
             // A branch switch, or a revert.
             0 => {
                 let (commit, state) = self.commits[random.below(self.commits.len())].clone();

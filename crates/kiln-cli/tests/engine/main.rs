@@ -6,6 +6,7 @@
 mod bench;
 mod cache;
 mod edits;
+mod guard;
 mod images;
 mod robustness;
 mod seed;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -13,11 +12,10 @@ use serde_json::Value;
 
 use super::cache::LocalCaches;
 use super::lines::Lines;
-use super::look;
 use super::wire::Translator;
 use super::{
     BuildRequest, BuildSecret, Engine, EngineError, EngineInfo, ImageInfo, MINIMUM_BUILDX, MINIMUM_ENGINE, Outcome, Output,
-    SecretSource, failure, wire,
+    SecretSource, failure, look, sent, wire,
 };
 use crate::event::{BuildEvent, BuildState, EXPORTING, IMPORTING, StepName, StepStatus};
 use crate::process::{Cancel, ProcessError, Run, Stream};
@@ -124,25 +122,6 @@ impl Buildx {
         run.arg(context)
     }
 
-    /// A link to the context with a basename of its own: BuildKit keeps its copy of a context under that name, and trusts size
-    /// and time stamp of the files in it, so two contexts must never share one.
-    fn link_context(&self, request: &BuildRequest) -> Result<Utf8PathBuf, EngineError> {
-        let hash = blake3::hash(request.context.as_str().as_bytes()).to_hex();
-        let link = self.state.join("contexts").join(format!("{}-{}", request.name, &hash[..12]));
-        let failed = |source| EngineError::File { path: link.clone(), source };
-        if link.read_link_utf8().is_ok_and(|target| target == request.context) {
-            return Ok(link);
-        }
-        self.directory("contexts")?;
-        match std::os::unix::fs::symlink(&request.context, &link) {
-            // Another build of the same may have made it in between, and it always points to the same place.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if link.read_link_utf8().map_err(failed)? == request.context { Ok(link) } else { Err(failed(error)) }
-            }
-            made => made.map(|()| link.clone()).map_err(failed),
-        }
-    }
-
     fn directory(&self, name: &str) -> Result<Utf8PathBuf, EngineError> {
         let path = self.state.join(name);
         fs::create_dir_all(&path).map_err(|source| EngineError::File { path: path.clone(), source })?;
@@ -197,7 +176,7 @@ impl Engine for Buildx {
     }
 
     fn build(&self, request: &BuildRequest, events: &mut dyn FnMut(BuildEvent)) -> Result<Outcome, EngineError> {
-        let context = self.link_context(request)?;
+        let context = sent::link(&self.state.join("contexts"), request)?;
         let metadata = Temporary::new(&self.directory("run")?, &request.name);
         let caches = LocalCaches::prepare(&request.cache_from, &request.cache_to, &request.name)?;
         let run = self.command(request, &caches, &context, &metadata.0);
@@ -442,25 +421,5 @@ mod tests {
             assert_eq!(older(version, MINIMUM_BUILDX), expected, "{version}");
         }
         assert!(older("20.10.24+dfsg1", MINIMUM_ENGINE) && !older("28.5.2+dfsg4", MINIMUM_ENGINE));
-    }
-
-    #[test]
-    fn the_context_link_is_unique_and_stable() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Utf8Path::from_path(folder.path()).unwrap();
-        let engine = Buildx::new(root.join("state"));
-        let request = |name: &str, context: &str| BuildRequest {
-            name: name.to_owned(),
-            context: root.join(context),
-            ..BuildRequest::default()
-        };
-        let links: Vec<_> = [("api-prod", "a/app"), ("api-dev", "a/app"), ("api-prod", "b/app"), ("api-prod", "a/app")]
-            .into_iter()
-            .map(|(name, context)| engine.link_context(&request(name, context)).unwrap())
-            .collect();
-        assert_eq!(links[0], links[3]);
-        let names: std::collections::BTreeSet<_> = links.iter().map(|link| link.file_name().unwrap()).collect();
-        assert_eq!(names.len(), 3);
-        assert_eq!(links[0].read_link_utf8().unwrap(), root.join("a/app"));
     }
 }

@@ -7,6 +7,7 @@ pub mod cache;
 mod failure;
 mod lines;
 mod look;
+mod sent;
 mod tool;
 pub mod wire;
 

@@ -10,14 +10,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kiln::process::Cancel;
 use kiln::recipe::{CargoReport, CompileRequest, Limits, Selection, StepError, compile};
+use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use crate::fixture::Tree;
+use crate::fixture::{Order, Tree};
+use crate::kill::killed_after;
+
+/// A setting from the environment of the test.
+#[expect(clippy::disallowed_methods, reason = "tests are steered by the environment")]
+pub(crate) fn text_setting(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
 
 /// A number from the environment of the test.
-#[expect(clippy::disallowed_methods, reason = "tests are steered by the environment")]
 pub(crate) fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
+    text_setting(name)?.parse().ok()
 }
 
 pub(crate) fn new_seed() -> u64 {
@@ -45,14 +52,53 @@ impl Random {
 #[derive(Debug)]
 pub(crate) struct World {
     folder: TempDir,
-    clean: usize,
     /// Put before each run of cargo, in the language of the shell.
     prologue: &'static str,
+    /// Clean builds that were made to compare.
+    pub(crate) clean_builds: usize,
+}
+
+/// One build, as a child process can be told of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Job {
+    root: PathBuf,
+    source: PathBuf,
+    workspace: PathBuf,
+    order: Order,
+    environment: BTreeMap<String, String>,
+}
+
+impl Job {
+    pub(crate) fn run(&self, cancel: &Cancel, lines: &mut Vec<String>) -> Result<CargoReport, StepError> {
+        let selection = Selection {
+            package: Some("app".to_owned()),
+            binaries: self.order.binaries(),
+            features: if self.order.loud { vec!["loud".to_owned()] } else { Vec::new() },
+            profile: self.order.profile().to_owned(),
+            ..Selection::default()
+        };
+        let request = CompileRequest {
+            source: &self.source,
+            workspace: &self.workspace,
+            selection: &selection,
+            mount: &self.root.join("build"),
+            cargo_home: &self.root.join("home"),
+            deps: None,
+            output: &self.root.join("out"),
+            cargo: &self.root.join("cargo.sh"),
+            environment: &self.environment,
+            ignored_variables: &[],
+            system_files: &[],
+            incremental: self.order.incremental,
+            limits: Limits::default(),
+        };
+        compile(&request, cancel, &mut |line| lines.push(line.to_owned()))
+    }
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), clean: 0, prologue: "" }
+        Self { folder: tempfile::tempdir().unwrap(), prologue: "", clean_builds: 0 }
     }
 
     /// With the layout of the target directory that newer versions of cargo have.
@@ -72,118 +118,110 @@ impl World {
         let _ = writeln!(std::io::stderr(), "{line}");
     }
 
-    /// Writes a tree with times that mean nothing: as a clone now, all equal, long ago, or shuffled.
+    /// Writes a tree with times that mean nothing: as a clone now, all equal, long ago, shuffled, or still to come.
     pub(crate) fn write(&mut self, number: usize, tree: &Tree, random: &mut Random) -> String {
         let root = self.checkout(number);
         write_tree(&root, tree);
-        let kind = random.below(4);
+        let kind = random.below(5);
         let now = SystemTime::now();
         visit(&root, &mut |path| {
             let time = match kind {
                 0 => return,
                 1 => UNIX_EPOCH + Duration::from_secs(1_000_000_000),
                 2 => now - Duration::from_secs(86_400),
-                _ => now - Duration::from_secs(random.below(100_000) as u64),
+                3 => now - Duration::from_secs(random.below(100_000) as u64),
+                _ => now + Duration::from_secs(86_400),
             };
             set_time(path, time);
         });
-        ["times of now", "equal times", "old times", "shuffled times"][kind].to_owned()
+        ["times of now", "equal times", "old times", "shuffled times", "times to come"][kind].to_owned()
     }
 
-    /// Builds and runs the program.
-    pub(crate) fn build(&self, number: usize, tree: &Tree) -> (String, CargoReport) {
+    /// Builds and runs the programs.
+    pub(crate) fn build(&self, number: usize, tree: &Tree, order: Order) -> Result<(String, CargoReport), String> {
         let mut lines = Vec::new();
-        let report = self.compile(number, tree, "cargo", &Cancel::new(), &mut lines);
-        let report = report.unwrap_or_else(|error| panic!("{error}\n{}", lines.join("\n")));
-        (run(&self.at("out/app")), report)
+        let report = self.job(number, tree, order, "cargo").run(&Cancel::new(), &mut lines);
+        let report = report.map_err(|error| format!("{error}\n{}", lines.join("\n")))?;
+        Ok((order.binaries().iter().map(|name| run(&self.at("out").join(name))).collect(), report))
     }
 
-    fn compile(
-        &self,
-        number: usize,
-        tree: &Tree,
-        cargo: &str,
-        cancel: &Cancel,
-        lines: &mut Vec<String>,
-    ) -> Result<CargoReport, StepError> {
+    fn job(&self, number: usize, tree: &Tree, order: Order, cargo: &str) -> Job {
         let environment = tree.environment();
         let exports: String = environment.iter().map(|(name, value)| format!("export {name}={value}\n")).collect();
         let program = self.at("cargo.sh");
         fs::write(&program, format!("#!/bin/sh\n{exports}{}exec {cargo} \"$@\"\n", self.prologue)).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         let source = self.checkout(number);
-        let selection = Selection {
-            package: Some("app".to_owned()),
-            binaries: vec!["app".to_owned()],
-            profile: "dev".to_owned(),
-            ..Selection::default()
-        };
-        let request = CompileRequest {
-            source: &source,
-            workspace: &source,
-            selection: &selection,
-            mount: &self.at("build"),
-            cargo_home: &self.at("home"),
-            deps: None,
-            output: &self.at("out"),
-            cargo: &program,
-            environment: &environment,
-            ignored_variables: &[],
-            system_files: &[],
-            incremental: false,
-            limits: Limits::default(),
-        };
-        compile(&request, cancel, &mut |line| lines.push(line.to_owned()))
+        let workspace = source.join(tree.workspace().trim_end_matches('/'));
+        Job { root: self.folder.path().to_owned(), source, workspace, order, environment }
     }
 
     /// What a clean build of the tree prints.
-    pub(crate) fn clean_build(&mut self, _number: usize, tree: &Tree) -> String {
-        self.clean += 1;
-        let root = self.at(&format!("clean-{}", self.clean));
+    pub(crate) fn clean_build(&mut self, tree: &Tree, order: Order) -> String {
+        self.clean_builds += 1;
+        let root = self.at("clean");
         write_tree(&root, tree);
-        let output = command("cargo")
-            .args(["build", "--offline", "-p", "app"])
-            .current_dir(&root)
+        let target = self.at("clean-target");
+        let _ = fs::remove_dir_all(&target);
+        let mut cargo = command("cargo");
+        cargo.args(["build", "--offline", "-p", "app", "--profile", order.profile()]);
+        for binary in order.binaries() {
+            cargo.args(["--bin", &binary]);
+        }
+        if order.loud {
+            cargo.args(["--features", "loud"]);
+        }
+        let output = cargo
+            .current_dir(root.join(tree.workspace()))
             .env("CARGO_HOME", self.at("home"))
-            .env("CARGO_TARGET_DIR", root.join("target"))
+            .env("CARGO_TARGET_DIR", &target)
             .envs(tree.environment())
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let printed = run(&root.join("target/debug/app"));
+        let folder = target.join(if order.release { "release" } else { "debug" });
+        let printed = order.binaries().iter().map(|name| run(&folder.join(name))).collect();
         fs::remove_dir_all(root).unwrap();
         printed
     }
 
     /// A build of a tree that does not compile; the files are mended afterwards.
     pub(crate) fn broken_build(&mut self, number: usize, tree: &Tree, random: &mut Random) -> String {
-        let file = ["app/src/main.rs", "first/src/lib.rs", "second/build.rs", "macros/src/lib.rs"][random.below(4)];
-        let path = self.checkout(number).join(file);
+        let place = tree.workspace();
+        let file = ["first/src/lib.rs", "second/build.rs", "macros/src/lib.rs", "kinds/src/text.rs"][random.below(4)];
+        let path = self.checkout(number).join(place).join(file);
         fs::write(&path, "fn main() { this is no Rust }\n").unwrap();
-        let error = self.compile(number, tree, "cargo", &Cancel::new(), &mut Vec::new()).unwrap_err();
+        let error = self.job(number, tree, Order::PLAIN, "cargo").run(&Cancel::new(), &mut Vec::new()).unwrap_err();
         assert!(matches!(error, StepError::Cargo { .. }), "{error:?}");
         self.write(number, tree, random);
         format!("a broken {file}")
     }
 
-    /// A build that is stopped in the middle, at a random moment.
-    pub(crate) fn killed_build(&self, number: usize, tree: &Tree, after: Duration) -> String {
+    /// A build that is asked to stop, at a random moment.
+    pub(crate) fn stopped_build(&self, number: usize, tree: &Tree, order: Order, after: Duration) -> String {
         let cancel = Cancel::new();
         let flag = cancel.clone();
         let timer = std::thread::spawn(move || {
             std::thread::sleep(after);
             flag.set();
         });
-        let result = self.compile(number, tree, "cargo", &cancel, &mut Vec::new());
+        let result = self.job(number, tree, order, "cargo").run(&cancel, &mut Vec::new());
         timer.join().unwrap();
-        format!("killed after {after:?}: {}", if result.is_ok() { "too late" } else { "stopped" })
+        format!("stopped after {after:?}: {}", if result.is_ok() { "too late" } else { "in time" })
+    }
+
+    /// A build that is killed at a random moment, with everything that it runs, as a container's processes are.
+    pub(crate) fn killed_build(&self, number: usize, tree: &Tree, order: Order, after: Duration) -> String {
+        let job = serde_json::to_string(&self.job(number, tree, order, "cargo")).unwrap();
+        let done = killed_after("GUARD_JOB", &job, after);
+        format!("killed after {after:?}: {}", if done { "too late" } else { "in time" })
     }
 
     /// The mirror was written, but kiln was killed before it wrote the ledger.
     pub(crate) fn killed_before_the_ledger(&self, number: usize, tree: &Tree) -> String {
         let ledger = self.at("build/ledger.json");
         let before = fs::read(&ledger).ok();
-        let _ = self.compile(number, tree, "false", &Cancel::new(), &mut Vec::new());
+        let _ = self.job(number, tree, Order::PLAIN, "false").run(&Cancel::new(), &mut Vec::new());
         match before {
             Some(bytes) => fs::write(&ledger, bytes).unwrap(),
             None => drop(fs::remove_file(&ledger)),
@@ -203,10 +241,14 @@ impl World {
     pub(crate) fn clock_step(&self, random: &mut Random) -> String {
         let ahead = random.below(2) == 0;
         let by = Duration::from_secs([1, 3600, 40_000_000][random.below(3)]);
+        // All times are read first: programs have a second name.
+        let mut times = Vec::new();
         visit(&self.at("build"), &mut |path| {
-            let Ok(time) = fs::metadata(path).and_then(|metadata| metadata.modified()) else { return };
-            set_time(path, if ahead { time + by } else { time - by });
+            times.extend(fs::metadata(path).and_then(|metadata| metadata.modified()).ok().map(|time| (path.to_owned(), time)));
         });
+        for (path, time) in times {
+            set_time(&path, if ahead { time + by } else { time - by });
+        }
         let ledger = self.at("build/ledger.json");
         if let Ok(bytes) = fs::read(&ledger) {
             let mut value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
@@ -230,9 +272,12 @@ impl World {
 /// Makes a folder hold a tree and nothing else.
 fn write_tree(root: &Path, tree: &Tree) {
     let _ = fs::remove_dir_all(root);
-    let files: BTreeMap<String, String> = tree.files();
-    for (name, text) in files {
+    for (name, text) in tree.files() {
         let path = root.join(name.trim_end_matches('!'));
+        if name.ends_with('/') {
+            fs::create_dir_all(&path).unwrap();
+            continue;
+        }
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         if let Some(target) = text.strip_prefix("-> ") {
             symlink(target, &path).unwrap();
@@ -270,6 +315,6 @@ fn run(program: &Path) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests run cargo and programs")]
-fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::clock::{later, move_back, newest};
 use super::export::{Layer, layer_time, set_time};
 use super::guard::{Forgotten, Guard};
 use super::mirror::{Ledger, Plan, nanoseconds, reset_times, time};
@@ -20,9 +21,6 @@ use super::step::{
 use super::target::{UnitId, Units, entries};
 use crate::process::Cancel;
 use crate::recipe::{CargoReport, Selection};
-
-/// A clock that is at most this far back is waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What `compile` is to do, and where.
 #[derive(Debug, Clone)]
@@ -105,6 +103,7 @@ pub fn compile(request: &CompileRequest<'_>, cancel: &Cancel, talk: &mut dyn FnM
     let end = watch.time("cargo", || run_cargo(&cargo, cancel, talk));
     // Whatever happened: the next build's times must be later than anything cargo wrote.
     ledger.latest = ledger.latest.max(mount.clock()?);
+    ledger.finished = true;
     ledger.write(&mount.ledger)?;
     let end = end?;
     let compiled = end.transcript.external_compiled();
@@ -162,25 +161,6 @@ impl Mount {
     }
 }
 
-/// How the clock stands against what was recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Clock {
-    /// Later than everything.
-    Ahead,
-    /// Not yet later, but soon.
-    Soon,
-    /// It has gone back.
-    Back,
-}
-
-fn clock(now: u64, latest: u64) -> Clock {
-    match latest.checked_sub(now) {
-        None => Clock::Ahead,
-        Some(behind) if u128::from(behind) <= PATIENCE.as_nanos() => Clock::Soon,
-        Some(_) => Clock::Back,
-    }
-}
-
 /// Brings the mirror up to date and makes cargo forget what may be stale. The ledger is written before cargo runs: what must be
 /// compiled again has no fingerprint any more, so a build that is killed needs no note.
 fn guard(
@@ -196,6 +176,9 @@ fn guard(
     let system = system_digest(request.system_files);
     let unknown = known.is_none();
     let mut ledger = known.unwrap_or_default();
+    if !ledger.finished {
+        ledger.latest = ledger.latest.max(newest(&mount.target)?);
+    }
     let plan = Plan::make(request.source, &mount.mirror, &ledger)?;
     let everything = match &ledger {
         _ if unknown => Some("a mount without a ledger"),
@@ -207,7 +190,8 @@ fn guard(
     files.extend(plan.changes.iter().map(|change| change.path.clone()));
     files.sort();
     files.dedup();
-    let packages = Packages::read(&[request.source, &mount.mirror], &files);
+    let packages = Packages::read(&[request.source, &mount.mirror], within, &files);
+    let links = plan.links(&ledger);
     let guard = Guard {
         mirror: &mount.mirror,
         workspace: within,
@@ -217,28 +201,23 @@ fn guard(
         changes: &plan.changes,
         variables: &variables,
         everything,
-        links: plan.has_links(),
+        links: &links,
     };
     let mut forgotten = guard.run(seeded)?;
     if unknown {
         // Nothing was there to be stale, or nothing is known of it: no input is to blame.
         forgotten.undeclared.clear();
     }
-    let mut now = mount.clock()?;
-    let started = Instant::now();
-    while clock(now, ledger.latest) == Clock::Soon && started.elapsed() < PATIENCE * 2 {
-        if cancel.is_set() {
-            return Err(StepError::Cancelled);
-        }
-        std::thread::sleep(Duration::from_millis(1));
-        now = mount.clock()?;
-    }
-    let back = clock(now, ledger.latest) != Clock::Ahead;
+    let now = later(ledger.latest, &mut || mount.clock(), cancel)?;
+    let back = now <= ledger.latest;
     ledger.files = plan.apply(now)?;
     if back {
         reset_times(&mount.mirror, &mut ledger.files)?;
+        let seeded = Record::read(&mount.record).map_or(0, |record| record.time);
+        move_back(&mount.target, time(now), UNIX_EPOCH + Duration::from_secs(seeded))?;
     }
     ledger.latest = now;
+    ledger.finished = false;
     ledger.environment = environment;
     ledger.system = system;
     ledger.write(&mount.ledger)?;
@@ -362,15 +341,6 @@ fn channel(workspace: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_clock_is_ahead_soon_or_back() {
-        let second = 1_000_000_000;
-        assert_eq!(clock(10 * second, 9 * second), Clock::Ahead);
-        assert_eq!(clock(10 * second, 10 * second), Clock::Soon);
-        assert_eq!(clock(10 * second, 11 * second), Clock::Soon);
-        assert_eq!(clock(10 * second, 13 * second), Clock::Back);
-    }
 
     #[test]
     fn cargo_gets_the_selection_as_flags() {

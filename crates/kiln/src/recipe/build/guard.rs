@@ -6,19 +6,24 @@
 //! A change concerns a unit if
 //! - the unit declared the file (dependency file of rustc, `rerun-if-changed` of its build script);
 //! - it lies in the unit's package and nothing in that package declared it: a macro or script may have read it silently. Other files
-//!   than Rust sources concern every compiled unit of the package that did not declare them;
+//!   than Rust sources also concern the package's library, programs and script if they did not declare them;
 //! - it lies outside every package, or in one that contains others, and nothing declared it: then it concerns all packages;
 //! - it lies beside a file that the unit declared: the unit may list the folder;
+//! - it is the lock, and the unit runs a build script; or any other file than a Rust source, and the script declares nothing;
 //! - it is SQLx query data and the package depends on SQLx;
 //! - the build itself wrote into the source of the package.
 //!
-//! So units that survive were compiled from exactly the inputs that the mirror has now, whatever the times say.
+//! A path behind a symbolic link counts under each of its names. With a unit goes all that was compiled with it: a script that
+//! cargo will run again starts with an empty `OUT_DIR`, and no time has to tell cargo which units are older than their
+//! dependencies. So units that survive were compiled from exactly the inputs that the mirror has now, whatever the times say.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use super::inputs::{dependency_file, normalized, rerun_if_changed, rerun_if_env_changed};
+use super::links::Links;
 use super::mirror::{Change, ChangeKind};
 use super::packages::Packages;
 use super::step::{StepError, parallel};
@@ -43,8 +48,8 @@ pub(super) struct Guard<'a> {
     pub(super) variables: &'a BTreeSet<String>,
     /// Whether nothing is known about the state of the mount, or the system under it changed.
     pub(super) everything: Option<&'a str>,
-    /// Whether there are symbolic links in the source.
-    pub(super) links: bool,
+    /// The symbolic links of the source, as they were and as they are.
+    pub(super) links: &'a Links,
 }
 
 /// What the guard did: why units of a package were forgotten, by package.
@@ -61,8 +66,8 @@ pub(super) struct Forgotten {
 struct Local {
     id: Option<UnitId>,
     kind: Option<UnitKind>,
-    /// Package folder; `None` when it is not known.
-    folder: Option<PathBuf>,
+    /// The package's folder; none when it is not known, several when packages of one name cannot be told apart.
+    folders: Vec<PathBuf>,
     files: BTreeSet<PathBuf>,
     variables: BTreeSet<String>,
     /// A build script that declares nothing: cargo runs it again whenever anything in the package changes.
@@ -99,7 +104,9 @@ impl Guard<'_> {
         let candidates: Vec<&UnitId> = units.all().into_iter().filter(|unit| edited || !seeded(unit)).collect();
         let locals = parallel(&candidates, |unit| self.local(&units, unit))?;
         let locals: Vec<Local> = locals.into_iter().flatten().collect();
-        let changes: Vec<Seen<'_>> = self.changes.iter().map(|change| self.see(change, &locals)).collect();
+        let named = self.under_all_names();
+        let changes: Vec<Seen<'_>> = named.iter().map(|change| self.see(change, &locals)).collect();
+        let mut stale = Vec::new();
         for local in &locals {
             let Some(id) = &local.id else { continue };
             let mut concern = Concern::None;
@@ -125,14 +132,29 @@ impl Guard<'_> {
                 }
             }
             if reason.is_some() || concern != Concern::None || local.unreadable {
-                units.forget(id, local.kind)?;
-                forgotten.units += 1;
+                stale.push(id.clone());
             }
             if let Some(reason) = reason {
                 forgotten.undeclared.entry(id.package().to_owned()).or_insert(reason);
             }
         }
+        // The furthest dependents first: what a kill leaves over is then still found from the units that changed.
+        for id in units.with_dependents(stale)?.iter().rev() {
+            units.forget(id, units.kind(id)?)?;
+            forgotten.units += 1;
+        }
         Ok(forgotten)
+    }
+
+    /// The changes, each under all names that links give it.
+    fn under_all_names(&self) -> Vec<Change> {
+        let mut named = self.changes.to_vec();
+        for change in self.changes {
+            named.extend(self.links.names(&change.path).into_iter().map(|path| Change { path, kind: change.kind }));
+        }
+        named.sort();
+        named.dedup();
+        named
     }
 
     /// Reads what a unit declared; `None` for external units and those that cargo has no fingerprint of.
@@ -155,13 +177,13 @@ impl Guard<'_> {
             }
             local.watches_package =
                 !text.lines().any(|line| line.starts_with("cargo:rerun-if-") || line.starts_with("cargo::rerun-if-"));
-            local.folder = folders.first().map(|folder| (*folder).to_owned());
+            local.folders = folders.into_iter().map(Path::to_owned).collect();
             return Ok(Some(local));
         }
         let path = units.dependency_file(unit)?;
         let Some(text) = path.and_then(|path| fs::read(path).ok()) else {
             local.unreadable = true;
-            local.folder = folders.first().map(|folder| (*folder).to_owned());
+            local.folders = folders.into_iter().map(Path::to_owned).collect();
             return Ok(Some(local));
         };
         let declared = dependency_file(&String::from_utf8_lossy(&text));
@@ -178,9 +200,10 @@ impl Guard<'_> {
         let own = self.relative(&self.mirror.join(self.workspace).join(&first));
         local.external = own.iter().any(|path| self.is_vendored(path));
         let owner = own.last().and_then(|path| self.packages.owner(path));
-        local.folder = match folders.as_slice() {
-            [folder] => Some((*folder).to_owned()),
-            _ => owner.map(Path::to_owned),
+        local.folders = match (folders.as_slice(), owner) {
+            ([folder], _) => vec![(*folder).to_owned()],
+            (_, Some(owner)) => vec![owner.to_owned()],
+            (several, None) => several.iter().map(|folder| (*folder).to_owned()).collect(),
         };
         local.variables.extend(declared.variables);
         Ok(Some(local))
@@ -190,7 +213,7 @@ impl Guard<'_> {
     fn relative(&self, path: &Path) -> Vec<PathBuf> {
         let normal = normalized(path);
         let mut found: Vec<PathBuf> = normal.strip_prefix(self.mirror).ok().map(Path::to_owned).into_iter().collect();
-        if self.links
+        if !self.links.is_empty()
             && let (Ok(real), Ok(mirror)) = (fs::canonicalize(path), fs::canonicalize(self.mirror))
             && let Ok(real) = real.strip_prefix(mirror)
         {
@@ -203,27 +226,30 @@ impl Guard<'_> {
     fn see<'a>(&'a self, change: &'a Change, locals: &[Local]) -> Seen<'a> {
         let path = &change.path;
         let owner = self.packages.owner(path);
-        let by_script =
-            |local: &Local| local.kind == Some(UnitKind::RunScript) && path.ancestors().any(|above| local.files.contains(above));
+        // What looks like a package and is none of this workspace's may be data of the package around it.
+        let around = owner.filter(|owner| !self.packages.is_locked(owner)).and_then(|owner| self.packages.locked_around(owner));
+        let owners: Vec<&Path> = owner.into_iter().chain(around).collect();
+        let by_script = |local: &Local| local.kind == Some(UnitKind::RunScript) && is_at_or_below(path, &local.files);
         let claimed_by = |local: &Local| local.files.contains(path) || by_script(local);
-        let of_owner = |local: &&Local| local.folder.as_deref() == owner;
+        let of_owner = |local: &&Local| local.folders.iter().any(|folder| owners.contains(&folder.as_path()));
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         Seen {
             change,
-            owner,
             shared: owner.is_none_or(|owner| self.packages.contains_others(owner)),
             claimed_in_owner: locals.iter().filter(of_owner).any(claimed_by),
             claimed_by_script: locals.iter().filter(of_owner).any(by_script),
             claimed: locals.iter().any(|local| local.files.contains(path) || by_script(local) && !self.is_broad(path, local)),
+            has_script: locals.iter().filter(of_owner).any(|local| local.kind == Some(UnitKind::RunScript)),
             rust: path.extension().is_some_and(|extension| extension == "rs"),
             kind: match name {
                 "Cargo.lock" => PathKind::Lock,
-                "Cargo.toml" => PathKind::Manifest,
+                "Cargo.toml" if around.is_none() => PathKind::Manifest,
                 "sqlx-data.json" => PathKind::QueryData,
                 _ if path.iter().any(|part| part == ".sqlx") => PathKind::QueryData,
                 _ if self.harmless(path) => PathKind::Harmless,
                 _ => PathKind::Other,
             },
+            owners,
         }
     }
 
@@ -234,12 +260,17 @@ impl Guard<'_> {
 
     /// Files that tell nothing: git's bookkeeping, and vendored packages, which cargo checks by itself.
     fn harmless(&self, path: &Path) -> bool {
-        let mut parts = path.iter().skip_while(|part| *part != ".git");
-        if parts.next().is_some() {
-            let next = parts.next().and_then(|part| part.to_str()).unwrap_or_default();
-            return !matches!(next, "HEAD" | "refs" | "packed-refs");
+        let mut parts = path.iter().skip_while(|part| *part != ".git").filter_map(|part| part.to_str()).skip(1).peekable();
+        if !path.iter().any(|part| part == ".git") {
+            return self.is_vendored(path);
         }
-        self.is_vendored(path)
+        let tells = |part: &str| matches!(part, "HEAD" | "refs" | "packed-refs");
+        match parts.next() {
+            // A submodule's own repository.
+            Some("modules") => !parts.take_while(|part| *part != "logs").any(tells),
+            Some(part) => !tells(part),
+            None => true,
+        }
     }
 
     fn is_vendored(&self, path: &Path) -> bool {
@@ -251,38 +282,49 @@ impl Guard<'_> {
         if local.external {
             return if local.files.contains(path) { Concern::Declared } else { Concern::None };
         }
-        let Some(folder) = local.folder.as_deref() else { return Concern::Undeclared };
+        if local.folders.is_empty() {
+            return Concern::Undeclared;
+        }
+        let within = |outer: &Path| local.folders.iter().any(|folder| folder.starts_with(outer));
         let runs = local.kind == Some(UnitKind::RunScript);
-        if local.files.contains(path) {
+        // A file may have become a folder, or a link on the way to it may lead elsewhere.
+        if local.files.contains(path) || is_above_one(path, &local.files) {
             return Concern::Declared;
         }
-        // A script may watch a folder; a file may have become a folder.
-        if runs && local.files.iter().any(|file| path.starts_with(file) || file.starts_with(path)) {
+        // A script may watch a folder.
+        if runs && is_at_or_below(path, &local.files) {
             return Concern::Declared;
         }
-        let own = seen.owner == Some(folder);
-        if local.watches_package && path.starts_with(folder) {
+        let own = local.folders.iter().any(|folder| seen.owners.contains(&folder.as_path()));
+        if local.watches_package && local.folders.iter().any(|folder| path.starts_with(folder)) {
             return Concern::Declared;
         }
-        if seen.change.kind == ChangeKind::Drifted && (own || seen.owner.is_none()) {
+        // Who wrote it is not known: a script of the package, if it has one, or any.
+        if seen.change.kind == ChangeKind::Drifted
+            && seen.kind != PathKind::Harmless
+            && (own || seen.owners.is_empty() || runs && !seen.has_script)
+        {
             return Concern::Undeclared;
         }
         match seen.kind {
             PathKind::Harmless => return Concern::None,
-            // cargo reads these itself; only a script that declares nothing may look at them too.
-            PathKind::Lock => return if local.watches_package { Concern::Undeclared } else { Concern::None },
-            PathKind::Manifest if own && self.packages.changed_silently(path) => return Concern::Undeclared,
+            // cargo reads these itself; a script may look at them, too.
+            PathKind::Lock if runs && path.parent().is_some_and(within) => return Concern::Undeclared,
+            PathKind::Lock => return Concern::None,
             PathKind::Manifest => {
-                let above = path.parent().is_some_and(|parent| folder.starts_with(parent));
-                if runs && above && self.packages.describes_otherwise(path) {
-                    return Concern::Declared;
-                }
-                return if local.watches_package && above { Concern::Undeclared } else { Concern::None };
+                let above = path.parent().is_some_and(within);
+                return if above && (self.packages.changed_silently(path) || local.watches_package) {
+                    Concern::Undeclared
+                } else if above && self.packages.describes_otherwise(path) {
+                    Concern::Declared
+                } else {
+                    Concern::None
+                };
             }
-            PathKind::QueryData if !runs && (own && !seen.shared || self.packages.uses_sqlx(folder)) => {
-                return Concern::Undeclared;
+            PathKind::QueryData => {
+                let uses = local.folders.iter().any(|folder| self.packages.uses_sqlx(folder));
+                return if !runs && (own && !seen.shared || uses) { Concern::Undeclared } else { Concern::None };
             }
-            PathKind::QueryData => return Concern::None,
             PathKind::Other => {}
         }
         if own {
@@ -290,14 +332,18 @@ impl Guard<'_> {
                 (false, _, _) => Concern::Undeclared,
                 // The script runs again, and all that depends on it is compiled.
                 (true, false, Some(UnitKind::Compile)) if seen.claimed_by_script => Concern::Declared,
-                (true, false, Some(UnitKind::Compile)) => Concern::Undeclared,
+                (true, false, Some(UnitKind::Compile | UnitKind::RunScript)) => Concern::Undeclared,
                 _ => Concern::None,
             };
         }
-        if seen.shared && seen.owner.is_none_or(|owner| folder.starts_with(owner)) && !seen.claimed {
+        if seen.shared && seen.owners.first().is_none_or(|owner| within(owner)) && !seen.claimed {
             return Concern::Undeclared;
         }
-        if (!seen.rust || !seen.claimed) && self.is_beside(path, local, folder) {
+        // A script that declares nothing says nothing about other packages' files either.
+        if local.watches_package && !seen.rust {
+            return Concern::Undeclared;
+        }
+        if (!seen.rust || !seen.claimed) && local.folders.iter().any(|folder| self.is_beside(path, local, folder)) {
             return Concern::Undeclared;
         }
         Concern::None
@@ -314,12 +360,23 @@ impl Guard<'_> {
     }
 }
 
+/// Whether a path or a folder above it is among the files.
+fn is_at_or_below(path: &Path, files: &BTreeSet<PathBuf>) -> bool {
+    path.ancestors().any(|above| files.contains(above))
+}
+
+/// Whether one of the files lies below a path.
+fn is_above_one(path: &Path, files: &BTreeSet<PathBuf>) -> bool {
+    // Paths are sorted by their parts: what lies below one follows it.
+    files.range::<Path, _>((Bound::Included(path), Bound::Unbounded)).next().is_some_and(|file| file.starts_with(path))
+}
+
 /// A change with what is known about it.
 #[derive(Debug)]
 struct Seen<'a> {
     change: &'a Change,
-    /// Folder of the package that it lies in.
-    owner: Option<&'a Path>,
+    /// Folder of the package that it lies in, and of the one around that if it may only look like a package.
+    owners: Vec<&'a Path>,
     /// It lies outside every package, or in one that contains others.
     shared: bool,
     /// A unit of that package declared it.
@@ -328,6 +385,8 @@ struct Seen<'a> {
     claimed_by_script: bool,
     /// Any local unit declared it.
     claimed: bool,
+    /// That package has a build script.
+    has_script: bool,
     rust: bool,
     kind: PathKind,
 }

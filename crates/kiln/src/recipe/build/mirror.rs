@@ -12,8 +12,10 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 use serde::{Deserialize, Serialize};
 
+use super::links::Links;
 use super::step::{At as _, StepError, parallel, remove, write_atomically};
 use super::target::entries;
 
@@ -32,6 +34,9 @@ pub(super) struct Ledger {
     pub(super) files: BTreeMap<String, Entry>,
     /// The latest time that was given to a file or seen after a build, in nanoseconds since the epoch.
     pub(super) latest: u64,
+    /// Whether the last build noted that time at its end. One that was killed has left later ones behind.
+    #[serde(default)]
+    pub(super) finished: bool,
     /// Environment of the last build: names with digests of their values.
     pub(super) environment: BTreeMap<String, String>,
     /// Digest of the system files (installed packages) of the last build.
@@ -157,7 +162,13 @@ impl Plan {
                 changes.push(Change { path: path.clone(), kind: ChangeKind::Drifted });
             }
         }
-        for (name, entry) in ledger.files.iter().filter(|(_, entry)| entry.node != Node::Folder) {
+        for (name, entry) in &ledger.files {
+            if entry.node == Node::Folder {
+                if !plan.nodes.contains_key(name) && is_empty(name, &ledger.files) {
+                    changes.push(Change { path: path_of(name), kind: ChangeKind::Removed });
+                }
+                continue;
+            }
             let path = path_of(name);
             let there = existing.get(name).map(|(_, metadata)| metadata);
             if matches!(present(&mirror.join(&path), there, &entry.node, Some(entry.time))?, Present::Different) {
@@ -171,8 +182,8 @@ impl Plan {
             let path = path_of(name);
             let known = ledger.files.get(name);
             let same = known.is_some_and(|entry| entry.node == *node);
-            // Folders come and go with what is in them; one that was something else is a change.
-            if !same && (*node != Node::Folder || known.is_some()) {
+            // Folders come and go with what is in them; one without anything, or that was something else, is a change.
+            if !same && (*node != Node::Folder || known.is_some() || is_empty(name, &plan.nodes)) {
                 let kind = if known.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
                 changes.push(Change { path: path.clone(), kind });
             }
@@ -202,10 +213,13 @@ impl Plan {
         checksums.filter_map(|name| path_of(name).parent().map(Path::to_owned)).collect()
     }
 
-    /// Whether the source has symbolic links.
-    #[must_use]
-    pub(super) fn has_links(&self) -> bool {
-        self.nodes.values().any(|node| matches!(node, Node::Link { .. }))
+    /// The symbolic links of the source and, as it was, of the mirror.
+    pub(super) fn links(&self, ledger: &Ledger) -> Links {
+        let nodes = ledger.files.iter().map(|(name, entry)| (name, &entry.node)).chain(&self.nodes);
+        Links::new(nodes.filter_map(|(name, node)| match node {
+            Node::Link { to } => Some((path_of(name), path_of(to))),
+            Node::File { .. } | Node::Folder => None,
+        }))
     }
 
     /// Brings the mirror up to date. Files that are written get the time `stamp`. Gives the files for the new ledger.
@@ -251,19 +265,16 @@ impl Plan {
     }
 }
 
-/// Gives every file of a mirror the same, old time: used when the clock has gone back behind recorded times. What is stale has been
-/// forgotten by then, so no time has to tell it.
+/// Gives everything in a mirror the same, old time: used when the clock has gone back behind recorded times. What is stale has been
+/// forgotten by then, so no time has to tell it. Folders and links too: for a script that watches a folder cargo looks at both.
 ///
 /// # Errors
 /// [`StepError`], when a time cannot be set.
 pub(super) fn reset_times(mirror: &Path, files: &mut BTreeMap<String, Entry>) -> Result<(), StepError> {
-    let names: Vec<String> =
-        files.iter().filter(|(_, entry)| matches!(entry.node, Node::File { .. })).map(|(name, _)| name.clone()).collect();
-    parallel(&names, |name| set_nanoseconds(&mirror.join(path_of(name)), OLDEST))?;
-    for name in names {
-        if let Some(entry) = files.get_mut(&name) {
-            entry.time = OLDEST;
-        }
+    let names: Vec<&String> = files.keys().collect();
+    parallel(&names, |name| set_oldest(&mirror.join(path_of(name))))?;
+    for entry in files.values_mut().filter(|entry| matches!(entry.node, Node::File { .. })) {
+        entry.time = OLDEST;
     }
     Ok(())
 }
@@ -359,6 +370,12 @@ fn walk(root: &Path, skip_caches: bool) -> Result<BTreeMap<PathBuf, fs::Metadata
     Ok(found)
 }
 
+/// Whether a folder has nothing in it, given the tree by keys.
+fn is_empty<T>(folder: &str, tree: &BTreeMap<String, T>) -> bool {
+    let below = format!("{folder}{}", if folder.starts_with('\0') { "2f" } else { "/" });
+    !tree.range(below.clone()..).next().is_some_and(|(name, _)| name.starts_with(&below))
+}
+
 fn is_cargo_cache(folder: &Path, paths: &[PathBuf]) -> bool {
     paths.iter().any(|path| path.ends_with("CACHEDIR.TAG"))
         && fs::read_to_string(folder.join("CACHEDIR.TAG")).is_ok_and(|text| text.contains("created by cargo"))
@@ -396,9 +413,11 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
 }
 
-fn set_nanoseconds(path: &Path, nanoseconds: u64) -> Result<(), StepError> {
-    let file = File::open(path).at("read", path)?;
-    file.set_times(FileTimes::new().set_modified(time(nanoseconds))).at("set the time of", path)
+/// Sets the time of a file, a folder or a link itself.
+fn set_oldest(path: &Path) -> Result<(), StepError> {
+    let time = Timespec { tv_sec: (OLDEST / 1_000_000_000).cast_signed(), tv_nsec: 0 };
+    let times = Timestamps { last_access: time, last_modification: time };
+    utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(std::io::Error::from).at("set the time of", path)
 }
 
 #[cfg(test)]

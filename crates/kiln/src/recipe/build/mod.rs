@@ -4,12 +4,14 @@
 //! `compile` mirrors the sources by content, lets the guard forget what may be stale, seeds the target directory from the layer and
 //! builds the real workspace. Why it is so: `docs/design/0002-mounts-and-guard.md`.
 
+mod clock;
 mod compile;
 mod cook;
 mod export;
 mod guard;
 mod index;
 mod inputs;
+mod links;
 mod messages;
 mod mirror;
 mod nearest;

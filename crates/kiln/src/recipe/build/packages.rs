@@ -14,6 +14,8 @@ use toml_edit::{DocumentMut, Item, TableLike};
 pub(super) struct Packages {
     by_folder: BTreeMap<PathBuf, Package>,
     vendored: BTreeSet<PathBuf>,
+    /// Names of the packages of the workspace and its path dependencies; `None` if there is no lock that says so.
+    locked: Option<BTreeSet<String>>,
     /// Manifests in which something changed that cargo does not read.
     silent: BTreeSet<PathBuf>,
     /// Manifests that describe a package otherwise: build scripts get that as variables.
@@ -28,10 +30,14 @@ struct Package {
 }
 
 impl Packages {
-    /// Reads the manifests among `files` below each of the roots: the source as it is, and the mirror as it was.
+    /// Reads the manifests among `files` below each of the roots: the source as it is, and the mirror as it was; and the lock of
+    /// the workspace.
     #[must_use]
-    pub(super) fn read(roots: &[&Path], files: &[PathBuf]) -> Self {
-        let mut packages = Self::default();
+    pub(super) fn read(roots: &[&Path], workspace: &Path, files: &[PathBuf]) -> Self {
+        let locks = roots.iter().filter_map(|root| fs::read_to_string(root.join(workspace).join("Cargo.lock")).ok());
+        let locks: Vec<DocumentMut> = locks.filter_map(|text| text.parse().ok()).collect();
+        let locked = (!locks.is_empty()).then(|| locks.iter().flat_map(local_names).collect());
+        let mut packages = Self { locked, ..Self::default() };
         let mut shared_sqlx = BTreeSet::new();
         let mut documents = Vec::new();
         for file in files {
@@ -83,6 +89,20 @@ impl Packages {
         path.ancestors().skip(1).find_map(|folder| self.by_folder.get_key_value(folder)).map(|(folder, _)| folder.as_path())
     }
 
+    /// Whether the package in a folder has the name of one that the workspace uses. Others are of other workspaces, or data.
+    #[must_use]
+    pub(super) fn is_locked(&self, folder: &Path) -> bool {
+        let Some(locked) = &self.locked else { return true };
+        self.by_folder.get(folder).is_some_and(|package| package.names.iter().any(|name| locked.contains(name)))
+    }
+
+    /// Folder of the nearest such package around a folder.
+    #[must_use]
+    pub(super) fn locked_around(&self, folder: &Path) -> Option<&Path> {
+        let mut around = folder.ancestors().skip(1).filter_map(|above| self.by_folder.get_key_value(above));
+        around.find(|(folder, _)| self.is_locked(folder)).map(|(folder, _)| folder.as_path())
+    }
+
     /// Whether a folder is a package's.
     #[must_use]
     pub(super) fn is_package(&self, folder: &Path) -> bool {
@@ -126,6 +146,13 @@ impl Packages {
     }
 }
 
+/// Names of the packages that a lock takes from no registry or repository.
+fn local_names(lock: &DocumentMut) -> Vec<String> {
+    let packages = lock.get("package").and_then(Item::as_array_of_tables);
+    let local = packages.into_iter().flatten().filter(|package| !package.contains_key("source"));
+    local.filter_map(|package| package.get("name")?.as_str().map(str::to_owned)).collect()
+}
+
 /// The tables of a manifest that cargo reads: they decide fingerprints.
 const READ_BY_CARGO: &[&str] = &[
     "badges",
@@ -152,7 +179,18 @@ const READ_BY_CARGO: &[&str] = &[
 fn unread_by_cargo(document: &DocumentMut) -> String {
     let metadata = ["package", "workspace"].iter().filter_map(|table| document.get(table)?.get("metadata"));
     let others = document.iter().filter(|(key, _)| !READ_BY_CARGO.contains(key)).map(|(_, item)| item);
-    metadata.chain(others).map(ToString::to_string).collect()
+    metadata.chain(others).map(text).collect()
+}
+
+/// An item with all that is in it: shown as text, a table leaves out the tables below it.
+fn text(item: &Item) -> String {
+    if let Some(table) = item.as_table_like() {
+        return table.iter().map(|(key, item)| format!("{key} = {}\n", text(item))).collect();
+    }
+    match item.as_array_of_tables() {
+        Some(tables) => tables.iter().map(|table| text(&Item::Table(table.clone()))).collect(),
+        None => item.to_string(),
+    }
 }
 
 /// What a manifest says about its package, without the version, which gives units another name.
@@ -200,6 +238,22 @@ mod tests {
     }
 
     #[test]
+    fn what_cargo_does_not_read_is_compared_with_all_that_is_in_it() {
+        let unread = |text: &str| unread_by_cargo(&text.parse().unwrap());
+        let base = unread("[package]\nname = 'a'\n[dependencies]\nb = '1'\n");
+        assert_eq!(base, unread("[package]\nname = 'c'\nversion = '2.0.0'\n"));
+        for more in [
+            "[package.metadata.x]\ny = 1",
+            "[[workspace.metadata.z]]\ny = 1",
+            "[workspace.metadata]\nx.y = 1",
+            "[other.x]\ny = 1",
+        ] {
+            assert_ne!(unread(more), base, "{more}");
+            assert_ne!(unread(more), unread(&more.replace("y = 1", "y = 2")), "{more}");
+        }
+    }
+
+    #[test]
     fn packages_are_found_with_their_owners_and_sqlx() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
@@ -214,8 +268,11 @@ mod tests {
             write(root, "b/inner/Cargo.toml", "[package]\nname='inner'\n[target.'cfg(unix)'.dependencies]\nsqlx='1'"),
             write(root, "vendor/x/Cargo.toml", "[package]\nname='x'"),
             write(root, "vendor/x/.cargo-checksum.json", "{}"),
+            write(root, "b/inner/template/Cargo.toml", "[package]\nname='new'"),
         ];
-        let packages = Packages::read(&[root], &files);
+        let lock = "[[package]]\nname='a'\n[[package]]\nname='inner'\n[[package]]\nname='new'\nsource='registry'\n";
+        write(root, "Cargo.lock", lock);
+        let packages = Packages::read(&[root], Path::new(""), &files);
         assert_eq!(packages.owner(Path::new("a/src/main.rs")), Some(Path::new("a")));
         assert_eq!(packages.owner(Path::new("b/inner/src/lib.rs")), Some(Path::new("b/inner")));
         assert_eq!(packages.owner(Path::new("README.md")), None);
@@ -224,5 +281,8 @@ mod tests {
         assert!(packages.contains_others(Path::new("b")) && !packages.contains_others(Path::new("a")));
         let sqlx = ["a", "b", "b/inner"].map(|folder| packages.uses_sqlx(Path::new(folder)));
         assert_eq!(sqlx, [true, false, true]);
+        let template = Path::new("b/inner/template");
+        assert!(packages.is_locked(Path::new("a")) && !packages.is_locked(template));
+        assert_eq!(packages.locked_around(template), Some(Path::new("b/inner")));
     }
 }

@@ -4,12 +4,14 @@
 //! one folder per unit (`<profile>/build/<package>/<hash>/`). A unit is named by its folder: the hash in it is the one in the
 //! names of its output files, so cargo's messages lead to it exactly.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::step::{At as _, StepError, remove};
+use serde::Deserialize;
+
+use super::step::{At as _, StepError, parallel, remove};
 
 /// A unit of a target directory: `release/.fingerprint/itoa-93bee6d51e4296ed` is `release` and `itoa-93bee6d51e4296ed`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -216,14 +218,77 @@ impl Units {
     /// [`StepError::Io`], when its folder cannot be read.
     pub(super) fn dependency_file(&self, unit: &UnitId) -> Result<Option<PathBuf>, StepError> {
         let is_dependency_file = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "d");
-        if !unit.own_folder()
-            && let Some(path) = self.outputs_of(unit).into_iter().find(is_dependency_file)
-        {
-            return Ok(Some(self.target.join(path)));
+        if !unit.own_folder() {
+            if let Some(path) = self.outputs_of(unit).into_iter().find(is_dependency_file) {
+                return Ok(Some(self.target.join(path)));
+            }
+            if let Some(path) = self.unhashed_dependency_file(unit)? {
+                return Ok(Some(path));
+            }
         }
         let folder = self.target.join(&unit.root).join("build").join(&unit.name);
         let folder = if unit.own_folder() { folder.join("out") } else { folder };
         Ok(entries(&folder)?.into_iter().find(is_dependency_file))
+    }
+
+    /// The same for a local library that is also a dynamic one: the names of its outputs have no hash.
+    fn unhashed_dependency_file(&self, unit: &UnitId) -> Result<Option<PathBuf>, StepError> {
+        let deps = self.target.join(&unit.root).join("deps");
+        let names = entries(&self.fingerprint(unit))?;
+        let targets = names.iter().filter_map(|path| path.file_name()?.to_str()?.strip_prefix("dep-lib-"));
+        let mut paths = targets.map(|target| deps.join(target.replace('-', "_") + ".d"));
+        Ok(paths.find(|path| path.is_file()))
+    }
+
+    /// Units and all that were compiled with them, directly or not: nearer ones first.
+    ///
+    /// # Errors
+    /// [`StepError::Io`], when a folder cannot be read.
+    pub(super) fn with_dependents(&self, units: Vec<UnitId>) -> Result<Vec<UnitId>, StepError> {
+        if units.is_empty() {
+            return Ok(units);
+        }
+        let all = self.all();
+        let links = parallel(&all, |unit| self.linkage(unit))?;
+        let mut dependents: HashMap<u64, Vec<&UnitId>> = HashMap::new();
+        let mut own: HashMap<&UnitId, &[u64]> = HashMap::new();
+        for (unit, linkage) in all.iter().zip(&links) {
+            own.insert(unit, &linkage.own);
+            for dependency in &linkage.dependencies {
+                dependents.entry(*dependency).or_default().push(unit);
+            }
+        }
+        let mut found = units;
+        let mut known: HashSet<UnitId> = found.iter().cloned().collect();
+        let mut next = 0;
+        while let Some(unit) = found.get(next) {
+            let fingerprints = own.get(unit).copied().unwrap_or_default();
+            let reached: Vec<&UnitId> = fingerprints.iter().filter_map(|one| dependents.get(one)).flatten().copied().collect();
+            for unit in reached {
+                if known.insert(unit.clone()) {
+                    found.push(unit.clone());
+                }
+            }
+            next += 1;
+        }
+        Ok(found)
+    }
+
+    /// The unit's fingerprint and those of what it was compiled with, from cargo's own files. None where a work was not finished:
+    /// cargo does such a unit again, and all that depend on it.
+    fn linkage(&self, unit: &UnitId) -> Result<Linkage, StepError> {
+        let mut linkage = Linkage::default();
+        for path in entries(&self.fingerprint(unit))? {
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            let hash = fs::read_to_string(path.with_extension("")).ok().and_then(|text| fingerprint_hash(&text));
+            linkage.own.extend(hash);
+            let fingerprint = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Fingerprint>(&bytes).ok());
+            let dependencies = fingerprint.map(|fingerprint| fingerprint.deps).unwrap_or_default();
+            linkage.dependencies.extend(dependencies.into_iter().map(|(_, _, _, hash)| hash));
+        }
+        Ok(linkage)
     }
 
     /// What the unit's build script printed, if it has run.
@@ -270,6 +335,24 @@ impl Units {
         }
         Ok(size)
     }
+}
+
+/// A unit's fingerprint, and those of its dependencies.
+#[derive(Debug, Default)]
+struct Linkage {
+    own: Vec<u64>,
+    dependencies: Vec<u64>,
+}
+
+/// What is read of cargo's fingerprint: for each dependency its package, name, whether it is public, and its fingerprint's hash.
+#[derive(Debug, Deserialize)]
+struct Fingerprint {
+    deps: Vec<(u64, String, bool, u64)>,
+}
+
+/// A hash as cargo writes it: the bytes in hexadecimal digits, lowest first.
+fn fingerprint_hash(text: &str) -> Option<u64> {
+    u64::from_str_radix(text.trim(), 16).ok().filter(|_| text.trim().len() == 16).map(u64::swap_bytes)
 }
 
 /// A path and everything below it, with metadata, sorted; symlinks are not followed.

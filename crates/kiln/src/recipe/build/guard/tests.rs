@@ -15,14 +15,14 @@ fn packages(folder: &Path, root: bool) -> Packages {
     write("b/Cargo.toml", "[package]\nname = \"b\"");
     write("vendor/x/Cargo.toml", "[package]\nname = \"x\"");
     write("vendor/x/.cargo-checksum.json", "{}");
-    Packages::read(&[folder], &files)
+    Packages::read(&[folder], Path::new(""), &files)
 }
 
 fn local(name: &str, kind: UnitKind, files: &[&str]) -> Local {
     Local {
         id: Some(UnitId { root: "debug".to_owned(), name: format!("{name}-0000000000000000") }),
         kind: Some(kind),
-        folder: Some(PathBuf::from(if name == "root" { "" } else { name })),
+        folders: vec![PathBuf::from(if name == "root" { "" } else { name })],
         files: files.iter().map(PathBuf::from).collect(),
         ..Local::default()
     }
@@ -42,7 +42,7 @@ fn concerned(root: bool, path: &str, kind: ChangeKind, extra: Vec<Local>) -> Vec
         changes: &change,
         variables: &BTreeSet::new(),
         everything: None,
-        links: false,
+        links: &Links::default(),
     };
     let mut locals = vec![
         local("a", UnitKind::Compile, &["a/src/lib.rs", "a/data/one.txt"]),
@@ -81,7 +81,7 @@ fn changes_concern_the_units_that_may_have_read_the_file() {
         ("b/src/main.rs", &["b"]),
         ("shared/x.rs", &["b"]),
         // Other files than sources are read by more than those who say so.
-        ("a/data/one.txt", &["a"]),
+        ("a/data/one.txt", &["a", "a.run?"]),
         // Declared by a build script, as a folder.
         ("a/proto/deep/x.proto", &["a", "a.run"]),
         // Undeclared, in a package.
@@ -96,8 +96,12 @@ fn changes_concern_the_units_that_may_have_read_the_file() {
         // Query data of SQLx.
         (".sqlx/query-1.json", &["a?", "a.build?"]),
         ("sqlx-data.json", &["a?", "a.build?"]),
-        // What cargo reads itself.
-        ("Cargo.lock", &[]),
+        // A folder on the way to a declared file is a link, or was one.
+        ("a/assets", &["a?", "a.build?", "a.run?", "b"]),
+        ("shared", &["a?", "a.build?", "a.run?", "b"]),
+        // What cargo reads itself, and maybe a script.
+        ("Cargo.lock", &["a.run?"]),
+        ("b/Cargo.lock", &[]),
         ("Cargo.toml", &[]),
         ("b/Cargo.toml", &[]),
         ("vendor/x/src/lib.rs", &[]),
@@ -105,6 +109,11 @@ fn changes_concern_the_units_that_may_have_read_the_file() {
         (".git/index", &[]),
         (".git/objects/ab/cd", &[]),
         (".git/HEAD", all),
+        (".git/refs/heads/main", all),
+        (".git/logs/HEAD", &[]),
+        (".git/modules/vendored/HEAD", all),
+        (".git/modules/vendored/index", &[]),
+        (".git/modules/vendored/logs/HEAD", &[]),
     ];
     for (path, expected) in table {
         assert_eq!(concerned(false, path, ChangeKind::Modified, vec![]), *expected, "{path}");
@@ -122,7 +131,10 @@ fn a_package_that_contains_others_shares_its_files() {
 fn a_script_that_declares_nothing_watches_its_package_and_the_lock() {
     let script = || Local { watches_package: true, ..local("b", UnitKind::RunScript, &[]) };
     assert_eq!(concerned(false, "b/src/main.rs", ChangeKind::Removed, vec![script()]), ["b", "b.run"]);
-    assert_eq!(concerned(false, "Cargo.lock", ChangeKind::Modified, vec![script()]), ["b.run?"]);
+    assert_eq!(concerned(false, "Cargo.lock", ChangeKind::Modified, vec![script()]), ["a.run?", "b.run?"]);
+    // It may read a file of any package. A Rust source of another one is that one's.
+    assert_eq!(concerned(false, "a/data/one.txt", ChangeKind::Modified, vec![script()]), ["a", "a.run?", "b.run?"]);
+    assert_eq!(concerned(false, "a/src/lib.rs", ChangeKind::Modified, vec![script()]), ["a"]);
     assert_eq!(concerned(false, "Cargo.toml", ChangeKind::Modified, vec![script()]), ["b.run?"]);
 }
 
@@ -138,10 +150,14 @@ fn a_script_that_watches_everything_does_not_speak_for_others() {
 fn what_the_build_wrote_concerns_the_whole_package() {
     assert_eq!(concerned(false, "a/src/lib.rs", ChangeKind::Drifted, vec![]), ["a", "a.build?", "a.run?"]);
     assert_eq!(concerned(false, "outside", ChangeKind::Drifted, vec![]).len(), 4);
+    // `b` has no script that could have written this: it may have been any.
+    assert_eq!(concerned(false, "b/src/new.rs", ChangeKind::Drifted, vec![]), ["a.run?", "b?"]);
+    // `git describe` in a script writes it.
+    assert_eq!(concerned(false, ".git/index", ChangeKind::Drifted, vec![]), Vec::<String>::new());
 }
 
 #[test]
 fn a_unit_of_an_unknown_package_is_concerned_by_everything() {
-    let stranger = Local { folder: None, ..local("stranger", UnitKind::Compile, &[]) };
+    let stranger = Local { folders: vec![], ..local("stranger", UnitKind::Compile, &[]) };
     assert_eq!(concerned(false, "b/src/main.rs", ChangeKind::Modified, vec![stranger]), ["b", "stranger?"]);
 }

@@ -110,7 +110,7 @@ fn kinds_modes_links_and_folders_are_kept_and_change_into_each_other() {
     pair.write("link", "now a file");
     fs::remove_dir_all(pair.source("empty")).unwrap();
     symlink("tool", pair.source("empty")).unwrap();
-    assert_eq!(pair.sync(), ["~empty", "~file", "+file/now", "~folder", "-folder/inner/deep", "~link"]);
+    assert_eq!(pair.sync(), ["~empty", "-empty/below", "~file", "+file/now", "~folder", "-folder/inner/deep", "~link"]);
     assert_eq!(fs::read_to_string(pair.mirror("file/now")).unwrap(), "a folder");
     assert_eq!(fs::read_to_string(pair.mirror("folder")).unwrap(), "now a file");
     assert_eq!(fs::read_to_string(pair.mirror("link")).unwrap(), "now a file");
@@ -211,4 +211,17 @@ fn vendored_packages_are_old_unless_they_are_edited_by_hand() {
     pair.write("vendor/x/src/lib.rs", "another version");
     pair.sync();
     assert_eq!(pair.time("vendor/x/src/lib.rs"), OLDEST);
+}
+
+#[test]
+fn times_are_reset_of_folders_and_links_too() {
+    let mut pair = Pair::new();
+    pair.write("folder/file", "1");
+    symlink("folder/file", pair.source("link")).unwrap();
+    pair.sync();
+    reset_times(&pair.mirror(""), &mut pair.ledger.files).unwrap();
+    for name in ["folder", "folder/file", "link"] {
+        assert_eq!(nanoseconds(&fs::symlink_metadata(pair.mirror(name)).unwrap()), OLDEST, "{name}");
+    }
+    assert_eq!(pair.sync(), Vec::<String>::new());
 }

@@ -126,6 +126,10 @@ impl Stages<'_> {
                 ..Copy::default()
             })),
         }
+        for (path, text) in self.node.cleaned.iter().filter(|(_, text)| !text.is_empty()) {
+            stage.push(Instruction::Comment(format!("{path} as it is, but for the secret that is written in it.")));
+            stage.push(Instruction::File { destination: format!("./{path}"), text: text.clone() });
+        }
         let mut mounts = vec![Mount::Cache {
             id: mounts::node_packages(self.plan, self.node),
             target: self.node.manager.cache_directory().to_owned(),
@@ -142,7 +146,7 @@ impl Stages<'_> {
     /// Copies what the install reads, folder by folder.
     fn copy_manifests(&self, stage: &mut Stage, install: &NodeInstall) {
         let mut folders: BTreeMap<&Utf8Path, Vec<Utf8PathBuf>> = BTreeMap::new();
-        for path in &install.files {
+        for path in install.files.iter().filter(|path| !self.node.cleaned.contains_key(*path)) {
             folders.entry(path.parent().unwrap_or(Utf8Path::new(""))).or_default().push(join(&self.node.workspace, path));
         }
         for (folder, sources) in folders {
@@ -167,11 +171,7 @@ impl Stages<'_> {
             stage.push(Instruction::Arg(name.clone(), default.clone()));
         }
         stage.push(Instruction::Env(vec![("NODE_ENV".to_owned(), Word::from(mode))]));
-        for late in &self.node.late_scripts {
-            stage.push(Instruction::Workdir(inside(APP, &late.directory)));
-            let command = Command::Shell(vec![self.node.run_command(&late.script)]);
-            stage.push(Instruction::Run(Run { mounts: Vec::new(), command }));
-        }
+        self.scripts_before(&mut stage);
         if let Some(script) = &self.node.build_script {
             stage.push(Instruction::Workdir(self.package()));
             let mounts = self.node.tool_caches.iter().map(|folder| Mount::Cache {
@@ -179,10 +179,24 @@ impl Stages<'_> {
                 target: format!("{}/{folder}", self.package()),
                 sharing: Sharing::Locked,
             });
-            let command = Command::Shell(vec![self.node.run_command(script)]);
-            stage.push(Instruction::Run(Run { mounts: mounts.collect(), command }));
+            let mut lines = Vec::new();
+            if self.node.emits_typescript {
+                lines.push(node_manager::without_build_info(&self.node.tool_caches));
+            }
+            lines.push(self.node.run_command(script));
+            lines.extend(self.node.after_build.iter().cloned());
+            stage.push(Instruction::Run(Run { mounts: mounts.collect(), command: Command::Shell(apt::joined(lines)) }));
         }
         stage
+    }
+
+    /// Install scripts that had to wait for the sources, then the builds of local packages.
+    fn scripts_before(&self, stage: &mut Stage) {
+        for before in self.node.late_scripts.iter().chain(&self.node.local_builds) {
+            stage.push(Instruction::Workdir(inside(APP, &before.directory)));
+            let command = Command::Shell(vec![self.node.run_command(&before.script)]);
+            stage.push(Instruction::Run(Run { mounts: Vec::new(), command }));
+        }
     }
 
     fn copy_sources(&self, stage: &mut Stage) {
@@ -241,9 +255,7 @@ impl Stages<'_> {
         };
         let alone = self.node.package == self.node.workspace;
         if alone && (!output.is_empty() || self.node.build_script.is_none()) {
-            let mut stage = Stage::new("base", "production", ["production: node_modules without development dependencies."]);
-            self.install(&mut stage, true);
-            stages.push(stage);
+            stages.push(self.production());
             runtime.push(from("production", &self.workspace()));
             if self.node.build_script.is_none() {
                 self.copy_sources(&mut runtime);
@@ -273,6 +285,26 @@ impl Stages<'_> {
         stages
     }
 
+    /// What is installed without development dependencies.
+    ///
+    /// Taken away from what the deps stage has, where the manager can or must: install scripts may need a development dependency
+    /// (`patch-package`), and what they did stays done.
+    fn production(&self) -> Stage {
+        let comment = ["production: node_modules without development dependencies."];
+        match node_manager::prune_installed(self.node) {
+            Some(line) => {
+                let mut stage = Stage::new("deps", "production", comment);
+                stage.push(Instruction::Run(Run { mounts: Vec::new(), command: Command::Shell(vec![line]) }));
+                stage
+            }
+            None => {
+                let mut stage = Stage::new("base", "production", comment);
+                self.install(&mut stage, true);
+                stage
+            }
+        }
+    }
+
     fn dev(&self) -> Stage {
         let mut stage = Stage::new(
             "deps",
@@ -291,6 +323,10 @@ impl Stages<'_> {
             stage.push(Instruction::Arg(name.clone(), default.clone()));
         }
         self.copy_sources(&mut stage);
+        if !(self.node.late_scripts.is_empty() && self.node.local_builds.is_empty()) {
+            self.scripts_before(&mut stage);
+            stage.push(Instruction::Workdir(self.package()));
+        }
         finish(&mut stage, self.service, 30);
         let script = self.node.dev_script.as_ref().or(self.node.build_script.as_ref());
         stage.push(Instruction::Cmd(node_manager::development(self.node, script.map_or("start", String::as_str))));

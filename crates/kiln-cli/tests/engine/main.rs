@@ -5,5 +5,7 @@
 
 mod edits;
 mod images;
+mod leaving;
+mod node;
 mod robustness;
 mod support;

@@ -29,6 +29,8 @@ pub(super) fn dockerfile(plan: &Plan, service: &Service, node: &NodeService, var
     if with_kiln {
         list.insert(0, tool_stage());
         list.insert(2, stages.manifests());
+    } else if stages.has_members() {
+        list.insert(1, stages.plain_manifests());
     }
     match (variant, &node.serve) {
         (Variant::Dev, _) => list.push(stages.dev()),
@@ -106,6 +108,29 @@ impl Stages<'_> {
         stage
     }
 
+    /// Every `package.json`, found when the image is built: so that a new member needs no edit of the Dockerfile.
+    fn plain_manifests(&self) -> Stage {
+        let mut stage = Stage::new(
+            "base",
+            "manifests",
+            ["manifests: every package.json. Runs after every edit, in milliseconds; equal ones leave the next stage cached."],
+        );
+        let source = Mount::Bind { from: None, source: ".".to_owned(), target: "/src".to_owned(), writable: false };
+        let lines = vec![
+            "mkdir /manifests".to_owned(),
+            format!("cd {}", super::shell_word(&inside("/src", &self.node.workspace))),
+            "find . -name node_modules -prune -o -name package.json -exec cp --parents '{}' /manifests/ ';'".to_owned(),
+        ];
+        stage.push(Instruction::Run(Run { mounts: vec![source], command: Command::Shell(apt::joined(lines)) }));
+        stage
+    }
+
+    /// Whether the install reads the manifests of more than one package.
+    fn has_members(&self) -> bool {
+        let manifests = self.node.install.iter().flat_map(|install| &install.files).filter(|path| is_manifest(path));
+        manifests.count() > 1
+    }
+
     fn deps(&self) -> Stage {
         let mut stage = Stage::new(
             "base",
@@ -146,7 +171,17 @@ impl Stages<'_> {
     /// Copies what the install reads, folder by folder.
     fn copy_manifests(&self, stage: &mut Stage, install: &NodeInstall) {
         let mut folders: BTreeMap<&Utf8Path, Vec<Utf8PathBuf>> = BTreeMap::new();
-        for path in install.files.iter().filter(|path| !self.node.cleaned.contains_key(*path)) {
+        let found = self.has_members();
+        if found {
+            stage.push(Instruction::Copy(Copy {
+                from: Some("manifests".to_owned()),
+                sources: vec!["/manifests/".into()],
+                destination: "./".to_owned(),
+                ..Copy::default()
+            }));
+        }
+        let by_name = |path: &Utf8PathBuf| !(self.node.cleaned.contains_key(path) || found && is_manifest(path));
+        for path in install.files.iter().filter(|path| by_name(path)) {
             folders.entry(path.parent().unwrap_or(Utf8Path::new(""))).or_default().push(join(&self.node.workspace, path));
         }
         for (folder, sources) in folders {
@@ -340,4 +375,8 @@ impl Stages<'_> {
     fn package(&self) -> String {
         inside(APP, &self.node.package)
     }
+}
+
+fn is_manifest(path: &Utf8Path) -> bool {
+    path.file_name() == Some("package.json")
 }

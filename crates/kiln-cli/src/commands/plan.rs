@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use kiln::plan::{Plan, Row, Service, ServiceKind, Source, Variant, explain};
+use kiln::plan::{ImageEngine, Plan, Row, Service, ServiceKind, Source, Variant, explain};
 use kiln::text::Text;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -27,6 +27,7 @@ pub(crate) struct Args {
 #[derive(Debug, Serialize)]
 struct Document<'a> {
     project: &'a str,
+    engine: &'static str,
     tool_image: &'a str,
     services: Vec<Value>,
     questions: &'a [kiln::plan::Question],
@@ -38,6 +39,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         let services = plan.services.iter().map(|service| service_document(&plan, service)).collect();
         context.ui.document(&Document {
             project: &plan.project,
+            engine: plan.engine.name(),
             tool_image: &plan.tool_image,
             services,
             questions: &plan.questions,
@@ -77,6 +79,9 @@ fn service_document(plan: &Plan, service: &Service) -> Value {
 
 fn text(plan: &Plan, explained: bool) -> String {
     let mut text = Text::new(format!("project {}\n", plan.project));
+    if plan.engine == ImageEngine::Chef {
+        text += "engine  chef: cargo-chef and the package managers alone, no generated file knows of kiln\n";
+    }
     for service in &plan.services {
         text += format_args!("\n{}  ({})\n", service.name, summary(service));
         let rows = explain(service);

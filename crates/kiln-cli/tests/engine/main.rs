@@ -8,6 +8,8 @@ mod cache;
 mod edits;
 mod guard;
 mod images;
+mod leaving;
+mod node;
 mod robustness;
 mod seed;
 mod support;

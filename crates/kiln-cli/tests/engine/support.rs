@@ -45,6 +45,26 @@ impl Copy {
         copy
     }
 
+    /// A repository of these files; its project, and so its caches, are this run's own.
+    pub(crate) fn of(name: &str, files: &[(&str, &str)]) -> Self {
+        let project = format!("kiln-test-{name}-{}", std::process::id());
+        let root = std::env::temp_dir().join(format!("kiln-engine-test-{project}"));
+        let _ = fs::remove_dir_all(&root);
+        let copy = Self { root, project };
+        copy.write("kiln.toml", &format!("[project]\nname = \"{}\"\n", copy.project));
+        for (path, text) in files {
+            copy.write(path, text);
+        }
+        copy
+    }
+
+    /// Writes a file, and the folders that it needs.
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let file = self.root.join(path);
+        fs::create_dir_all(file.parent().expect("a file lies in a folder")).expect("folder is created");
+        fs::write(&file, text).unwrap_or_else(|error| panic!("{path}: {error}"));
+    }
+
     /// Brings every file back to what the example has, with new modification times, as a fresh clone would.
     fn restore(&self) {
         copy_tree(&repository().join("examples/kiro"), &self.root);

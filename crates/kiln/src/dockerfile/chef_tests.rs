@@ -78,6 +78,27 @@ fn what_a_recipe_of_cargo_chef_lacks_is_copied() {
 }
 
 #[test]
+fn vendored_sources_are_there_when_dependencies_are_cooked() {
+    let fixture = single().file(
+        ".cargo/config.toml",
+        "[source.crates-io]\nreplace-with = \"vendored-sources\"\n[source.vendored-sources]\ndirectory = \"third/party\"\n",
+    );
+    let text = text(&chef(&fixture.file("third/party/libc/Cargo.toml", "[package]\nname = \"libc\"\n"), ""), Variant::Prod);
+    assert!(text.contains("\nCOPY third/party /app/src/third/party\nCOPY --from=planner"), "{text}");
+}
+
+#[test]
+fn records_of_builds_are_no_sources() {
+    for fixture in [single(), node_server()] {
+        let plan = chef(&fixture, "");
+        let patterns: Vec<&str> =
+            plan.services[0].ignore.iter().flat_map(|section| &section.patterns).map(String::as_str).collect();
+        assert!(patterns.contains(&".*/builds"), "{patterns:?}");
+        assert!(patterns.iter().all(|pattern| !pattern.contains("kiln")), "{patterns:?}");
+    }
+}
+
+#[test]
 fn a_static_bundle_in_three_variants() {
     let plan = chef(&bundle(), "[services.web]\nproxy = { \"/api/\" = \"backend:8080\" }\n");
     for variant in Variant::ALL {

@@ -11,7 +11,7 @@ use super::nginx;
 use super::node_manager;
 use super::rust::{finish, inside, tool_mount, tool_stage, volumes};
 use super::{Command, Copy, Dockerfile, Instruction, Mount, Run, Sharing, Stage, Word, apt};
-use crate::plan::{ImageEngine, NodeInstall, NodeService, Plan, Serve, Service, Variant, join, mounts};
+use crate::plan::{ImageEngine, LateScript, NodeInstall, NodeService, Plan, Serve, Service, Variant, join, mounts};
 use crate::recipe::npm::BIN_STUB;
 
 /// Where the context's root is in the images.
@@ -30,6 +30,8 @@ pub(super) fn dockerfile(plan: &Plan, service: &Service, node: &NodeService, var
     if with_kiln {
         list.insert(0, tool_stage());
         list.insert(2, stages.manifests());
+    } else if stages.has_members() {
+        list.insert(1, stages.plain_manifests());
     }
     match (variant, &node.serve) {
         (Variant::Dev, _) => list.push(stages.dev()),
@@ -64,6 +66,7 @@ pub(super) fn naive(plan: &Plan, service: &Service, node: &NodeService, namespac
     lines.extend(node_manager::install(node.manager, false));
     builder.push(Instruction::Run(Run { mounts: stages.network.mounts(), command: Command::Shell(apt::joined(lines)) }));
     stages.variables(&mut builder);
+    stages.run_scripts(&mut builder, &node.local_builds);
     stages.run_build(&mut builder, Vec::new());
     let mut list = vec![builder];
     match &node.serve {
@@ -148,6 +151,29 @@ impl Stages<'_> {
         stage
     }
 
+    /// Every `package.json`, found when the image is built: so that a new member needs no edit of the Dockerfile.
+    fn plain_manifests(&self) -> Stage {
+        let mut stage = Stage::new(
+            "base",
+            "manifests",
+            ["manifests: every package.json. Runs after every edit, in milliseconds; equal ones leave the next stage cached."],
+        );
+        let source = Mount::Bind { from: None, source: ".".to_owned(), target: "/src".to_owned(), writable: false };
+        let lines = vec![
+            "mkdir /manifests".to_owned(),
+            format!("cd {}", super::shell_word(&inside("/src", &self.node.workspace))),
+            "find . -name node_modules -prune -o -name package.json -exec cp --parents '{}' /manifests/ ';'".to_owned(),
+        ];
+        stage.push(Instruction::Run(Run { mounts: vec![source], command: Command::Shell(apt::joined(lines)) }));
+        stage
+    }
+
+    /// Whether the install reads the manifests of more than one package.
+    fn has_members(&self) -> bool {
+        let manifests = self.node.install.iter().flat_map(|install| &install.files).filter(|path| is_manifest(path));
+        manifests.count() > 1
+    }
+
     fn deps(&self) -> Stage {
         let mut stage = Stage::new(
             "base",
@@ -168,6 +194,10 @@ impl Stages<'_> {
                 ..Copy::default()
             })),
         }
+        for (path, text) in self.node.cleaned.iter().filter(|(_, text)| !text.is_empty()) {
+            stage.push(Instruction::Comment(format!("{path} as it is, but for the secret that is written in it.")));
+            stage.push(Instruction::File { destination: format!("./{path}"), text: text.clone() });
+        }
         let mut mounts = vec![Mount::Cache {
             id: mounts::node_packages(self.plan, self.node),
             target: self.node.manager.cache_directory().to_owned(),
@@ -184,7 +214,17 @@ impl Stages<'_> {
     /// Copies what the install reads, folder by folder.
     fn copy_manifests(&self, stage: &mut Stage, install: &NodeInstall) {
         let mut folders: BTreeMap<&Utf8Path, Vec<Utf8PathBuf>> = BTreeMap::new();
-        for path in &install.files {
+        let found = self.has_members();
+        if found {
+            stage.push(Instruction::Copy(Copy {
+                from: Some("manifests".to_owned()),
+                sources: vec!["/manifests/".into()],
+                destination: "./".to_owned(),
+                ..Copy::default()
+            }));
+        }
+        let by_name = |path: &Utf8PathBuf| !(self.node.cleaned.contains_key(path) || found && is_manifest(path));
+        for path in install.files.iter().filter(|path| by_name(path)) {
             folders.entry(path.parent().unwrap_or(Utf8Path::new(""))).or_default().push(join(&self.node.workspace, path));
         }
         for (folder, sources) in folders {
@@ -205,11 +245,8 @@ impl Stages<'_> {
         );
         self.copy_sources(&mut stage);
         self.variables(&mut stage);
-        for late in &self.node.late_scripts {
-            stage.push(Instruction::Workdir(inside(APP, &late.directory)));
-            let command = Command::Shell(vec![self.node.run_command(&late.script)]);
-            stage.push(Instruction::Run(Run { mounts: Vec::new(), command }));
-        }
+        self.run_scripts(&mut stage, &self.node.late_scripts);
+        self.run_scripts(&mut stage, &self.node.local_builds);
         let mounts = self.node.tool_caches.iter().map(|folder| Mount::Cache {
             id: mounts::node_tool(self.plan, self.service, self.variant, folder),
             target: format!("{}/{folder}", self.package()),
@@ -231,8 +268,22 @@ impl Stages<'_> {
     fn run_build(&self, stage: &mut Stage, mounts: Vec<Mount>) {
         if let Some(script) = &self.node.build_script {
             stage.push(Instruction::Workdir(self.package()));
-            let command = Command::Shell(vec![self.node.run_command(script)]);
-            stage.push(Instruction::Run(Run { mounts, command }));
+            let mut lines = Vec::new();
+            if self.node.emits_typescript {
+                lines.push(node_manager::without_build_info(&self.node.tool_caches));
+            }
+            lines.push(self.node.run_command(script));
+            lines.extend(self.node.after_build.iter().cloned());
+            stage.push(Instruction::Run(Run { mounts, command: Command::Shell(apt::joined(lines)) }));
+        }
+    }
+
+    /// Install scripts that had to wait for the sources, or the builds of local packages.
+    fn run_scripts(&self, stage: &mut Stage, scripts: &[LateScript]) {
+        for script in scripts {
+            stage.push(Instruction::Workdir(inside(APP, &script.directory)));
+            let command = Command::Shell(vec![self.node.run_command(&script.script)]);
+            stage.push(Instruction::Run(Run { mounts: Vec::new(), command }));
         }
     }
 
@@ -292,9 +343,7 @@ impl Stages<'_> {
         };
         let alone = self.node.package == self.node.workspace;
         if alone && (!output.is_empty() || self.node.build_script.is_none()) {
-            let mut stage = Stage::new("base", "production", ["production: node_modules without development dependencies."]);
-            self.install(&mut stage, true);
-            stages.push(stage);
+            stages.push(self.production());
             runtime.push(from("production", &self.workspace()));
             if self.node.build_script.is_none() {
                 self.copy_sources(&mut runtime);
@@ -324,6 +373,26 @@ impl Stages<'_> {
         stages
     }
 
+    /// What is installed without development dependencies.
+    ///
+    /// Taken away from what the deps stage has, where the manager can or must: install scripts may need a development dependency
+    /// (`patch-package`), and what they did stays done.
+    fn production(&self) -> Stage {
+        let comment = ["production: node_modules without development dependencies."];
+        match node_manager::prune_installed(self.node) {
+            Some(line) => {
+                let mut stage = Stage::new("deps", "production", comment);
+                stage.push(Instruction::Run(Run { mounts: Vec::new(), command: Command::Shell(vec![line]) }));
+                stage
+            }
+            None => {
+                let mut stage = Stage::new("base", "production", comment);
+                self.install(&mut stage, true);
+                stage
+            }
+        }
+    }
+
     fn dev(&self) -> Stage {
         let mut stage = Stage::new(
             "deps",
@@ -342,6 +411,10 @@ impl Stages<'_> {
             stage.push(Instruction::Arg(name.clone(), default.clone()));
         }
         self.copy_sources(&mut stage);
+        if !(self.node.late_scripts.is_empty() && self.node.local_builds.is_empty()) {
+            self.scripts_before(&mut stage);
+            stage.push(Instruction::Workdir(self.package()));
+        }
         finish(&mut stage, self.service, 30);
         let script = self.node.dev_script.as_ref().or(self.node.build_script.as_ref());
         stage.push(Instruction::Cmd(node_manager::development(self.node, script.map_or("start", String::as_str))));
@@ -355,4 +428,8 @@ impl Stages<'_> {
     fn package(&self) -> String {
         inside(APP, &self.node.package)
     }
+}
+
+fn is_manifest(path: &Utf8Path) -> bool {
+    path.file_name() == Some("package.json")
 }

@@ -12,6 +12,11 @@ pub(super) fn install(manager: PackageManager, production: bool) -> Vec<String> 
     if manager == PackageManager::YarnBerry {
         return vec!["yarn workspaces focus --all --production".to_owned()];
     }
+    if manager == PackageManager::Pnpm
+        && let Some(fetch) = lines.first_mut()
+    {
+        *fetch += " --prod";
+    }
     if let Some(last) = lines.last_mut() {
         *last += match manager {
             PackageManager::Npm => " --omit=dev",
@@ -31,9 +36,28 @@ pub(super) fn without_scripts(scripts: &[LateScript]) -> Vec<String> {
     lines.collect()
 }
 
-/// Removes development dependencies, where the manager can without installing anew.
+/// Removes development dependencies from a workspace, where the manager can without installing anew.
 pub(super) fn prune(manager: PackageManager) -> Option<String> {
-    (manager == PackageManager::Npm).then(|| "npm prune --omit=dev --no-audit --no-fund".to_owned())
+    (manager == PackageManager::Npm).then(|| manager.prune_command().to_owned())
+}
+
+/// Removes development dependencies from what is installed for a package on its own. `None` where a second install, without them, is
+/// the better way.
+pub(super) fn prune_installed(node: &NodeService) -> Option<String> {
+    match node.manager {
+        PackageManager::Npm => prune(node.manager),
+        PackageManager::Pnpm if node.runs_install_scripts => Some(node.manager.prune_command().to_owned()),
+        _ => None,
+    }
+}
+
+/// Removes TypeScript's build info from mounted folders. It says that files were written which are not there: the compiler would
+/// leave them out.
+pub(super) fn without_build_info(folders: &[String]) -> String {
+    // The plugin of rollup keeps what was written beside the build info.
+    let folders = folders.iter().filter(|folder| *folder != ".rollup.cache" && *folder != ".next/cache");
+    let folders: Vec<String> = folders.map(|folder| shell_word(folder)).collect();
+    format!("find {} -name '*.tsbuildinfo' -delete", folders.join(" "))
 }
 
 /// Runs a script such that its server can be reached from outside of the container, in exec form.

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
+use toml_edit::{DocumentMut, Item, TableLike};
 
 use super::paths::{is_within, join, relative};
 use super::rust::Place;
 use super::{LateScript, NodeService, Service, ServiceKind};
-use crate::project::cargo::DependencySource;
+use crate::project::cargo::{CargoConfig, DependencySource};
 use crate::recipe::npm::{NpmRemark, prepare_npm};
 
 /// Who prepares and cooks dependencies in generated Dockerfiles.
@@ -73,7 +74,7 @@ fn node_install(context: &Utf8Path, node: &NodeService) -> NodeInstall {
 }
 
 /// What cargo reads to compile dependencies although it is neither a member's manifest nor the root's configuration: path
-/// dependencies and patches that are no members, and configuration above the workspace. Relative to the context.
+/// dependencies and patches that are no members, vendored sources, and configuration above the workspace. Relative to the context.
 pub(super) fn beside(place: Place<'_>, context: &Utf8Path) -> Vec<Utf8PathBuf> {
     let workspace = place.workspace;
     let members: BTreeSet<&Utf8Path> =
@@ -84,8 +85,22 @@ pub(super) fn beside(place: Place<'_>, context: &Utf8Path) -> Vec<Utf8PathBuf> {
         _ => None,
     });
     let configs = workspace.configs.iter().map(|config| config.path.as_path()).filter(|path| path.starts_with(".."));
+    let vendored: Vec<Utf8PathBuf> = workspace.configs.iter().flat_map(vendored_folders).collect();
     let all = packages.chain(patches).filter(|directory| !members.contains(directory)).chain(configs);
+    let all = all.chain(vendored.iter().map(Utf8PathBuf::as_path));
     let all: BTreeSet<Utf8PathBuf> = all.filter_map(|path| relative(&join(place.folder, path), context)).collect();
     let nested = |path: &Utf8PathBuf| all.iter().any(|other| other != path && is_within(path, other));
     all.iter().filter(|path| !nested(path)).cloned().collect()
+}
+
+/// Folders that a configuration puts in a registry's place, relative to the workspace. What is no TOML is said elsewhere.
+fn vendored_folders(config: &CargoConfig) -> Vec<Utf8PathBuf> {
+    let Ok(document) = config.text.parse::<DocumentMut>() else { return Vec::new() };
+    // Paths are relative to the folder that has `.cargo` in it.
+    let base = config.path.parent().and_then(Utf8Path::parent).unwrap_or(Utf8Path::new(""));
+    let sources = document.get("source").and_then(Item::as_table_like);
+    let paths = sources.into_iter().flat_map(TableLike::iter).flat_map(|(_, source)| {
+        ["directory", "local-registry"].into_iter().filter_map(|key| source.get(key).and_then(Item::as_str))
+    });
+    paths.map(|path| join(base, Utf8Path::new(path))).collect()
 }

@@ -78,8 +78,12 @@ fn node_service(pick: &Pick<'_>, decision: &NodeDecision) -> (Service, IgnoreFac
         Serve::Static { directory } => vec![join(&node.package, directory)],
         Serve::Server { output, .. } => output.iter().map(|output| join(&node.package, output)).collect(),
     };
-    let facts =
-        IgnoreFacts { node: true, outputs: outputs.into_iter().filter(|output| output != ".").collect(), ..Default::default() };
+    let facts = IgnoreFacts {
+        node: true,
+        outputs: outputs.into_iter().filter(|output| output != ".").collect(),
+        written_secrets: node.cleaned.keys().map(|path| join(&node.workspace, path)).collect(),
+        ..Default::default()
+    };
     let sources = decision.sources.iter().map(|(key, path)| (key.replace('_', "-"), Source::Detected { path: path.clone() }));
     let images = BaseImages {
         build: value(&pick.settings.build_image, &decision.build_image),

@@ -25,6 +25,8 @@ pub(super) struct IgnoreFacts {
     pub(super) node: bool,
     /// Whether something in the build may read files that no scan of the sources shows: build scripts, crates that embed folders.
     pub(super) reads_unseen_files: bool,
+    /// Configuration files with secrets written out; steps get a text without them from the Dockerfile.
+    pub(super) written_secrets: Vec<Utf8PathBuf>,
     /// Folders of other services within the context.
     pub(super) other_services: Vec<Utf8PathBuf>,
     /// Files and folders that must come through.
@@ -67,6 +69,10 @@ pub(super) fn sections(facts: &IgnoreFacts) -> Vec<IgnoreSection> {
         ]),
     );
     add("Secrets and settings of one machine.", secrets(facts));
+    add(
+        "A secret stands in them: the Dockerfile has their text without it.",
+        facts.written_secrets.iter().map(|path| pattern(path)).collect(),
+    );
     add("Words.", documents(facts));
     add(
         "cargo reads these only for `cargo test`, `bench` and `run --example`: editing one rebuilds nothing.",
@@ -83,9 +89,15 @@ pub(super) fn sections(facts: &IgnoreFacts) -> Vec<IgnoreSection> {
 /// kiln's own files.
 const OWN: [&str; 3] = ["kiln.toml", ".kiln", "kiln.mk"];
 
+/// What lies in `.kiln`, without its name: a record of each build must not be a reason for the next one to run steps.
+const STATE: [&str; 4] = [".*/builds", ".*/contexts", ".*/run", ".*/tool"];
+
 /// Removes the patterns that say that kiln is in use.
 pub(super) fn leave(sections: &mut [IgnoreSection]) {
     for section in sections {
+        if section.patterns.iter().any(|pattern| pattern == ".kiln") {
+            section.patterns.extend(owned(&STATE));
+        }
         section.patterns.retain(|pattern| !OWN.contains(&pattern.as_str()));
     }
 }

@@ -343,6 +343,19 @@ pub struct NodeService {
     /// What the install reads, where no recipe says it at build time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install: Option<NodeInstall>,
+    /// Build scripts of the workspace's packages that this one depends on, dependencies first: its own build reads what they write.
+    #[serde(default)]
+    pub local_builds: Vec<LateScript>,
+    /// Whether its TypeScript compiler may write files: then no build info may outlive what it wrote.
+    #[serde(default)]
+    pub emits_typescript: bool,
+    /// Whether local packages have scripts that run at install.
+    #[serde(default)]
+    pub runs_install_scripts: bool,
+    /// Configuration files of the package manager that have a secret written out, relative to the workspace, each with its text
+    /// without it. They stay out of the context, and so out of every layer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cleaned: BTreeMap<Utf8PathBuf, String>,
     /// Shell commands that follow the build script, in the package's folder.
     #[serde(default)]
     pub after_build: Vec<String>,

@@ -1,12 +1,13 @@
 //! Decides what is built for each Node package: manager, script, bundle or server, images, port and user.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{LateScript, NativePackages, NodeService, PackageManager, Question, QuestionKind, Serve};
 use crate::project::node::{Bundle, Bundler, InstallScript, NodePackage, NodeVersion, NodeWorkspace, Output};
+use crate::recipe::npm::cleaned_configuration;
 
 /// What was decided for one buildable package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -151,7 +152,15 @@ fn decide(
             .and_then(|pin| pin.version.clone()),
         lockfile,
         node_version,
+        cleaned: cleaned_configuration(workspace),
+        local_builds: local_builds(workspace, package),
         late_scripts: late_scripts(workspace, package, build_script.as_deref()),
+        emits_typescript: package.typescript.as_ref().is_some_and(|typescript| typescript.emits),
+        runs_install_scripts: workspace
+            .packages
+            .iter()
+            .flat_map(|package| &package.install_scripts)
+            .any(|script| matches!(script, InstallScript::Files { .. })),
         build_script,
         dev_script,
         bundler: bundle.map(|bundle| bundle.bundler.name().to_owned()),
@@ -289,6 +298,16 @@ fn tool_caches(workspace: &NodeWorkspace, package: &NodePackage) -> Vec<String> 
         Some(Bundler::Rollup) => caches.push(".rollup.cache"),
         _ => {}
     }
+    if let Some(typescript) = package.typescript.as_ref().filter(|typescript| !typescript.emits) {
+        caches.extend(
+            typescript
+                .build_info
+                .iter()
+                .map(|folder| folder.as_str())
+                .filter(|folder| !caches.contains(folder))
+                .collect::<Vec<_>>(),
+        );
+    }
     let turbo = workspace.root().is_some_and(|root| root.manifest.depends_on("turbo")) || package.manifest.depends_on("turbo");
     if turbo {
         caches.push(".turbo");
@@ -296,18 +315,28 @@ fn tool_caches(workspace: &NodeWorkspace, package: &NodePackage) -> Vec<String> 
     caches.into_iter().map(str::to_owned).collect()
 }
 
+/// Whether a command is nothing but `npm run <script>`.
+fn calls(command: &str, script: &str) -> bool {
+    let words = command.split_whitespace().filter(|word| *word != "run").collect::<Vec<_>>();
+    matches!(words.as_slice(), ["npm" | "pnpm" | "yarn" | "bun", called] if *called == script)
+}
+
 /// Install scripts of all packages, as the install would run them; but not a `prepare` that is the build itself.
 fn late_scripts(workspace: &NodeWorkspace, built: &NodePackage, build_script: Option<&str>) -> Vec<LateScript> {
     let is_build = |package: &NodePackage, command: &str| {
-        let words = command.split_whitespace().filter(|word| *word != "run").collect::<Vec<_>>();
-        let calls = matches!(words.as_slice(), ["npm" | "pnpm" | "yarn" | "bun", script] if Some(*script) == build_script);
-        package.directory == built.directory && calls
+        package.directory == built.directory && build_script.is_some_and(|script| calls(command, script))
+    };
+    let local_builds = local_builds(workspace, built);
+    let is_local_build = |package: &NodePackage, command: &str| {
+        local_builds.iter().any(|build| build.directory == package.directory && calls(command, &build.script))
     };
     let mut late = Vec::new();
     for package in &workspace.packages {
         for script in &package.install_scripts {
             match script {
-                InstallScript::NeedsSources { name, command, .. } if !is_build(package, command) => {
+                InstallScript::NeedsSources { name, command, .. }
+                    if !is_build(package, command) && !is_local_build(package, command) =>
+                {
                     late.push(LateScript { directory: package.directory.clone(), script: name.clone() });
                 }
                 _ => {}
@@ -315,6 +344,47 @@ fn late_scripts(workspace: &NodeWorkspace, built: &NodePackage, build_script: Op
         }
     }
     late
+}
+
+/// Programs that build what a package depends on by themselves.
+const TASK_RUNNERS: [&str; 6] = ["turbo", "nx", "lerna", "wireit", "lage", "moon"];
+
+/// The builds of the local packages that `built` depends on, dependencies first.
+fn local_builds(workspace: &NodeWorkspace, built: &NodePackage) -> Vec<LateScript> {
+    let by_name: BTreeMap<&str, &NodePackage> =
+        workspace.packages.iter().filter_map(|package| Some((package.manifest.name.as_deref()?, package))).collect();
+    let own = built.manifest.scripts.get("build").map(String::as_str).unwrap_or_default();
+    if own.split_whitespace().any(|word| TASK_RUNNERS.contains(&word)) {
+        return Vec::new();
+    }
+    let mut order = Vec::new();
+    let mut seen = BTreeSet::from([built.directory.as_path()]);
+    dependencies_first(&by_name, built, &mut seen, &mut order);
+    order
+        .into_iter()
+        .filter_map(|package| {
+            let script = package.bundle.as_ref().and_then(|bundle| bundle.script.as_deref());
+            let script = script.or_else(|| package.manifest.scripts.contains_key("build").then_some("build"))?;
+            Some(LateScript { directory: package.directory.clone(), script: script.to_owned() })
+        })
+        .collect()
+}
+
+fn dependencies_first<'a>(
+    by_name: &BTreeMap<&str, &'a NodePackage>,
+    package: &'a NodePackage,
+    seen: &mut BTreeSet<&'a Utf8Path>,
+    order: &mut Vec<&'a NodePackage>,
+) {
+    for dependency in &package.manifest.dependencies {
+        // A range that the local version does not fit names the registry's package: to build the local one too costs only time.
+        if let Some(local) = by_name.get(dependency.name.as_str())
+            && seen.insert(&local.directory)
+        {
+            dependencies_first(by_name, local, seen, order);
+            order.push(local);
+        }
+    }
 }
 
 /// What a framework leaves for its user to do: Next does not put the files that its standalone server serves beside it.

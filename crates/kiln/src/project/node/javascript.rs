@@ -98,7 +98,12 @@ pub(crate) fn literals(text: &str) -> Vec<&str> {
 }
 
 /// A path expression: a literal, or `path.resolve(__dirname, 'a', 'b')` and the like, as one relative path.
+///
+/// What `const path = require('path')` says is a module, not a path.
 pub(super) fn path_value(expression: &str) -> Option<String> {
+    if expression.contains("require(") {
+        return None;
+    }
     let parts = literals(expression);
     let parts = parts.iter().map(|part| part.trim_end_matches('/').trim_start_matches("./")).collect::<Vec<_>>();
     let joined = match parts.as_slice() {
@@ -121,6 +126,7 @@ mod tests {
         assert_eq!(values_of(&text, "dir"), ["'dist'"]);
         assert_eq!(values_of(&text, "file"), ["\"a//b.js\""]);
         assert_eq!(path_value(values_of(&text, "outDir")[0]).as_deref(), Some("../web"));
+        assert_eq!(path_value("require('path')"), None);
         assert_eq!(literals("x(`a`, \"b\", `${c}`)"), ["a", "b"]);
     }
 }

@@ -18,6 +18,7 @@ mod range;
 mod role;
 mod roots;
 mod runtime;
+mod typescript;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
@@ -39,6 +40,7 @@ pub use range::{Range, Version};
 pub use role::{Role, ServerStart};
 pub use roots::{NodeRoot, find_roots};
 pub use runtime::{NodeVersion, PinnedManager};
+pub use typescript::TypeScript;
 
 use crate::plan::PackageManager;
 
@@ -77,6 +79,8 @@ pub struct NodePackage {
     pub role: Role,
     /// Bundler, with its output.
     pub bundle: Option<Bundle>,
+    /// What its TypeScript compiler writes, if it has one.
+    pub typescript: Option<TypeScript>,
     /// How a server is started, where the package is one.
     pub server: Option<ServerStart>,
     /// Scripts that the package manager runs at install.
@@ -123,7 +127,8 @@ impl NodeWorkspace {
                 let used = manifest.name.as_ref().is_some_and(|name| depended_on.contains(name));
                 let role = role::role(&folder, &manifest, bundle.as_ref(), server.as_ref(), is_workspace_root, used);
                 let install_scripts = install::classify(directory, &path, &manifest, manager);
-                NodePackage { directory: path, manifest, role, bundle, server, install_scripts }
+                let typescript = TypeScript::read(&folder, &manifest);
+                NodePackage { directory: path, manifest, role, bundle, typescript, server, install_scripts }
             })
             .collect::<Vec<_>>();
         let native_addons = native::find(directory, &packages, &lockfiles);

@@ -24,8 +24,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
 pub use error::NpmRecipeError;
-pub(crate) use prepare::BIN_STUB;
 pub use prepare::prepare_npm;
+pub(crate) use prepare::{BIN_STUB, cleaned_configuration};
 
 use crate::plan::PackageManager;
 use crate::project::node::SourceNeed;

@@ -44,6 +44,32 @@ pub fn prepare_npm(directory: &Utf8Path) -> Result<NpmRecipe, NpmRecipeError> {
     Ok(recipe)
 }
 
+/// Configuration files of a workspace in which a secret is written out, each with its text without it. What cannot be read or
+/// understood is not there: the recipe says so.
+pub(crate) fn cleaned_configuration(workspace: &NodeWorkspace) -> BTreeMap<Utf8PathBuf, String> {
+    let mut cleaned = BTreeMap::new();
+    for path in &workspace.config_files {
+        let Ok(text) = fs::read_to_string(workspace.directory.join(path)) else { continue };
+        let mut remarks = Vec::new();
+        if let Ok(kept) = without_secrets(path, text, &mut remarks)
+            && !remarks.is_empty()
+        {
+            cleaned.insert(path.clone(), kept);
+        }
+    }
+    cleaned
+}
+
+/// A configuration file as the recipe has it.
+fn without_secrets(path: &Utf8Path, text: String, remarks: &mut Vec<NpmRemark>) -> Result<String, NpmRecipeError> {
+    Ok(match path.as_str() {
+        ".npmrc" | ".yarnrc" => config::npmrc(path, &text, remarks),
+        ".yarnrc.yml" => config::yarnrc(path, &text, remarks),
+        "bunfig.toml" => config::bunfig(path, &text, remarks)?,
+        _ => text,
+    })
+}
+
 /// A package whose manifest the install reads: root, member, or a folder that one of them links.
 struct Local {
     /// Folder relative to the root, `.` for the root.
@@ -161,13 +187,7 @@ impl Preparation<'_> {
     fn configuration(&mut self, workspace: &NodeWorkspace) -> Result<(), NpmRecipeError> {
         for path in &workspace.config_files {
             let text = self.text(path)?;
-            let remarks = &mut self.recipe.remarks;
-            let kept = match path.as_str() {
-                ".npmrc" | ".yarnrc" => config::npmrc(path, &text, remarks),
-                ".yarnrc.yml" => config::yarnrc(path, &text, remarks),
-                "bunfig.toml" => config::bunfig(path, &text, remarks)?,
-                _ => text,
-            };
+            let kept = without_secrets(path, text, &mut self.recipe.remarks)?;
             self.named_files(path, &kept)?;
             if !kept.is_empty() {
                 self.recipe.files.insert(path.clone(), RecipeFile { bytes: kept.into_bytes(), executable: false });

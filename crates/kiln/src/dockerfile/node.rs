@@ -412,7 +412,8 @@ impl Stages<'_> {
         }
         self.copy_sources(&mut stage);
         if !(self.node.late_scripts.is_empty() && self.node.local_builds.is_empty()) {
-            self.scripts_before(&mut stage);
+            self.run_scripts(&mut stage, &self.node.late_scripts);
+            self.run_scripts(&mut stage, &self.node.local_builds);
             stage.push(Instruction::Workdir(self.package()));
         }
         finish(&mut stage, self.service, 30);

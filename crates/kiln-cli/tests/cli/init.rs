@@ -101,6 +101,9 @@ fn init_with_chef_leaves_no_trace_of_kiln_and_build_still_builds() {
         let text = fs::read_to_string(test.project().join(name)).expect("read");
         assert!(!text.to_lowercase().contains("kiln"), "{name}:\n{text}");
     }
+    assert!(test.run_with(["plan"]).stdout.contains("engine  chef"));
+    let document: serde_json::Value = serde_json::from_str(&test.run_with(["plan", "--json"]).stdout).expect("JSON");
+    assert_eq!(document["engine"], "chef");
     // The choice is in kiln.toml: it needs no flag from now on.
     assert_eq!(test.run_with(["init", "--check"]).code, Some(0));
     fs::write(test.project().join("Dockerfile"), "FROM scratch\n").expect("written");

@@ -375,8 +375,8 @@ impl Stages<'_> {
 
     /// What is installed without development dependencies.
     ///
-    /// Taken away from what the deps stage has, where the manager can or must: install scripts may need a development dependency
-    /// (`patch-package`), and what they did stays done.
+    /// Where there are install scripts, the others are removed from what the deps stage has: a script may need one of them
+    /// (`patch-package`), and what it did stays done.
     fn production(&self) -> Stage {
         let comment = ["production: node_modules without development dependencies."];
         match node_manager::prune_installed(self.node) {

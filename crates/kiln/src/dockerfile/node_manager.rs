@@ -44,11 +44,8 @@ pub(super) fn prune(manager: PackageManager) -> Option<String> {
 /// Removes development dependencies from what is installed for a package on its own. `None` where a second install, without them, is
 /// the better way.
 pub(super) fn prune_installed(node: &NodeService) -> Option<String> {
-    match node.manager {
-        PackageManager::Npm => prune(node.manager),
-        PackageManager::Pnpm if node.runs_install_scripts => Some(node.manager.prune_command().to_owned()),
-        _ => None,
-    }
+    let can = matches!(node.manager, PackageManager::Npm | PackageManager::Pnpm);
+    (can && node.runs_install_scripts).then(|| node.manager.prune_command().to_owned())
 }
 
 /// Removes TypeScript's build info from mounted folders. It says that files were written which are not there: the compiler would

@@ -83,6 +83,8 @@ impl State {
         if shared(self) != shared(other) {
             crates.extend(["store", "app", "worker"]);
         }
+        // What nobody declares and lies in no package may have been read by any.
+        crates.extend((self.migrations != other.migrations).then_some("macros"));
         crates.extend((self.app != other.app).then_some("app"));
         crates.extend((self.worker != other.worker).then_some("worker"));
         crates

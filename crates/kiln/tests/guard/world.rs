@@ -213,7 +213,7 @@ impl World {
     /// A build that is killed at a random moment, with everything that it runs, as a container's processes are.
     pub(crate) fn killed_build(&self, number: usize, tree: &Tree, order: Order, after: Duration) -> String {
         let job = serde_json::to_string(&self.job(number, tree, order, "cargo")).unwrap();
-        let done = killed_after("GUARD_JOB", &job, after);
+        let done = killed_after("child", "GUARD_JOB", &job, after);
         format!("killed after {after:?}: {}", if done { "too late" } else { "in time" })
     }
 

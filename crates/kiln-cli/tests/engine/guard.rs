@@ -302,6 +302,8 @@ fn write_state(root: &Path, state: &State) {
             fs::remove_file(entry.path()).expect("removed");
         }
     }
+    // git knows no empty folders: without files it is gone in a clone, too.
+    let _ = fs::remove_dir(root.join("migrations"));
     for (path, text) in files {
         let path = root.join(path);
         if fs::read_to_string(&path).ok().as_ref() != Some(&text) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -109,7 +110,7 @@ fn a_cook_that_is_killed_leaves_a_mount_that_the_next_one_can_use() {
         assert_eq!(differences(clean, &bench.at(&layer)), Vec::<PathBuf>::new(), "killed after {moments:?} ms");
     }
     assert_eq!(in_time, kills, "too late: {moments:?} ms");
-    eprintln!("{in_time} cooks killed, {} ended before; after {moments:?} ms", moments.len() - in_time);
+    writeln!(stderr(), "{in_time} cooks killed, {} ended before; after {moments:?} ms", moments.len() - in_time).unwrap();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Work in a child process that is killed with everything it has started, as the processes of a container are.
 //!
-//! The child is this test program again: its test `child` does the work that a variable describes.
+//! The child is this test program again: one of its tests does the work that a variable describes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Runs the test `child` with a variable and kills it after a while. Whether it was done before.
-pub(crate) fn killed_after(variable: &str, value: &str, after: Duration) -> bool {
+/// Runs a test with a variable and kills it after a while. Whether it was done before.
+pub(crate) fn killed_after(test: &str, variable: &str, value: &str, after: Duration) -> bool {
     let started = Instant::now();
     let mut child = command()
-        .args(["--exact", "child", "--ignored"])
+        .args(["--exact", test, "--ignored"])
         .env(variable, value)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

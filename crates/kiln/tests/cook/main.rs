@@ -4,6 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+mod hard;
+#[path = "../common/kill.rs"]
+mod kill;
 #[path = "../support/mod.rs"]
 mod shared;
 mod support;

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use std::time::Duration;
 
 use crate::fixture::{Order, Shape, Tree};
-use crate::world::{Random, World};
+use crate::world::{Random, World, say};
 
 /// What was done.
 #[derive(Debug, Default)]
@@ -127,6 +127,6 @@ pub(crate) fn history(mut world: World, shape: Shape, seed: u64, steps: u64) -> 
         history.push(trees[checkout].clone());
     }
     tally.clean = world.clean_builds;
-    world.say(&format!("{shape:?}, seed {seed}: {tally}"));
+    say(&format!("{shape:?}, seed {seed}: {tally}"));
     tally
 }

@@ -10,13 +10,15 @@ mod fixture;
 mod history;
 #[path = "../common/kill.rs"]
 mod kill;
+mod knobs;
 mod sources;
 mod world;
 
-use fixture::{KNOBS, Order, Shape, Tree};
+use fixture::{Order, Shape, Tree};
 use history::{Tally, history};
 use kiln::process::Cancel;
 use kiln::recipe::CargoReport;
+use knobs::KNOBS;
 use world::{Job, Random, World, setting, text_setting};
 
 /// Steps of each randomized test in CI.
@@ -56,7 +58,7 @@ fn many_histories() {
         let world = if sequence % 2 == 0 { World::new() } else { World::with_one_folder_per_unit() };
         let shape = [Shape::Virtual, Shape::Nested, Shape::Root][(sequence % 3) as usize];
         tally += history(world, shape, first + sequence, LENGTH);
-        eprintln!("so far: {tally}");
+        world::say(&format!("so far: {tally}"));
     }
 }
 

@@ -27,6 +27,11 @@ pub(crate) fn setting(name: &str) -> Option<u64> {
     text_setting(name)?.parse().ok()
 }
 
+/// Tells whoever runs the test with `--nocapture`.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 pub(crate) fn new_seed() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64 % 1_000_000_007
 }
@@ -112,10 +117,6 @@ impl World {
 
     fn checkout(&self, number: usize) -> PathBuf {
         self.at(&format!("checkout-{number}"))
-    }
-
-    pub(crate) fn say(&self, line: &str) {
-        let _ = writeln!(std::io::stderr(), "{line}");
     }
 
     /// Writes a tree with times that mean nothing: as a clone now, all equal, long ago, shuffled, or still to come.
@@ -213,7 +214,7 @@ impl World {
     /// A build that is killed at a random moment, with everything that it runs, as a container's processes are.
     pub(crate) fn killed_build(&self, number: usize, tree: &Tree, order: Order, after: Duration) -> String {
         let job = serde_json::to_string(&self.job(number, tree, order, "cargo")).unwrap();
-        let done = killed_after("GUARD_JOB", &job, after);
+        let done = killed_after("child", "GUARD_JOB", &job, after);
         format!("killed after {after:?}: {}", if done { "too late" } else { "in time" })
     }
 

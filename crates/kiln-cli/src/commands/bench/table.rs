@@ -117,6 +117,11 @@ fn notes(results: &Results) -> Vec<String> {
         );
     }
     notes.extend(sizes(&rows));
+    let contexts = results.context_bytes();
+    if contexts > 0 {
+        let size = bytes(contexts);
+        notes.push(format!("still in the engine, until its garbage collection: copies of the build contexts, at most {size}"));
+    }
     for (scenario, what) in &results.what {
         notes.push(format!("{}: {what}", scenario.name()));
     }

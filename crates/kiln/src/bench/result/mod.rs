@@ -201,6 +201,19 @@ impl Results {
         Summary::of(self.of(scenario, service, strategy).map(|sample| sample.measured.seconds))
     }
 
+    /// Bytes of contexts that were sent to the engine and that it keeps: no name tells them from those of others. At most, as an edit sends its
+    /// files again.
+    #[must_use]
+    pub fn context_bytes(&self) -> u64 {
+        let mut most: BTreeMap<(Strategy, &str), u64> = BTreeMap::new();
+        for sample in &self.samples {
+            let bytes = sample.measured.context_bytes.unwrap_or(0);
+            let known = most.entry((sample.strategy, &sample.service)).or_default();
+            *known = bytes.max(*known);
+        }
+        most.values().sum()
+    }
+
     /// One row for each scenario, service and strategy that has samples, in the order of scenarios, then strategies.
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {

@@ -137,3 +137,17 @@ fn source_edits_of_kiln_are_judged_and_nothing_else() {
     let exact = judge(&results, &[Rule::Reduction(75.0), Rule::Seconds(25.0)]);
     assert!(exact.iter().filter(|verdict| verdict.scenario == SourceBin).all(|verdict| verdict.passed));
 }
+
+#[test]
+fn each_strategys_copy_of_a_context_counts_once() {
+    let mut results = results(&[
+        (Scenario::Cold, Strategy::Kiln, 1.0),
+        (Scenario::NoOp, Strategy::Kiln, 1.0),
+        (Scenario::Cold, Strategy::Naive, 1.0),
+        (Scenario::Cold, Strategy::Native, 1.0),
+    ]);
+    for (sample, bytes) in results.samples.iter_mut().zip([Some(1000), Some(10), Some(300), None]) {
+        sample.measured.context_bytes = bytes;
+    }
+    assert_eq!(results.context_bytes(), 1300);
+}

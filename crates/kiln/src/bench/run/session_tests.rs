@@ -248,12 +248,14 @@ fn a_failing_strategy_is_left_out_and_kiln_is_not() {
 }
 
 #[test]
-fn mounts_are_lost_after_all_other_rounds() {
-    let world = World::new(&[SourceBin, GcEdMount], &[Kiln], 2);
+fn what_leaves_mounts_in_another_state_comes_after_all_other_rounds() {
+    let world = World::new(&[SourceBin, BranchSwitchBack, GcEdMount], &[Kiln], 2);
     let (_, log, ended) = world.run(None);
     ended.unwrap();
     let lost: Vec<usize> = log.iter().enumerate().filter(|(_, line)| *line == "mounts are lost").map(|(at, _)| at).collect();
-    let last_edit = log.iter().rposition(|line| line == "kiln source-bin:").unwrap();
-    assert!(lost.len() == 2 && lost[0] > last_edit, "{log:#?}");
+    let first = |line: &str| log.iter().position(|known| known == line).unwrap();
+    let last = |line: &str| log.iter().rposition(|known| known == line).unwrap();
+    assert!(last("kiln source-bin:") < first("kiln branch-switch-back:"), "{log:#?}");
+    assert!(lost.len() == 2 && lost[0] > last("kiln branch-switch-back:"), "{log:#?}");
     assert_eq!(built(&log, "kiln gc-ed-mount:"), ["+1"; 2]);
 }

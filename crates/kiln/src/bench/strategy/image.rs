@@ -81,6 +81,11 @@ impl Images {
         }
         let own = images.chosen().map(|service| {
             let own = OwnDockerfile::read(&images.place.original, &service.files.prod, &service.context);
+            let own = own.map(|mut own| {
+                let kilns = [settings::FILE_NAME.into(), ".kiln".into(), service.files.prod.as_path()];
+                own.leave_out(&service.context, kilns.into_iter().chain(service.files.ignore.iter().map(Utf8PathBuf::as_path)));
+                own
+            });
             (service.name.clone(), own)
         });
         images.own = own.collect();

@@ -27,6 +27,19 @@ impl OwnDockerfile {
         Ok(Self { text, ignore: ignore.unwrap_or_default() })
     }
 
+    /// Leaves files out of the context that are kiln's, not the repository's: they would make steps run that read nothing else new. Paths
+    /// are relative to the root.
+    pub(super) fn leave_out<'a>(&mut self, context: &Utf8Path, files: impl IntoIterator<Item = &'a Utf8Path>) {
+        for file in files {
+            let path = if context == "." { Some(file) } else { file.strip_prefix(context).ok() };
+            if let Some(path) = path {
+                self.ignore.push('\n');
+                self.ignore.push_str(path.as_str());
+            }
+        }
+        self.ignore.push('\n');
+    }
+
     /// The text with the namespace's folder behind each `FROM`, so that every step runs in a namespace that is new.
     pub(super) fn in_namespace(&self, folder: &str, label: &str) -> String {
         let mut text = Text::default();
@@ -48,6 +61,17 @@ impl OwnDockerfile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_of_kiln_are_no_part_of_the_context() {
+        let mut own = OwnDockerfile { text: String::new(), ignore: "docs\n!kiln.toml".to_owned() };
+        let files = ["kiln.toml", ".kiln", "api/Dockerfile"].map(Utf8Path::new);
+        let mut other = own.clone();
+        own.leave_out(Utf8Path::new("."), files);
+        assert_eq!(own.ignore, "docs\n!kiln.toml\nkiln.toml\n.kiln\napi/Dockerfile\n");
+        other.leave_out(Utf8Path::new("api"), files);
+        assert_eq!(other.ignore, "docs\n!kiln.toml\nDockerfile\n");
+    }
 
     #[test]
     fn each_stage_begins_with_the_namespace() {

@@ -98,7 +98,7 @@ fn a_bench_counts_what_is_compiled_and_leaves_nothing() {
         })
         .collect();
     let expected = [
-        // A first build compiles everything, the second first build of the run, too.
+        // A first build compiles everything.
         ("cold", "kiln", 2, 1),
         ("cold", "naive", 2, 1),
         ("cold", "native", 2, 1),

@@ -1,8 +1,8 @@
 //! Measure: real changes to a copy of a repository, and what each strategy needs to build them.
 //!
 //! A [`Scenario`] is a kind of change by its name. [`choose`] looks at a repository and says for each what it means there
-//! (which file, which package), or why it does not apply. [`Choice::apply`] makes the change of one round. Nothing here builds: a
-//! runner applies a change, times a build and goes on to the next round.
+//! (which file, which package), or why it does not apply. [`Choice::apply`] makes the change of one round.
+//! [`run`](run::run) goes through the rounds: it applies a change, lets each [`Strategy`] build it, and keeps the samples ([`result`](mod@result)).
 //!
 //! A change is worth measuring only if it is one that a person could make. So each edits a file that exists, compiles, and changes
 //! what is built (but for those whose point is that nothing is): source changes end up in object code, versions move in

@@ -7,16 +7,19 @@
 
 use super::{Dockerfile, Instruction, Mount, Stage};
 
-/// Stages that hold a program, not the project.
-const PROGRAMS: [&str; 2] = ["kiln", "cargo-chef"];
+/// The stage that installs a program from a registry, and nothing of the project.
+const INSTALLS: &str = "cargo-chef";
+/// Stages of which nothing is built: they are images that come from outside.
+const GIVEN: [&str; 2] = ["kiln", "seed"];
 
 /// The same Dockerfile in a namespace: `folder` is made before anything of the project is read.
 #[must_use]
 pub fn in_namespace(mut dockerfile: Dockerfile, folder: &str) -> Dockerfile {
     let names: Vec<String> = dockerfile.stages.iter().map(|stage| stage.name.clone()).collect();
     for stage in &mut dockerfile.stages {
-        // What begins from another stage is in its namespace already.
-        if !names.contains(&stage.from) && !PROGRAMS.contains(&stage.name.as_str()) {
+        // What begins from another stage, or from nothing and takes all from others, is in its namespace already.
+        let inherits = names.contains(&stage.from) || stage.from == "scratch";
+        if !inherits && stage.name != INSTALLS && !GIVEN.contains(&stage.name.as_str()) {
             mark(stage, folder);
         }
     }
@@ -29,7 +32,7 @@ pub fn foundation(mut dockerfile: Dockerfile, folder: &str) -> Dockerfile {
     let marked = |instruction: &Instruction| matches!(instruction, Instruction::Workdir(path) if path == folder);
     dockerfile.stages.retain_mut(|stage| {
         let Some(position) = stage.instructions.iter().position(marked) else {
-            return PROGRAMS.contains(&stage.name.as_str()) && stage.name != "kiln";
+            return stage.name == INSTALLS;
         };
         stage.instructions.truncate(position);
         true

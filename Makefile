@@ -4,12 +4,12 @@
 #   make demo    examples/kiro from a clean clone to running images: cold, no-op, source edit
 #   make test    everything CI runs: format, lints, docs, unit, command line and engine tests
 #   make lint    format, clippy, docs, licences and sources
-#   make unit    the quick tests only: no engine
+#   make unit    the quick tests only: no engine, no cargo
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: build demo test lint unit engine-test setup fmt clippy doc deny clean
+.PHONY: build demo test lint unit cargo-test engine-test setup fmt clippy doc deny clean
 
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 KILN := target/$(HOST)/release/kiln
@@ -25,7 +25,7 @@ build: setup
 demo: build
 	testbed/demo $(KILN)
 
-test: fmt clippy doc unit engine-test
+test: fmt clippy doc unit cargo-test engine-test
 
 lint: fmt clippy doc deny
 
@@ -39,7 +39,12 @@ doc: setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
 unit: setup
-	cargo test --workspace --locked
+	cargo test --workspace --locked --lib --bins
+	cargo test --workspace --locked --test npm --test records --test streams --test cli
+
+# Recipes, units and the guard against cargo itself, on small workspaces: minutes.
+cargo-test: setup
+	cargo test --workspace --locked --test recipe_exact --test cook --test same_units --test guard
 
 engine-test: build
 	testbed/engine up

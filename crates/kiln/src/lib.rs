@@ -19,6 +19,7 @@ pub mod dockerfile;
 pub mod engine;
 pub mod event;
 pub mod files;
+pub mod lifecycle;
 pub mod plan;
 pub mod process;
 pub mod project;

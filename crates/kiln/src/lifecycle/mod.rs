@@ -1,0 +1,8 @@
+//! The life of a project's caches: made before they are needed, known, kept, and gone when they are of no more use.
+//!
+//! Each command is a plan, a value that follows from what is there, and a result. Whoever runs a plan asks the engine through
+//! [`Engine`](crate::engine::Engine).
+
+mod tag;
+
+pub use tag::{CacheTag, cache_repository};

@@ -79,7 +79,7 @@ pub(crate) fn history(mut world: World, shape: Shape, seed: u64, steps: u64) -> 
         what.push(world.write(checkout, &trees[checkout], &mut random));
         let tree = &trees[checkout];
         let moment = Duration::from_millis(random.below(1200) as u64);
-        let trouble = match random.below(12) {
+        let trouble = match random.below(8) {
             0 => Some(world.broken_build(checkout, tree, &mut random)),
             1 => Some(world.stopped_build(checkout, tree, order, moment)),
             2 => Some(world.killed_build(checkout, tree, order, moment)),
@@ -87,6 +87,16 @@ pub(crate) fn history(mut world: World, shape: Shape, seed: u64, steps: u64) -> 
             _ => None,
         };
         tally.interrupted += usize::from(trouble.is_some());
+        if trouble.is_some() && random.below(2) == 0 {
+            // The next build is not of the tree that was interrupted.
+            let back = random.below(history.len());
+            trees[checkout] = history[if random.below(2) == 0 { history.len() - 1 } else { back }].clone();
+            for _ in 0..random.below(3) {
+                what.push(trees[checkout].edit(&mut random));
+            }
+            what.push(world.write(checkout, &trees[checkout], &mut random));
+        }
+        let tree = &trees[checkout];
         what.extend(trouble);
         if random.below(10) == 0 {
             what.push(world.clock_step(&mut random));

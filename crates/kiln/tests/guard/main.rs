@@ -201,6 +201,29 @@ fn a_build_that_writes_into_its_source_is_repeated() {
 }
 
 #[test]
+fn a_run_that_was_killed_after_the_clock_went_back_leaves_nothing_behind() {
+    let mut bench = Bench::new(Shape::Virtual);
+    // All files of the mirror get one time,
+    bench.world.clock_ahead();
+    bench.build();
+    // and again, with an edit that the ledger never hears of.
+    bench.world.clock_ahead();
+    bench.tree.set("value", 1);
+    bench.world.write(0, &bench.tree, &mut bench.random);
+    bench.world.killed_before_the_ledger(0, &bench.tree);
+    bench.tree.set("value", 0);
+    bench.build();
+}
+
+#[test]
+fn a_script_whose_run_was_killed_does_not_see_what_it_left() {
+    let mut bench = Bench::new(Shape::Virtual);
+    bench.world.forget_that_scripts_ran();
+    bench.tree.set("code", 1);
+    bench.build();
+}
+
+#[test]
 fn a_lost_or_broken_ledger_means_that_nothing_is_trusted() {
     let mut bench = Bench::new(Shape::Virtual);
     for text in [None, Some("{"), Some("{\"schema\": 99}")] {

@@ -16,6 +16,9 @@ use tempfile::TempDir;
 use crate::fixture::{Order, Tree};
 use crate::kill::killed_after;
 
+/// Times up to this, since the epoch, are kiln's own and were never read from a clock.
+const NO_CLOCK: Duration = Duration::from_secs(1000);
+
 /// A setting from the environment of the test.
 #[expect(clippy::disallowed_methods, reason = "tests are steered by the environment")]
 pub(crate) fn text_setting(name: &str) -> Option<String> {
@@ -227,7 +230,19 @@ impl World {
             Some(bytes) => fs::write(&ledger, bytes).unwrap(),
             None => drop(fs::remove_file(&ledger)),
         }
+        fs::write(self.at("build/mirror-ahead"), "").unwrap();
         "killed before the ledger".to_owned()
+    }
+
+    /// As after a kill before cargo wrote down that the build scripts have run.
+    pub(crate) fn forget_that_scripts_ran(&self) {
+        let mut notes = Vec::new();
+        visit(&self.at("build/target"), &mut |path| {
+            let name = path.file_name().unwrap().to_string_lossy();
+            notes.extend(name.starts_with("run-build-script-").then(|| path.to_owned()));
+        });
+        assert!(!notes.is_empty());
+        notes.iter().for_each(|path| fs::remove_file(path).unwrap());
     }
 
     pub(crate) fn replace_ledger(&self, text: Option<&str>) {
@@ -241,11 +256,20 @@ impl World {
     /// All earlier builds happened at another time: the clock has gone back (or jumped ahead) since.
     pub(crate) fn clock_step(&self, random: &mut Random) -> String {
         let ahead = random.below(2) == 0;
-        let by = Duration::from_secs([1, 3600, 40_000_000][random.below(3)]);
+        self.move_past(ahead, Duration::from_secs([1, 3600, 40_000_000][random.below(3)]))
+    }
+
+    /// The clock went back by an hour.
+    pub(crate) fn clock_ahead(&self) {
+        self.move_past(true, Duration::from_secs(3600));
+    }
+
+    fn move_past(&self, ahead: bool, by: Duration) -> String {
         // All times are read first: programs have a second name.
         let mut times = Vec::new();
         visit(&self.at("build"), &mut |path| {
-            times.extend(fs::metadata(path).and_then(|metadata| metadata.modified()).ok().map(|time| (path.to_owned(), time)));
+            let time = fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+            times.extend(time.filter(|time| *time > UNIX_EPOCH + NO_CLOCK).map(|time| (path.to_owned(), time)));
         });
         for (path, time) in times {
             set_time(&path, if ahead { time + by } else { time - by });
@@ -256,7 +280,7 @@ impl World {
             let nanoseconds = by.as_nanos() as u64;
             let shift = |value: &mut serde_json::Value| {
                 let time = value.as_u64().unwrap();
-                if time > 0 {
+                if time > NO_CLOCK.as_nanos() as u64 {
                     *value = (if ahead { time + nanoseconds } else { time.saturating_sub(nanoseconds) }).into();
                 }
             };

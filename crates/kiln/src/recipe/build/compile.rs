@@ -137,6 +137,8 @@ struct Mount {
     mirror: PathBuf,
     target: PathBuf,
     ledger: PathBuf,
+    /// A file that is there while the mirror is ahead of the ledger.
+    ahead: PathBuf,
     record: PathBuf,
 }
 
@@ -149,6 +151,7 @@ impl Mount {
             mirror: at("src"),
             target: at("target"),
             ledger: at("ledger.json"),
+            ahead: at("mirror-ahead"),
             record: at("record.json"),
         })
     }
@@ -176,6 +179,11 @@ fn guard(
     let system = system_digest(request.system_files);
     let unknown = known.is_none();
     let mut ledger = known.unwrap_or_default();
+    let ahead = mount.ahead.exists();
+    if ahead {
+        ledger.distrust_times();
+    }
+    let killed = ahead || !ledger.finished;
     if !ledger.finished {
         ledger.latest = ledger.latest.max(newest(&mount.target)?);
     }
@@ -202,6 +210,7 @@ fn guard(
         variables: &variables,
         everything,
         links: &links,
+        killed,
     };
     let mut forgotten = guard.run(seeded)?;
     if unknown {
@@ -210,6 +219,7 @@ fn guard(
     }
     let now = later(ledger.latest, &mut || mount.clock(), cancel)?;
     let back = now <= ledger.latest;
+    fs::write(&mount.ahead, b"").at("write", &mount.ahead)?;
     ledger.files = plan.apply(now)?;
     if back {
         reset_times(&mount.mirror, &mut ledger.files)?;
@@ -221,6 +231,7 @@ fn guard(
     ledger.environment = environment;
     ledger.system = system;
     ledger.write(&mount.ledger)?;
+    remove(&mount.ahead)?;
     Ok((ledger, forgotten))
 }
 

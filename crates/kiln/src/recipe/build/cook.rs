@@ -84,6 +84,9 @@ fn run(request: &CookRequest<'_>, cancel: &Cancel, talk: &mut dyn FnMut(&str)) -
     let rustc = rustc_version(toolchain.as_deref(), cancel)?;
     let surroundings = surroundings(request, rustc);
     settle_scripts(request, &target)?;
+    // Of a cook that was killed.
+    let units = Units::scan(&target)?;
+    units.empty_unfinished(&units.linkages()?, &|_| true)?;
     let taken = watch.time("seed", || {
         let place = nearest::Place { target: &target, record: &record_path, cargo_home: request.cargo_home, now: request.now };
         request.seed.map_or(Ok(None), |folder| nearest::take(folder, &surroundings, &place, cancel, talk))

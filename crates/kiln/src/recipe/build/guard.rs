@@ -14,7 +14,7 @@
 //! - the build itself wrote into the source of the package.
 //!
 //! A path behind a symbolic link counts under each of its names. With a unit goes all that was compiled with it: a script that
-//! cargo will run again starts with an empty `OUT_DIR`, and no time has to tell cargo which units are older than their
+//! cargo will run again starts with an empty `OUT_DIR`, also one that was killed, and no time has to tell cargo which units are older than their
 //! dependencies. So units that survive were compiled from exactly the inputs that the mirror has now, whatever the times say.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +50,8 @@ pub(super) struct Guard<'a> {
     pub(super) everything: Option<&'a str>,
     /// The symbolic links of the source, as they were and as they are.
     pub(super) links: &'a Links,
+    /// Whether the last build was killed: what it was doing then may be half done.
+    pub(super) killed: bool,
 }
 
 /// What the guard did: why units of a package were forgotten, by package.
@@ -95,10 +97,12 @@ impl Guard<'_> {
     /// [`StepError`], when the records cannot be read or a fingerprint cannot be removed.
     pub(super) fn run(&self, seeded: &(dyn Fn(&UnitId) -> bool + Sync)) -> Result<Forgotten, StepError> {
         let mut forgotten = Forgotten::default();
-        if self.changes.is_empty() && self.variables.is_empty() && self.everything.is_none() {
+        if self.changes.is_empty() && self.variables.is_empty() && self.everything.is_none() && !self.killed {
             return Ok(forgotten);
         }
         let units = Units::scan(self.target)?;
+        let linkages = units.linkages()?;
+        units.empty_unfinished(&linkages, &|unit| !seeded(unit))?;
         // Seeded units can only have read sources that never change, unless vendored ones were edited by hand.
         let edited = self.changes.iter().any(|change| self.is_vendored(&change.path));
         let candidates: Vec<&UnitId> = units.all().into_iter().filter(|unit| edited || !seeded(unit)).collect();
@@ -138,8 +142,9 @@ impl Guard<'_> {
                 forgotten.undeclared.entry(id.package().to_owned()).or_insert(reason);
             }
         }
+        stale.extend(linkages.doubtful().filter(|unit| locals.iter().any(|local| local.id.as_ref() == Some(unit))).cloned());
         // The furthest dependents first: what a kill leaves over is then still found from the units that changed.
-        for id in units.with_dependents(stale)?.iter().rev() {
+        for id in linkages.with_dependents(stale).iter().rev() {
             units.forget(id, units.kind(id)?)?;
             forgotten.units += 1;
         }

@@ -25,6 +25,9 @@ const LEDGER_SCHEMA: u32 = 1;
 /// A time before that of any unit, in nanoseconds since the epoch.
 const OLDEST: u64 = 1_000_000_000;
 
+/// A time that no file has.
+const NO_TIME: u64 = u64::MAX;
+
 /// What a mirror holds, and what else the last build saw.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ledger {
@@ -103,6 +106,12 @@ impl Ledger {
     pub(super) fn read(path: &Path) -> Option<Self> {
         let ledger: Self = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
         (ledger.schema == LEDGER_SCHEMA).then_some(ledger)
+    }
+
+    /// Makes the next comparison one of contents. The times that kiln itself gives to old files are all one: after a run that was
+    /// killed before it wrote its ledger they do not tell which content a file has.
+    pub(super) fn distrust_times(&mut self) {
+        self.files.values_mut().for_each(|entry| entry.time = NO_TIME);
     }
 
     /// Writes the ledger.

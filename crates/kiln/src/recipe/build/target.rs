@@ -13,6 +13,9 @@ use serde::Deserialize;
 
 use super::step::{At as _, StepError, parallel, remove};
 
+/// Where a fingerprint is on its way out, in the profile's folder.
+const FORGOTTEN: &str = ".kiln-forgotten";
+
 /// A unit of a target directory: `release/.fingerprint/itoa-93bee6d51e4296ed` is `release` and `itoa-93bee6d51e4296ed`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct UnitId {
@@ -240,55 +243,44 @@ impl Units {
         Ok(paths.find(|path| path.is_file()))
     }
 
-    /// Units and all that were compiled with them, directly or not: nearer ones first.
+    /// What cargo noted of each unit.
     ///
     /// # Errors
     /// [`StepError::Io`], when a folder cannot be read.
-    pub(super) fn with_dependents(&self, units: Vec<UnitId>) -> Result<Vec<UnitId>, StepError> {
-        if units.is_empty() {
-            return Ok(units);
-        }
+    pub(super) fn linkages(&self) -> Result<Linkages, StepError> {
         let all = self.all();
         let links = parallel(&all, |unit| self.linkage(unit))?;
-        let mut dependents: HashMap<u64, Vec<&UnitId>> = HashMap::new();
-        let mut own: HashMap<&UnitId, &[u64]> = HashMap::new();
-        for (unit, linkage) in all.iter().zip(&links) {
-            own.insert(unit, &linkage.own);
-            for dependency in &linkage.dependencies {
-                dependents.entry(*dependency).or_default().push(unit);
-            }
-        }
-        let mut found = units;
-        let mut known: HashSet<UnitId> = found.iter().cloned().collect();
-        let mut next = 0;
-        while let Some(unit) = found.get(next) {
-            let fingerprints = own.get(unit).copied().unwrap_or_default();
-            let reached: Vec<&UnitId> = fingerprints.iter().filter_map(|one| dependents.get(one)).flatten().copied().collect();
-            for unit in reached {
-                if known.insert(unit.clone()) {
-                    found.push(unit.clone());
-                }
-            }
-            next += 1;
-        }
-        Ok(found)
+        Ok(Linkages(all.into_iter().cloned().zip(links).collect()))
     }
 
-    /// The unit's fingerprint and those of what it was compiled with, from cargo's own files. None where a work was not finished:
-    /// cargo does such a unit again, and all that depend on it.
     fn linkage(&self, unit: &UnitId) -> Result<Linkage, StepError> {
         let mut linkage = Linkage::default();
         for path in entries(&self.fingerprint(unit))? {
-            if path.extension().is_none_or(|extension| extension != "json") {
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            // What a unit read is a note of its own, and no text.
+            if name.starts_with("dep-") || name.ends_with(".json") {
                 continue;
             }
-            let hash = fs::read_to_string(path.with_extension("")).ok().and_then(|text| fingerprint_hash(&text));
-            linkage.own.extend(hash);
-            let fingerprint = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Fingerprint>(&bytes).ok());
-            let dependencies = fingerprint.map(|fingerprint| fingerprint.deps).unwrap_or_default();
-            linkage.dependencies.extend(dependencies.into_iter().map(|(_, _, _, hash)| hash));
+            let Some(hash) = fs::read_to_string(&path).ok().and_then(|text| fingerprint_hash(&text)) else { continue };
+            linkage.own.push(hash);
+            let details = path.with_file_name(format!("{name}.json"));
+            let later = modified(&details).zip(modified(&path)).is_some_and(|(details, hash)| details >= hash);
+            match fs::read(&details).ok().and_then(|bytes| serde_json::from_slice::<Fingerprint>(&bytes).ok()).filter(|_| later) {
+                Some(fingerprint) => linkage.dependencies.extend(fingerprint.deps.into_iter().map(|(_, _, _, hash)| hash)),
+                // cargo was killed between the two files.
+                None => linkage.torn = true,
+            }
         }
         Ok(linkage)
+    }
+
+    /// Empties the `OUT_DIR` of work that was begun and did not end well: cargo does it again, and a build script that looks at
+    /// what an earlier run left would see what no clean build has.
+    ///
+    /// # Errors
+    /// [`StepError::Io`], when something cannot be removed.
+    pub(super) fn empty_unfinished(&self, linkages: &Linkages, of: &dyn Fn(&UnitId) -> bool) -> Result<(), StepError> {
+        linkages.unfinished().filter(|unit| of(unit)).try_for_each(|unit| remove(&self.out_dir(unit)))
     }
 
     /// What the unit's build script printed, if it has run.
@@ -303,7 +295,15 @@ impl Units {
     /// # Errors
     /// [`StepError::Io`], when something cannot be removed.
     pub(super) fn forget(&self, unit: &UnitId, kind: Option<UnitKind>) -> Result<(), StepError> {
-        remove(&self.fingerprint(unit))?;
+        // In one go: of half a fingerprint nobody could tell what depends on it.
+        let (fingerprint, gone) = (self.fingerprint(unit), self.target.join(&unit.root).join(FORGOTTEN));
+        remove(&gone)?;
+        match fs::rename(&fingerprint, &gone) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StepError::io("remove", &fingerprint, error));
+            }
+            _ => remove(&gone)?,
+        }
         if kind == Some(UnitKind::RunScript) {
             remove(&self.out_dir(unit))?;
         }
@@ -337,11 +337,58 @@ impl Units {
     }
 }
 
+/// What cargo noted of units, by unit, sorted.
+#[derive(Debug)]
+pub(super) struct Linkages(Vec<(UnitId, Linkage)>);
+
+impl Linkages {
+    /// Units without the fingerprint that cargo writes at the end: it does their work again.
+    pub(super) fn unfinished(&self) -> impl Iterator<Item = &UnitId> {
+        self.0.iter().filter(|(_, linkage)| linkage.own.is_empty()).map(|(unit, _)| unit)
+    }
+
+    /// Finished units of which it is not known what they were compiled with: cargo was killed while it noted that, or a unit that
+    /// they were compiled with has been made anew since.
+    pub(super) fn doubtful(&self) -> impl Iterator<Item = &UnitId> {
+        let present: HashSet<u64> = self.0.iter().flat_map(|(_, linkage)| linkage.own.iter().copied()).collect();
+        let doubtful = move |linkage: &Linkage| linkage.torn || linkage.dependencies.iter().any(|hash| !present.contains(hash));
+        self.0.iter().filter(move |(_, linkage)| !linkage.own.is_empty() && doubtful(linkage)).map(|(unit, _)| unit)
+    }
+
+    /// Units and all that were compiled with them, directly or not: nearer ones first.
+    #[must_use]
+    pub(super) fn with_dependents(&self, units: Vec<UnitId>) -> Vec<UnitId> {
+        let mut dependents: HashMap<u64, Vec<&UnitId>> = HashMap::new();
+        let mut own: HashMap<&UnitId, &[u64]> = HashMap::new();
+        for (unit, linkage) in &self.0 {
+            own.insert(unit, &linkage.own);
+            for dependency in &linkage.dependencies {
+                dependents.entry(*dependency).or_default().push(unit);
+            }
+        }
+        let mut found = units;
+        let mut known: HashSet<UnitId> = found.iter().cloned().collect();
+        let mut next = 0;
+        while let Some(unit) = found.get(next) {
+            let fingerprints = own.get(unit).copied().unwrap_or_default();
+            let reached: Vec<&UnitId> = fingerprints.iter().filter_map(|one| dependents.get(one)).flatten().copied().collect();
+            for unit in reached {
+                if known.insert(unit.clone()) {
+                    found.push(unit.clone());
+                }
+            }
+            next += 1;
+        }
+        found
+    }
+}
+
 /// A unit's fingerprint, and those of its dependencies.
 #[derive(Debug, Default)]
 struct Linkage {
     own: Vec<u64>,
     dependencies: Vec<u64>,
+    torn: bool,
 }
 
 /// What is read of cargo's fingerprint: for each dependency its package, name, whether it is public, and its fingerprint's hash.
@@ -353,6 +400,10 @@ struct Fingerprint {
 /// A hash as cargo writes it: the bytes in hexadecimal digits, lowest first.
 fn fingerprint_hash(text: &str) -> Option<u64> {
     u64::from_str_radix(text.trim(), 16).ok().filter(|_| text.trim().len() == 16).map(u64::swap_bytes)
+}
+
+fn modified(path: &Path) -> Option<std::time::SystemTime> {
+    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }
 
 /// A path and everything below it, with metadata, sorted; symlinks are not followed.

@@ -43,6 +43,7 @@ fn concerned(root: bool, path: &str, kind: ChangeKind, extra: Vec<Local>) -> Vec
         variables: &BTreeSet::new(),
         everything: None,
         links: &Links::default(),
+        killed: false,
     };
     let mut locals = vec![
         local("a", UnitKind::Compile, &["a/src/lib.rs", "a/data/one.txt"]),

@@ -149,6 +149,21 @@ fn a_run_that_was_killed_before_the_ledger_is_repeated() {
 }
 
 #[test]
+fn a_killed_run_that_left_equal_times_is_undone_once_times_are_distrusted() {
+    let mut pair = Pair::new();
+    pair.write("a", "1");
+    pair.sync();
+    reset_times(&pair.mirror(""), &mut pair.ledger.files).unwrap();
+    pair.write("a", "2");
+    let plan = Plan::make(&pair.source(""), &pair.mirror(""), &pair.ledger).unwrap();
+    reset_times(&pair.mirror(""), &mut plan.apply(pair.stamp + 5).unwrap()).unwrap();
+    pair.write("a", "1");
+    pair.ledger.distrust_times();
+    assert_eq!(pair.sync(), ["!a"]);
+    assert_eq!(fs::read_to_string(pair.mirror("a")).unwrap(), "1");
+}
+
+#[test]
 fn target_directories_and_sockets_are_no_source() {
     let mut pair = Pair::new();
     pair.write("target/CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n# created by cargo.\n");

@@ -27,4 +27,5 @@ pub mod recipe;
 pub mod record;
 pub mod seed;
 pub mod settings;
+pub mod sqlx;
 pub mod text;

@@ -8,6 +8,7 @@ mod plan;
 mod project;
 mod recipe;
 mod recipe_npm;
+mod sqlx;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     Init(init::Args),
     Build(Box<build::Args>),
     Bench(Box<bench::Args>),
+    Sqlx(sqlx::Args),
     Recipe(Box<recipe::Args>),
     Completions(completions::Args),
 }
@@ -58,6 +60,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, Comma
         Command::Init(args) => init::run(context, &args),
         Command::Build(args) => build::run(context, &args),
         Command::Bench(args) => bench::run(context, &args),
+        Command::Sqlx(args) => sqlx::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),
         Command::Recipe(args) => recipe::run(context, &args),
     }

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use crate::support::Test;
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 11] = [
     &[],
     &["plan"],
     &["init"],
     &["build"],
     &["bench"],
+    &["sqlx", "check"],
     &["recipe", "prepare"],
     &["recipe", "cook"],
     &["recipe", "compile"],

@@ -6,4 +6,5 @@ mod caches;
 mod help;
 mod init;
 mod seed;
+mod sqlx;
 mod support;

@@ -40,7 +40,7 @@ doc: setup
 
 unit: setup
 	cargo test --workspace --locked --lib --bins
-	cargo test --workspace --locked --test npm --test records --test streams --test cli
+	cargo test --workspace --locked --test npm --test records --test streams --test rules --test cli
 
 # Recipes, units and the guard against cargo itself, on small workspaces: minutes.
 cargo-test: setup

@@ -13,6 +13,7 @@
 //! The library never prints, never exits, never parses flags and never reads environment variables or the home
 //! directory: callers pass what it needs. Programs are spawned by [`process`] only.
 
+pub mod advice;
 pub mod bench;
 pub mod context;
 pub mod dockerfile;

@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod completions;
+mod doctor;
 mod init;
 mod plan;
 mod project;
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     Bench(Box<bench::Args>),
     Sqlx(sqlx::Args),
     Recipe(Box<recipe::Args>),
+    Doctor(Box<doctor::Args>),
     Completions(completions::Args),
 }
 
@@ -61,6 +63,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, Comma
         Command::Build(args) => build::run(context, &args),
         Command::Bench(args) => bench::run(context, &args),
         Command::Sqlx(args) => sqlx::run(context, &args),
+        Command::Doctor(args) => doctor::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),
         Command::Recipe(args) => recipe::run(context, &args),
     }

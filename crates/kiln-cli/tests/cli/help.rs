@@ -6,13 +6,14 @@ use std::path::Path;
 
 use crate::support::Test;
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 12] = [
     &[],
     &["plan"],
     &["init"],
     &["build"],
     &["bench"],
     &["sqlx", "check"],
+    &["doctor"],
     &["recipe", "prepare"],
     &["recipe", "cook"],
     &["recipe", "compile"],

@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod caches;
+mod doctor;
 mod help;
 mod init;
 mod seed;

@@ -24,6 +24,7 @@ use crate::dockerfile;
 use crate::plan::{ImageEngine, Plan, Variant};
 
 pub use compare::{Comparison, Entry, compare};
+pub(crate) use write::replace_files;
 
 /// Version that generated headers name.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

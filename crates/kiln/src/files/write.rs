@@ -29,6 +29,19 @@ impl Comparison {
     }
 }
 
+/// Replaces whole files: path relative to `root`, text, and the file that lends its mode where the path is new.
+///
+/// # Errors
+///
+/// As [`Comparison::write`].
+pub(crate) fn replace_files(root: &Utf8Path, files: &[(Utf8PathBuf, String, Option<Utf8PathBuf>)]) -> Result<(), FilesError> {
+    let mut staged = Staged::default();
+    for (path, text, like) in files {
+        staged.stage(root, path, text, like.as_deref())?;
+    }
+    staged.commit()
+}
+
 impl Staged {
     /// Writes a temporary file beside its target. `like` lends its mode where the target does not exist.
     fn stage(&mut self, root: &Utf8Path, path: &Utf8Path, text: &str, like: Option<&Utf8Path>) -> Result<(), FilesError> {

@@ -33,6 +33,8 @@ pub struct Settings {
     pub project: ProjectSettings,
     /// `[cache]`
     pub cache: CacheSettings,
+    /// `[doctor]`
+    pub doctor: DoctorSettings,
     /// `[defaults]`: values for every service. Lists and tables are added to by a service, single values are replaced.
     pub defaults: ServiceSettings,
     /// `[services.NAME]`
@@ -57,6 +59,13 @@ pub struct CacheSettings {
     pub from: Option<At<Vec<String>>>,
     /// `to`: where steps go to, when that is asked for.
     pub to: Option<At<Vec<String>>>,
+}
+
+/// `[doctor]`: what `kiln doctor` keeps quiet about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DoctorSettings {
+    /// `ignore`: `rule`, or `rule:path` with a file, a folder or a pattern.
+    pub ignore: Option<At<Vec<String>>>,
 }
 
 /// Kind of a service.

@@ -6,13 +6,16 @@ use std::ops::Range;
 use camino::{Utf8Component, Utf8PathBuf};
 use toml_edit::{Document, Item, TableLike, Value};
 
-use super::{At, CacheSettings, FILE_NAME, Kind, ProjectSettings, ServeSetting, ServiceSettings, Settings, SettingsError};
+use super::{
+    At, CacheSettings, DoctorSettings, FILE_NAME, Kind, ProjectSettings, ServeSetting, ServiceSettings, Settings, SettingsError,
+};
 use crate::plan::reference::{Placeholders, expand};
 use crate::plan::{ImageEngine, Secret};
 use crate::text;
 
-const ROOT: &[&str] = &["project", "cache", "defaults", "services"];
+const ROOT: &[&str] = &["project", "cache", "doctor", "defaults", "services"];
 pub(super) const PROJECT: &[&str] = &["engine", "name", "tool-image"];
+pub(super) const DOCTOR: &[&str] = &["ignore"];
 pub(super) const CACHE: &[&str] = &["from", "to"];
 const SECRET: &[&str] = &["id", "env", "file", "as-env", "target"];
 const DEFAULTS: &[&str] = &[
@@ -90,6 +93,10 @@ pub(super) fn settings(text: &str) -> Result<Settings> {
     }
     if let Some(section) = root.section("cache", "[cache]")? {
         settings.cache = section.cache()?;
+    }
+    if let Some(section) = root.section("doctor", "[doctor]")? {
+        section.allow(DOCTOR)?;
+        settings.doctor = DoctorSettings { ignore: section.strings("ignore")? };
     }
     if let Some(section) = root.section("defaults", "[defaults]")? {
         section.allow(DEFAULTS)?;

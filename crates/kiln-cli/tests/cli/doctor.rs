@@ -1,0 +1,97 @@
+//! `kiln doctor`
+
+use std::fs;
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::support::Test;
+
+const MANIFEST: &str = "{\n  \"name\": \"web\",\n  \"devDependencies\": {\n    \"rollup\": \"^4.0.0\"\n  }\n}\n";
+
+/// A package without a lockfile.
+fn unlocked() -> Test {
+    Test::new().write("package.json", MANIFEST)
+}
+
+#[test]
+fn findings_are_shown_with_the_text_pointed_at() {
+    assert_snapshot!(unlocked().args(["doctor"]).run());
+    assert_snapshot!(Test::new().write("package.json", "{}").args(["doctor"]).run());
+}
+
+#[test]
+fn the_severity_decides_the_exit_code() {
+    let mut test = unlocked().write("kiln.toml", "[doctor]\nignore = [\"node-lock-missing\"]\n").args(["doctor"]);
+    assert_eq!(test.run().code, Some(0));
+    fs::write(test.project().join("kiln.toml"), "[doctor]\nignore = [\"cargo-lock-missing\"]\n").expect("written");
+    assert_eq!(test.run_with(["doctor", "unused-silence"]).code, Some(0), "the silenced rule was not asked");
+    assert_eq!(test.run_with(["doctor", "--severity", "error"]).code, Some(4));
+    assert_eq!(test.run_with(["doctor", "cargo-lock-missing", "unused-silence"]).code, Some(4));
+    assert_eq!(test.run_with(["doctor", "cargo-lock-missing", "unused-silence", "--severity", "error"]).code, Some(0));
+}
+
+#[test]
+fn json_is_one_document_and_the_list_has_every_rule() {
+    let document = unlocked().args(["doctor", "--json"]).run().json();
+    assert_eq!(document["schema"], 1);
+    let finding = &document["findings"][0];
+    assert_eq!((finding["rule"].as_str(), finding["line"].as_u64()), (Some("node-lock-missing"), Some(4)));
+    assert_eq!(finding["severity"], "error");
+    let list = unlocked().args(["doctor", "--list", "--json"]).run().json();
+    let text = unlocked().args(["doctor", "--list"]).run().stdout;
+    let rules = list["rules"].as_array().expect("rules");
+    for rule in rules {
+        assert!(text.contains(rule["id"].as_str().expect("an id")), "{rule}");
+    }
+}
+
+#[test]
+fn a_rule_that_is_not_there_is_a_usage_error() {
+    assert_snapshot!(unlocked().args(["doctor", "node-lock-mising"]).run());
+}
+
+#[test]
+fn sarif_has_what_the_standard_requires() {
+    let test = unlocked().args(["doctor", "--sarif", "out.sarif"]);
+    assert_eq!(test.run().code, Some(4));
+    let log: Value = serde_json::from_str(&fs::read_to_string(test.project().join("out.sarif")).expect("read")).expect("JSON");
+    assert_eq!(log["version"], "2.1.0");
+    let run = &log["runs"][0];
+    let driver = &run["tool"]["driver"];
+    assert_eq!(driver["name"], "kiln");
+    let rules = driver["rules"].as_array().expect("rules");
+    let results = run["results"].as_array().expect("results");
+    assert!(!results.is_empty());
+    for result in results {
+        let index = usize::try_from(result["ruleIndex"].as_u64().expect("an index")).expect("small");
+        assert_eq!(rules[index]["id"], result["ruleId"]);
+        assert!(["none", "note", "warning", "error"].contains(&result["level"].as_str().expect("a level")));
+        assert!(!result["message"]["text"].as_str().expect("a text").is_empty());
+        let location = &result["locations"][0]["physicalLocation"];
+        assert_eq!(location["artifactLocation"]["uriBaseId"], "%SRCROOT%");
+        assert!(!location["artifactLocation"]["uri"].as_str().expect("a URI").starts_with('/'));
+        let region = &location["region"];
+        for key in ["startLine", "startColumn", "endColumn"] {
+            assert!(region[key].as_u64().is_some_and(|number| number >= 1), "{key} of {result}");
+        }
+        assert!(region["endColumn"].as_u64() > region["startColumn"].as_u64());
+    }
+    for rule in rules {
+        assert!(rule["shortDescription"]["text"].is_string() && rule["help"]["text"].is_string());
+        assert!(["note", "warning", "error"].contains(&rule["defaultConfiguration"]["level"].as_str().expect("a level")));
+    }
+    let leftovers = test
+        .project()
+        .read_dir_utf8()
+        .expect("read")
+        .filter(|entry| entry.as_ref().is_ok_and(|entry| entry.file_name().contains(".kiln-")));
+    assert_eq!(leftovers.count(), 0);
+}
+
+#[test]
+fn a_sarif_file_that_cannot_be_written_is_named() {
+    let ran = unlocked().args(["doctor", "--sarif", "missing/out.sarif"]).run();
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(ran.stderr.contains("cannot write `missing/out.sarif`"), "{ran}");
+}

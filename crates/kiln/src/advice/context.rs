@@ -1,0 +1,92 @@
+//! What rules look at: facts that are there already, and file texts, each read once.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::fs;
+use std::rc::Rc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use ignore::WalkBuilder;
+
+use super::SourceFile;
+use crate::plan::Plan;
+use crate::project::Project;
+use crate::settings::Settings;
+
+/// Files larger than this are not read: no rule is about them.
+const LARGEST: u64 = 32 << 20;
+
+/// What rules look at.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The repository.
+    pub project: &'a Project,
+    /// `kiln.toml`.
+    pub settings: &'a Settings,
+    plan: OnceCell<Plan>,
+    paths: OnceCell<Vec<Utf8PathBuf>>,
+    files: RefCell<BTreeMap<Utf8PathBuf, Option<Rc<SourceFile>>>>,
+}
+
+impl<'a> Context<'a> {
+    /// Nothing is read before a rule asks.
+    #[must_use]
+    pub const fn new(project: &'a Project, settings: &'a Settings) -> Self {
+        let files = RefCell::new(BTreeMap::new());
+        Self { project, settings, plan: OnceCell::new(), paths: OnceCell::new(), files }
+    }
+
+    /// What kiln would build. It may hold open questions.
+    pub fn plan(&self) -> &Plan {
+        self.plan.get_or_init(|| crate::plan::plan(self.project, self.settings))
+    }
+
+    /// A file as text, relative to the repository; `None` if it is missing, not UTF-8 or too large.
+    pub fn file(&self, path: &Utf8Path) -> Option<Rc<SourceFile>> {
+        if let Some(known) = self.files.borrow().get(path) {
+            return known.clone();
+        }
+        let absolute = self.project.root.join(path);
+        let is_small = fs::metadata(&absolute).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= LARGEST);
+        let text = if is_small { fs::read_to_string(&absolute).ok() } else { None };
+        let file = text.map(|text| Rc::new(SourceFile { path: path.to_owned(), text }));
+        self.files.borrow_mut().insert(path.to_owned(), file.clone());
+        file
+    }
+
+    /// Whether there is such a file or folder, relative to the repository.
+    #[must_use]
+    pub fn exists(&self, path: &Utf8Path) -> bool {
+        self.project.root.join(path).exists()
+    }
+
+    /// Every file of the repository, relative and sorted: not those that git ignores, nor what is below `.git`, `target` or
+    /// `node_modules`.
+    pub fn paths(&self) -> &[Utf8PathBuf] {
+        self.paths.get_or_init(|| {
+            let mut builder = WalkBuilder::new(&self.project.root);
+            builder.hidden(false).ignore(false).git_global(false).parents(false).require_git(false).follow_links(false);
+            builder.filter_entry(|entry| {
+                let skipped = ["target", "node_modules", ".git", ".kiln"].iter().any(|name| entry.file_name() == *name);
+                !(skipped && entry.depth() > 0 && entry.file_type().is_some_and(|kind| kind.is_dir()))
+            });
+            let entries = builder.build().filter_map(Result::ok).filter(|entry| entry.file_type().is_some_and(|k| !k.is_dir()));
+            let relative =
+                |path: &std::path::Path| Utf8Path::from_path(path.strip_prefix(&self.project.root).ok()?).map(Utf8Path::to_owned);
+            let mut paths: Vec<Utf8PathBuf> = entries.filter_map(|entry| relative(entry.path())).collect();
+            paths.sort();
+            paths
+        })
+    }
+
+    /// An absolute path as one relative to the repository; `None` outside of it.
+    #[must_use]
+    pub fn relative(&self, absolute: &Utf8Path) -> Option<Utf8PathBuf> {
+        absolute.strip_prefix(&self.project.root).ok().map(Utf8Path::to_owned)
+    }
+
+    /// The files that were read so far, in order.
+    pub(super) fn read_files(&self) -> Vec<Rc<SourceFile>> {
+        self.files.borrow().values().flatten().cloned().collect()
+    }
+}

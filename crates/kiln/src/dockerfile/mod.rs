@@ -9,11 +9,13 @@ mod chef;
 mod chef_tests;
 mod display;
 mod escape;
+pub mod evaluate;
 mod namespace;
 mod network;
 mod nginx;
 mod node;
 mod node_manager;
+pub mod parse;
 #[cfg(test)]
 mod peer_tests;
 mod peers;

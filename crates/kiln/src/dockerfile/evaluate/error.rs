@@ -1,0 +1,79 @@
+//! What can be wrong with a Dockerfile that parses.
+
+use super::super::parse::{Lines, MountError, ParseErrorKind, WordError};
+
+/// A Dockerfile that cannot be built as asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct EvaluationError {
+    /// Where; absent where the options are wrong.
+    pub lines: Option<Lines>,
+    /// What is wrong.
+    #[source]
+    pub kind: EvaluationErrorKind,
+}
+
+impl std::fmt::Display for EvaluationError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.lines {
+            Some(lines) => write!(f, "line {}: {}", lines.first, self.kind),
+            None => self.kind.fmt(f),
+        }
+    }
+}
+
+/// What is wrong, in BuildKit's words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvaluationErrorKind {
+    /// `FROM $X` with nothing in `X`.
+    #[error("base name ({0}) should not be blank")]
+    BlankBase(String),
+    /// `--platform=$X` with nothing in `X`.
+    #[error("empty platform value from expression {0}")]
+    BlankPlatform(String),
+    /// A platform that is none.
+    #[error("failed to parse platform {0}")]
+    BadPlatform(String),
+    /// An image name that is none.
+    #[error("failed to parse stage name {name:?}: invalid reference format{}", if *upper { format!(": repository name ({name}) must be lowercase") } else { String::new() })]
+    BadReference {
+        /// The name.
+        name: String,
+        /// Whether it would be one in lower case.
+        upper: bool,
+    },
+    /// `--target` names no stage.
+    #[error("target stage {0:?} could not be found")]
+    NoTarget(String),
+    /// `--from=7`.
+    #[error("invalid stage index {0}")]
+    NoStage(i64),
+    /// Stages that need each other.
+    #[error("circular dependency detected on stage: {0}")]
+    Circular(String),
+    /// `--from` a stage further down.
+    #[error("cannot copy from stage {from:?}, it needs to be defined before current stage {stage:?}")]
+    LaterStage {
+        /// The stage further down.
+        from: String,
+        /// The stage that copies.
+        stage: String,
+    },
+    /// A word that cannot be expanded.
+    #[error("failed to process {word:?}: {error}")]
+    Word {
+        /// The word.
+        word: String,
+        /// Why.
+        error: WordError,
+    },
+    /// A mount that is none.
+    #[error(transparent)]
+    Mount(MountError),
+    /// `WORKDIR $X` with nothing in `X`.
+    #[error("cannot normalize nothing")]
+    BlankWorkdir,
+    /// An `ONBUILD` trigger that does not parse.
+    #[error("{0}")]
+    Trigger(ParseErrorKind),
+}

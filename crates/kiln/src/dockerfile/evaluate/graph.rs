@@ -1,0 +1,311 @@
+//! Stages: what each is based on, what it copies from, and which of them a build needs.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::super::parse::{File, Instruction, Lexer, Lines, ParsedStage, Step};
+use super::{Environment, EvaluationError, EvaluationErrorKind, Options, Platform};
+
+/// What a stage begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Base {
+    /// Nothing.
+    Scratch,
+    /// An earlier stage, by index.
+    Stage(usize),
+    /// A named context.
+    Context(String),
+    /// An image.
+    Image(String),
+}
+
+/// Where a `COPY`, `ADD` or mount takes files from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// The build context.
+    Main,
+    /// Nothing: an empty folder.
+    Scratch,
+    /// A stage, by index.
+    Stage(usize),
+    /// A named context.
+    Context(String),
+    /// An image.
+    Image(String),
+}
+
+/// The stages of a Dockerfile for one build.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    /// Stages in the order of the file.
+    pub stages: Vec<GraphStage>,
+    /// Index of the stage that is built.
+    pub target: usize,
+    /// Global arguments and platform arguments.
+    pub global: Environment,
+    pub(super) escape: char,
+    pub(super) build_args: std::collections::BTreeMap<String, String>,
+}
+
+/// One stage.
+#[derive(Debug, Clone)]
+pub struct GraphStage {
+    /// Its name; `stage-N` where it has none.
+    pub name: String,
+    /// Lines of its `FROM`.
+    pub lines: Lines,
+    /// What it begins with.
+    pub base: Base,
+    /// `--platform`, expanded.
+    pub platform: Option<Platform>,
+    /// Stages it needs, by index: its base and what it copies or mounts from.
+    pub needs: BTreeSet<usize>,
+    /// Whether the target needs it.
+    pub reachable: bool,
+    /// Whether a named context of the stage's name stands for it, so that its instructions do not count.
+    pub replaced: bool,
+}
+
+impl Graph {
+    /// Expands `FROM` lines and connects stages.
+    ///
+    /// # Errors
+    /// What BuildKit refuses: blank bases, unknown targets and stage indexes, stages that need each other or a later one.
+    pub fn new(file: &File, options: &Options) -> Result<Self, EvaluationError> {
+        let escape = file.directives.escape_character();
+        let global = global(file, options, escape)?;
+        let mut graph = Self { stages: Vec::new(), target: 0, global, escape, build_args: options.build_args.clone() };
+        let mut names: HashMap<&str, usize> = HashMap::new();
+        for (index, stage) in file.stages.iter().enumerate() {
+            let stage_graph = graph.stage(index, stage, &names, options)?;
+            graph.stages.push(stage_graph);
+            if let Some(name) = &stage.from.name {
+                names.insert(name, index);
+            }
+        }
+        graph.target = match options.target.as_deref().filter(|target| !target.is_empty()) {
+            None => graph.stages.len() - 1,
+            Some(target) => *names
+                .get(target.to_lowercase().as_str())
+                .ok_or_else(|| EvaluationError { lines: None, kind: EvaluationErrorKind::NoTarget(target.to_owned()) })?,
+        };
+        let mut needs = vec![BTreeSet::new(); graph.stages.len()];
+        for (index, stage) in file.stages.iter().enumerate().filter(|(index, _)| !graph.stages[*index].replaced) {
+            for step in &stage.steps {
+                for source in sources(step, options, &names, file.stages.len())? {
+                    if let Source::Stage(from) = source {
+                        needs[index].insert(from);
+                    }
+                }
+            }
+        }
+        for (stage, needs) in graph.stages.iter_mut().zip(needs) {
+            stage.needs.extend(needs);
+        }
+        graph.check_order(file, options, &names)?;
+        graph.mark_reachable();
+        Ok(graph)
+    }
+
+    /// Where `--from=name` of a `COPY`, or of a mount, takes its files from.
+    ///
+    /// The names are those of the whole file, as in BuildKit; numbers are stages for `COPY` alone.
+    #[must_use]
+    pub fn source(&self, file: &File, options: &Options, from: &str, by_index: bool) -> Source {
+        let names: HashMap<&str, usize> =
+            file.stages.iter().enumerate().filter_map(|(index, stage)| Some((stage.from.name.as_deref()?, index))).collect();
+        named_source(from, options, &names, by_index.then_some(self.stages.len()))
+            .unwrap_or_else(|_| Source::Image(from.to_owned()))
+    }
+
+    fn stage(
+        &self,
+        index: usize,
+        stage: &ParsedStage,
+        names: &HashMap<&str, usize>,
+        options: &Options,
+    ) -> Result<GraphStage, EvaluationError> {
+        let at = |kind| EvaluationError { lines: Some(stage.lines), kind };
+        let lexer = Lexer::new(self.escape);
+        let expand = |word: &str| {
+            let expanded = lexer.word(word, &|name| self.global.get(name).map(str::to_owned));
+            expanded.map(|expanded| expanded.text).map_err(|error| at(EvaluationErrorKind::Word { word: word.to_owned(), error }))
+        };
+        let image = expand(&stage.from.image)?;
+        if image.is_empty() {
+            return Err(at(EvaluationErrorKind::BlankBase(stage.from.image.clone())));
+        }
+        let platform = match &stage.from.platform {
+            None => None,
+            Some(expression) => {
+                let text = expand(expression)?;
+                if text.is_empty() {
+                    return Err(at(EvaluationErrorKind::BlankPlatform(expression.clone())));
+                }
+                Some(Platform::parse(&text).ok_or_else(|| at(EvaluationErrorKind::BadPlatform(text)))?)
+            }
+        };
+        // A stage that is itself replaced by a context keeps its name; what it does no longer matters.
+        let own = stage.from.name.as_deref().filter(|name| options.contexts.contains(*name));
+        let base = match (own, names.get(image.as_str())) {
+            (Some(name), _) => Base::Context(name.to_owned()),
+            (None, Some(&earlier)) => Base::Stage(earlier),
+            (None, None) if image == "scratch" => Base::Scratch,
+            (None, None) if options.contexts.contains(&image) => Base::Context(image),
+            (None, None)
+                if image.chars().any(char::is_uppercase) && image.split([':', '@']).next().is_some_and(repository_is_upper) =>
+            {
+                return Err(at(EvaluationErrorKind::BadReference { name: image, upper: true }));
+            }
+            (None, None) if image.contains(char::is_whitespace) => {
+                return Err(at(EvaluationErrorKind::BadReference { name: image, upper: false }));
+            }
+            (None, None) => Base::Image(image),
+        };
+        let needs = if let Base::Stage(earlier) = base { BTreeSet::from([earlier]) } else { BTreeSet::new() };
+        let name = stage.from.name.clone().unwrap_or_else(|| format!("stage-{index}"));
+        Ok(GraphStage { name, lines: stage.lines, base, platform, needs, reachable: false, replaced: own.is_some() })
+    }
+
+    /// Refuses stages that need each other, then those that need a later one.
+    fn check_order(&self, file: &File, options: &Options, names: &HashMap<&str, usize>) -> Result<(), EvaluationError> {
+        let mut state = vec![0_u8; self.stages.len()];
+        for start in 0..self.stages.len() {
+            // Depth first without recursion: a chain of thousands of stages is fine.
+            let mut path: Vec<(usize, Vec<usize>)> = Vec::new();
+            let mut enter = Some(start);
+            loop {
+                if let Some(stage) = enter.take() {
+                    match state[stage] {
+                        0 => {
+                            state[stage] = 1;
+                            path.push((stage, self.stages[stage].needs.iter().copied().collect()));
+                        }
+                        1 => {
+                            let kind = EvaluationErrorKind::Circular(self.stages[stage].name.clone());
+                            return Err(EvaluationError { lines: Some(self.stages[stage].lines), kind });
+                        }
+                        _ => {}
+                    }
+                }
+                let Some((stage, rest)) = path.last_mut() else { break };
+                match rest.pop() {
+                    Some(next) => enter = Some(next),
+                    None => {
+                        state[*stage] = 2;
+                        path.pop();
+                    }
+                }
+            }
+        }
+        for (index, stage) in file.stages.iter().enumerate().filter(|(index, _)| !self.stages[*index].replaced) {
+            for step in &stage.steps {
+                for source in sources(step, options, names, file.stages.len())? {
+                    if let Source::Stage(from) = source
+                        && from > index
+                    {
+                        let kind = EvaluationErrorKind::LaterStage {
+                            from: self.stages[from].name.clone(),
+                            stage: self.stages[index].name.clone(),
+                        };
+                        return Err(EvaluationError { lines: Some(step.lines), kind });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn mark_reachable(&mut self) {
+        let mut open = vec![self.target];
+        while let Some(index) = open.pop() {
+            if !std::mem::replace(&mut self.stages[index].reachable, true) {
+                open.extend(self.stages[index].needs.iter().copied());
+            }
+        }
+    }
+}
+
+/// Whether the path of an image name has letters that no repository may have.
+fn repository_is_upper(name: &str) -> bool {
+    // What stands before the first slash may be a host, which may have upper case letters.
+    let path = name.split_once('/').map_or(name, |(host, path)| if host.contains(['.', ':']) { path } else { name });
+    path.chars().any(char::is_uppercase)
+}
+
+/// The sources of one instruction.
+fn sources(step: &Step, options: &Options, names: &HashMap<&str, usize>, stages: usize) -> Result<Vec<Source>, EvaluationError> {
+    let at = |kind| EvaluationError { lines: Some(step.lines), kind };
+    match &step.instruction {
+        Instruction::Copy(copy) => match &copy.from {
+            Some(from) => Ok(vec![named_source(from, options, names, Some(stages)).map_err(at)?]),
+            None => Ok(Vec::new()),
+        },
+        Instruction::Run(run) => {
+            let from = run.mounts.iter().filter_map(|mount| mount.from.as_ref());
+            from.map(|from| named_source(from, options, names, None).map_err(at)).collect()
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn named_source(
+    from: &str,
+    options: &Options,
+    names: &HashMap<&str, usize>,
+    stages: Option<usize>,
+) -> Result<Source, EvaluationErrorKind> {
+    if let (Some(stages), Ok(index)) = (stages, from.parse::<i64>()) {
+        let stage = usize::try_from(index).ok().filter(|index| *index < stages);
+        return stage.map(Source::Stage).ok_or(EvaluationErrorKind::NoStage(index));
+    }
+    let lower = from.to_lowercase();
+    Ok(match names.get(lower.as_str()) {
+        Some(&stage) => Source::Stage(stage),
+        None if from == "scratch" => Source::Scratch,
+        None if options.contexts.contains(from) => Source::Context(from.to_owned()),
+        None => Source::Image(from.to_owned()),
+    })
+}
+
+/// Platform arguments, then the `ARG`s before the first `FROM`.
+fn global(file: &File, options: &Options, escape: char) -> Result<Environment, EvaluationError> {
+    let (build, target) = (&options.build_platform, &options.target_platform);
+    let stage = options.target.clone().filter(|target| !target.is_empty()).unwrap_or_else(|| "default".to_owned());
+    let platform = [
+        ("BUILDPLATFORM", build.to_string()),
+        ("BUILDOS", build.os.clone()),
+        ("BUILDOSVERSION", String::new()),
+        ("BUILDARCH", build.architecture.clone()),
+        ("BUILDVARIANT", build.variant.clone()),
+        ("TARGETPLATFORM", target.to_string()),
+        ("TARGETOS", target.os.clone()),
+        ("TARGETOSVERSION", String::new()),
+        ("TARGETARCH", target.architecture.clone()),
+        ("TARGETVARIANT", target.variant.clone()),
+        ("TARGETSTAGE", stage),
+    ];
+    let mut global = Environment::default();
+    for (name, value) in platform {
+        let value = options.build_args.get(name).cloned().unwrap_or(value);
+        global.set(name, value);
+    }
+    let lexer = Lexer::new(escape);
+    for step in &file.global_arguments {
+        let Instruction::Arg(arguments) = &step.instruction else { continue };
+        for argument in arguments {
+            let value = match (options.build_args.get(&argument.name), &argument.default) {
+                (Some(given), _) => given.clone(),
+                (None, None) => continue,
+                (None, Some(default)) => {
+                    let expanded = lexer.word(default, &|name| global.get(name).map(str::to_owned));
+                    expanded.map(|expanded| expanded.text).map_err(|error| EvaluationError {
+                        lines: Some(step.lines),
+                        kind: EvaluationErrorKind::Word { word: default.clone(), error },
+                    })?
+                }
+            };
+            global.set(argument.name.clone(), value);
+        }
+    }
+    Ok(global)
+}

@@ -1,0 +1,1 @@
+//! Scope and stages, against BuildKit.

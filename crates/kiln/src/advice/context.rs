@@ -9,6 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use ignore::WalkBuilder;
 
 use super::SourceFile;
+use super::dockerfiles::{BrokenDockerfile, Dockerfile, Dockerfiles};
 use crate::plan::Plan;
 use crate::project::Project;
 use crate::settings::Settings;
@@ -25,6 +26,7 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     plan: OnceCell<Plan>,
     paths: OnceCell<Vec<Utf8PathBuf>>,
+    dockerfiles: OnceCell<Dockerfiles>,
     files: RefCell<BTreeMap<Utf8PathBuf, Option<Rc<SourceFile>>>>,
 }
 
@@ -33,7 +35,7 @@ impl<'a> Context<'a> {
     #[must_use]
     pub const fn new(project: &'a Project, settings: &'a Settings) -> Self {
         let files = RefCell::new(BTreeMap::new());
-        Self { project, settings, plan: OnceCell::new(), paths: OnceCell::new(), files }
+        Self { project, settings, plan: OnceCell::new(), paths: OnceCell::new(), dockerfiles: OnceCell::new(), files }
     }
 
     /// What kiln would build. It may hold open questions.
@@ -52,6 +54,16 @@ impl<'a> Context<'a> {
         let file = text.map(|text| Rc::new(SourceFile { path: path.to_owned(), text }));
         self.files.borrow_mut().insert(path.to_owned(), file.clone());
         file
+    }
+
+    /// The Dockerfiles of the repository, in the order of their paths; those of examples and tests are left out.
+    pub fn dockerfiles(&self) -> &[Dockerfile] {
+        &self.dockerfiles.get_or_init(|| Dockerfiles::look(self)).read
+    }
+
+    /// The Dockerfiles that BuildKit would refuse.
+    pub fn broken_dockerfiles(&self) -> &[BrokenDockerfile] {
+        &self.dockerfiles.get_or_init(|| Dockerfiles::look(self)).broken
     }
 
     /// Whether there is such a file or folder, relative to the repository.

@@ -8,6 +8,7 @@
 //! One file per rule in `rules/`; its id is the anchor of its section in `docs/rules/`. How to add one: `CONTRIBUTING.md`.
 
 mod context;
+mod dockerfiles;
 mod finding;
 mod fix;
 pub mod rules;
@@ -18,6 +19,7 @@ mod source;
 use std::collections::BTreeSet;
 
 pub use context::Context;
+pub use dockerfiles::{BrokenDockerfile, Dockerfile, command_text};
 pub use finding::{Finding, Findings, Severity};
 pub use fix::{Changes, Edit, Fix, FixError, Original, Rename};
 pub use sarif::sarif;

@@ -13,6 +13,8 @@ mod walk;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
+pub(crate) use walk::is_incidental;
+
 use cargo::CargoWorkspace;
 use node::NodeWorkspace;
 
@@ -49,7 +51,7 @@ pub fn look(root: &Utf8Path) -> Result<Project, LookError> {
     let root = camino::absolute_utf8(root).map_err(|source| LookError::Read { path: root.to_owned(), source })?;
     let root = cargo::paths::normalize(&root);
     let candidates = walk::walk(&root)?;
-    let cargo::Found { workspaces, strays } = cargo::find(&root, &candidates.cargo, walk::is_incidental)?;
+    let cargo::Found { workspaces, strays } = cargo::find(&root, &candidates.cargo, is_incidental)?;
     Ok(Project {
         name: image_name(root.file_name().unwrap_or_default()),
         cargo: workspaces,
@@ -64,14 +66,14 @@ fn node_workspaces(root: &Utf8Path, folders: &[Utf8PathBuf]) -> Result<Vec<NodeW
     let roots = node::find_roots(root, folders).or_else(|_| {
         // The broken one may be among the incidental ones, which are not worth an error.
         let is_sound = |folder: &Utf8PathBuf| {
-            !walk::is_incidental(folder) || node::Manifest::load(&root.join(folder).join("package.json")).is_ok()
+            !is_incidental(folder) || node::Manifest::load(&root.join(folder).join("package.json")).is_ok()
         };
         let own: Vec<Utf8PathBuf> = folders.iter().filter(|folder| is_sound(folder)).cloned().collect();
         node::find_roots(root, &own)
     })?;
     let mut workspaces = Vec::new();
     for found in roots {
-        let incidental = walk::is_incidental(&found.directory);
+        let incidental = is_incidental(&found.directory);
         match NodeWorkspace::load(&cargo::paths::normalize(&root.join(&found.directory))) {
             Ok(workspace) => workspaces.push(NodeWorkspace { incidental, ..workspace }),
             Err(_) if incidental => {}

@@ -43,7 +43,7 @@ pub(super) struct Candidates {
 }
 
 /// Whether a path (relative to the folder that was looked at) lies in a folder for examples, tests or vendored code.
-pub(super) fn is_incidental(relative: &Utf8Path) -> bool {
+pub(crate) fn is_incidental(relative: &Utf8Path) -> bool {
     relative.components().any(|component| INCIDENTAL.contains(&component.as_str()))
 }
 

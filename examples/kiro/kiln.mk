@@ -1,10 +1,10 @@
-# Written by kiln 0.1.0; body blake3 3ccfe42c556c534d6538cf54df84ffe7
+# Written by kiln 0.1.0; body blake3 d9979db14ecf12eabcacf367325d0d04
 # Set values in kiln.toml and run `kiln init`; or edit this file, and kiln leaves it to you.
 # make TARGET ARGS="…": more arguments for kiln.
 
 KILN ?= kiln
 
-.PHONY: docker-build docker-build-fast docker-build-dev test-build-perf test-build-full
+.PHONY: docker-build docker-build-fast docker-build-dev warm-cache refresh-cache clean-cache cache-status test-build-perf test-build-full prepare-sqlx
 
 # the production images
 docker-build:
@@ -18,6 +18,22 @@ docker-build-fast:
 docker-build-dev:
 	$(KILN) build --variant dev $(ARGS)
 
+# makes what builds need beforehand: base images, stages, cache mounts
+warm-cache:
+	$(KILN) warm $(ARGS)
+
+# forgets what is stale, follows base images that moved, and warms again
+refresh-cache:
+	$(KILN) refresh $(ARGS)
+
+# forgets what no build of this project can use any more
+clean-cache:
+	$(KILN) clean $(ARGS)
+
+# what is cached, how big it is, and when the engine will take it
+cache-status:
+	$(KILN) status $(ARGS)
+
 # what usual changes cost, in a copy with caches of its own; some minutes
 test-build-perf:
 	$(KILN) bench --quick $(ARGS)
@@ -25,3 +41,7 @@ test-build-perf:
 # all changes against all other ways to build; some hours
 test-build-full:
 	$(KILN) bench --full $(ARGS)
+
+# query data, so that builds need no database
+prepare-sqlx:
+	$(KILN) sqlx prepare $(ARGS)

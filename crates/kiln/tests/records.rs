@@ -20,6 +20,7 @@ fn header(started: &str) -> Header {
         variant: Variant::Prod,
         image: "shop/web-app:latest".to_owned(),
         dockerfile: "web-app/Dockerfile".into(),
+        target: None,
         builder: None,
         git: Some(GitHead { commit: "abc".to_owned(), branch: None }),
         started: started.parse().expect("a time"),

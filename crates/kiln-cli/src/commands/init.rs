@@ -24,6 +24,7 @@ Examples:
   kiln init --diff          and show what changes
   kiln init --check         only tell; exit code 4 if a file is out of date
   kiln init --force         also replace edited files; each is saved as NAME.kept
+  kiln init --ci github     also a workflow for GitHub Actions
   kiln init --engine chef   the same images with cargo-chef, and nothing of kiln in any file")]
 pub(crate) struct Args {
     /// Write nothing; exit with 4 if a file is out of date
@@ -38,6 +39,15 @@ pub(crate) struct Args {
     /// Who cooks dependencies in the images, for this run; `[project] engine` in kiln.toml says it for good
     #[arg(long, value_name = "ENGINE")]
     engine: Option<EngineArg>,
+    /// Also write a workflow: all images in one build with a cache in the registry, and measurements on demand
+    #[arg(long, value_name = "SYSTEM")]
+    ci: Option<CiArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum CiArg {
+    /// GitHub Actions: .github/workflows/images.yml
+    Github,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -75,7 +85,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     if let Some(error) = refuse(&plan) {
         return Err(error);
     }
-    let surroundings = Surroundings::look(&root).map_err(|error| files_error(&error))?;
+    let mut surroundings = Surroundings::look(&root).map_err(|error| files_error(&error))?;
+    surroundings.github |= args.ci == Some(CiArg::Github);
     let comparison = compare(&root, render(&plan, &surroundings), args.force).map_err(|error| files_error(&error))?;
     let out_of_date = comparison.out_of_date().count();
     if !args.check && !context.cancel.is_set() {

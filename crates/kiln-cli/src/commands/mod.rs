@@ -10,6 +10,7 @@ mod project;
 mod recipe;
 mod recipe_npm;
 mod sqlx;
+mod warm;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,7 @@ pub(crate) enum Command {
     Plan(plan::Args),
     Init(init::Args),
     Build(Box<build::Args>),
+    Warm(Box<warm::Args>),
     Bench(Box<bench::Args>),
     Sqlx(sqlx::Args),
     Recipe(Box<recipe::Args>),
@@ -61,6 +63,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, Comma
         Command::Plan(args) => plan::run(context, &args),
         Command::Init(args) => init::run(context, &args),
         Command::Build(args) => build::run(context, &args),
+        Command::Warm(args) => warm::run(context, &args),
         Command::Bench(args) => bench::run(context, &args),
         Command::Sqlx(args) => sqlx::run(context, &args),
         Command::Doctor(args) => doctor::run(context, &args),

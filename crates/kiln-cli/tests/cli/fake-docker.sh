@@ -5,6 +5,9 @@
 #   build-<service>-<variant>.sh for one image
 #   imagetools.sh, du.sh         what `docker buildx imagetools` and `docker buildx du` do, if a test wants them
 #   objects.sh                   what commands about containers, images, volumes and cache records do; nothing without it
+#   inspect.sh                   what `docker buildx inspect [NAME]` does; without it the builder is Docker's own
+#   stored.sh                    what `docker image inspect` does when it is asked for JSON; `has NAME…` prints those that are asked for
+#   pull.sh                      what `docker pull` does; without it, it succeeds
 #   calls                        (written) one line for each call
 # Scripts can use:
 #   stream NAME [SECONDS]        print a recorded stream on stderr, with a pause after each line
@@ -18,6 +21,16 @@ stream() {
   done <"$FAKE_STREAMS/$1.jsonl"
   return 0
 }
+has() {
+  local name asked
+  for name in "$@"; do
+    for asked in "${references[@]}"; do
+      if [[ $asked == "$name" ]]; then
+        printf '{"Id":"sha256:%s","RepoTags":["%s"],"Os":"linux","Architecture":"amd64","Size":1000}\n' "${name//[^a-z]/}" "$name"
+      fi
+    done
+  done
+}
 metadata() { printf '%s' "$1" >"$metadata_file"; }
 
 printf '%s\n' "$*" >>"$FAKE_DOCKER/calls"
@@ -27,11 +40,22 @@ case "$1 $2" in
   ;;
 "buildx build")
   args=("$@")
-  for i in "${!args[@]}"; do [[ ${args[$i]} == --metadata-file ]] && metadata_file=${args[$((i + 1))]}; done
+  target=
+  for i in "${!args[@]}"; do
+    [[ ${args[$i]} == --metadata-file ]] && metadata_file=${args[$((i + 1))]}
+    [[ ${args[$i]} == --target ]] && target=${args[$((i + 1))]}
+  done
   context=${args[-1]##*/}
   script=$FAKE_DOCKER/build-${context%-*}.sh
   [[ -e $script ]] || script=$FAKE_DOCKER/build.sh
   . "$script"
+  ;;
+"buildx inspect")
+  if [[ -e $FAKE_DOCKER/inspect.sh ]]; then
+    . "$FAKE_DOCKER/inspect.sh"
+  else
+    printf 'Name:   default\nDriver: docker\n\nNodes:\nName: default\n'
+  fi
   ;;
 "buildx imagetools" | "buildx du")
   if [[ -e $FAKE_DOCKER/$2.sh ]]; then
@@ -44,7 +68,15 @@ case "$1 $2" in
     exit 1
   fi
   ;;
+"pull "*)
+  if [[ -e $FAKE_DOCKER/pull.sh ]]; then . "$FAKE_DOCKER/pull.sh"; fi
+  ;;
 "image inspect")
+  if [[ $4 == "{{json .}}" && -e $FAKE_DOCKER/stored.sh ]]; then
+    references=("${@:5}")
+    . "$FAKE_DOCKER/stored.sh"
+    exit 0
+  fi
   echo "sha256:21bc7e6346b201985966d44c42db51925d53135a53f0523a7aeeedec08b1256a 74507777"
   ;;
 "ps "* | "images "* | "volume "* | "rm "* | "rmi "* | "buildx prune")

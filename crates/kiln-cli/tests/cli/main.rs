@@ -9,3 +9,4 @@ mod init;
 mod seed;
 mod sqlx;
 mod support;
+mod warm;

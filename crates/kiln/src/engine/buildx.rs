@@ -14,15 +14,15 @@ use super::cache::LocalCaches;
 use super::lines::Lines;
 use super::wire::Translator;
 use super::{
-    BuildRequest, BuildSecret, Engine, EngineError, EngineInfo, ImageInfo, MINIMUM_BUILDX, MINIMUM_ENGINE, Outcome, Output,
-    SecretSource, failure, look, sent, wire,
+    BuildRequest, BuildSecret, BuilderInfo, Engine, EngineError, EngineInfo, ImageInfo, MINIMUM_BUILDX, MINIMUM_ENGINE, Outcome,
+    Output, SecretSource, StoredImage, failure, look, sent, store, wire,
 };
 use crate::event::{BuildEvent, BuildState, EXPORTING, IMPORTING, StepName, StepStatus};
 use crate::process::{Cancel, ProcessError, Run, Stream};
 use crate::text::repository;
 
 /// How long the engine may take to say what it is.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const CHECK_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long it may take to tell an image's size, which is only for show.
 const INSPECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a registry may take to describe an image, which may save minutes of work.
@@ -259,6 +259,18 @@ impl Engine for Buildx {
         let nothing = || EngineError::Nonsense { program: self.docker.clone(), detail: "`buildx du` failed".to_owned() };
         Err(failure::client_error(&finished.stderr).unwrap_or_else(nothing))
     }
+
+    fn builder_info(&self) -> Result<BuilderInfo, EngineError> {
+        store::inspect_builder(&self.docker, self.builder.as_deref(), &self.cancel)
+    }
+
+    fn stored(&self, references: &[String]) -> Result<Vec<Option<StoredImage>>, EngineError> {
+        store::inspect_images(&self.docker, references, &self.cancel)
+    }
+
+    fn pull(&self, reference: &str, platform: Option<&str>) -> Result<(), EngineError> {
+        store::pull(&self.docker, reference, platform, &self.cancel)
+    }
 }
 
 /// The questions of [`Engine`] that are no builds.
@@ -304,7 +316,7 @@ fn with_cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-fn process_error(error: ProcessError) -> EngineError {
+pub(super) fn process_error(error: ProcessError) -> EngineError {
     match error {
         ProcessError::NotFound { program } => EngineError::DockerNotFound { program },
         ProcessError::Cancelled { .. } => EngineError::Interrupted,

@@ -73,6 +73,16 @@ fn has(text: &str, words: &[&str]) -> bool {
     words.iter().any(|word| text.contains(word))
 }
 
+/// Whether an engine says that its disk is full.
+pub(super) fn is_full(text: &str) -> bool {
+    has(text, FULL)
+}
+
+/// Whether a client says that the engine broke off.
+pub(super) fn is_broken(text: &str) -> bool {
+    has(text, BROKEN)
+}
+
 /// What the words of a client that does not reach an engine, or does not know buildx, mean.
 pub(super) fn client_error(text: &str) -> Option<EngineError> {
     let detail = error_line(text);
@@ -139,12 +149,12 @@ pub(super) fn build_error(state: &BuildState) -> EngineError {
 }
 
 /// The last line that begins with `ERROR:`, without the prefixes that say nothing; else the last line.
-fn error_line(text: &str) -> String {
+pub(super) fn error_line(text: &str) -> String {
     let mut lines = text.lines().rev().map(str::trim).filter(|line| !line.is_empty());
     let last = lines.clone().next().unwrap_or("no message");
     let line = lines.find_map(|line| line.strip_prefix("ERROR: ").or_else(|| line.strip_prefix("error: "))).unwrap_or(last);
     let mut message = line;
-    for prefix in ["failed to build: ", "failed to solve: ", "failed to receive status: "] {
+    for prefix in ["Error response from daemon: ", "failed to build: ", "failed to solve: ", "failed to receive status: "] {
         message = message.strip_prefix(prefix).unwrap_or(message);
     }
     message.to_owned()

@@ -125,7 +125,7 @@ fn stages(dockerfile: &str) -> Vec<Stage> {
 }
 
 /// First line (from 1) and text of each instruction, continuation lines joined, here-documents skipped.
-fn instructions(dockerfile: &str) -> Vec<(u32, String)> {
+pub(crate) fn instructions(dockerfile: &str) -> Vec<(u32, String)> {
     let mut instructions = Vec::new();
     let mut lines = (1u32..).zip(dockerfile.lines());
     while let Some((number, first)) = lines.next() {

@@ -5,9 +5,10 @@
 mod buildx;
 pub mod cache;
 mod failure;
-mod lines;
+pub(crate) mod lines;
 mod look;
 mod sent;
+mod store;
 mod tool;
 pub mod wire;
 
@@ -55,6 +56,52 @@ pub trait Engine: Sync {
     /// # Errors
     /// Why the builder could not tell.
     fn cache_mount(&self, id: &str) -> Result<u64, EngineError>;
+
+    /// The builder that does the work.
+    ///
+    /// # Errors
+    /// [`EngineError::BuilderNotFound`], or why nobody answers.
+    fn builder_info(&self) -> Result<BuilderInfo, EngineError>;
+
+    /// The images of these names in the engine's own store; `None` for those that are not there.
+    ///
+    /// # Errors
+    /// Why the engine could not tell.
+    fn stored(&self, references: &[String]) -> Result<Vec<Option<StoredImage>>, EngineError>;
+
+    /// Gets an image from its registry into the engine's store, also if it has one of this name.
+    ///
+    /// # Errors
+    /// [`EngineError::Registry`] if the registry does not answer, [`EngineError::Build`] if it has no such image.
+    fn pull(&self, reference: &str, platform: Option<&str>) -> Result<(), EngineError>;
+}
+
+/// A builder instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuilderInfo {
+    /// Its name.
+    pub name: String,
+    /// What runs it: `docker`, `docker-container`, `kubernetes`, `remote`.
+    pub driver: String,
+}
+
+impl BuilderInfo {
+    /// Whether what it builds can be kept as images beside its cache: only Docker's own builder shares the engine's store.
+    #[must_use]
+    pub fn has_store(&self) -> bool {
+        self.driver == "docker"
+    }
+}
+
+/// An image in the engine's store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredImage {
+    /// Its id: `sha256:…`.
+    pub id: String,
+    /// Its platform, such as `linux/amd64`.
+    pub platform: Option<String>,
+    /// Bytes of its layers.
+    pub size: Option<u64>,
 }
 
 /// What is known of an image without pulling it.

@@ -22,7 +22,7 @@ pub(super) fn body(plan: &Plan) -> String {
 }
 
 /// `api`, `api-dev`, `api-fast`. Bake names may hold no dots.
-fn target(service: &Service, variant: Variant) -> String {
+pub(super) fn target(service: &Service, variant: Variant) -> String {
     let name = service.name.replace('.', "_");
     format!("{name}-{}", variant.name())
 }

@@ -6,6 +6,7 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 use similar::TextDiff;
 
+use super::github;
 use super::header::{parse, with_header};
 use super::{FilesError, Ownership, Rendered, Status, Surroundings};
 
@@ -49,7 +50,8 @@ impl Surroundings {
             }
         }
         let compose = COMPOSE_FILES.iter().find(|name| root.join(name).exists()).map(Utf8PathBuf::from);
-        Ok(Self { makefile, compose })
+        let github = read(root, Utf8Path::new(github::PATH))?.is_some_and(|text| parse(&text).is_some());
+        Ok(Self { makefile, compose, github })
     }
 }
 

@@ -9,12 +9,17 @@ pub(super) const INCLUDE: &str = "include kiln.mk\n";
 type Target = (&'static str, &'static str, &'static str);
 
 /// Each runs a command that this kiln has.
-const TARGETS: [Target; 5] = [
+const TARGETS: [Target; 10] = [
     ("docker-build", "build", "the production images"),
     ("docker-build-fast", "build --variant fast", "the quickest images after an edit"),
     ("docker-build-dev", "build --variant dev", "images with toolchain and tools, running from source"),
+    ("warm-cache", "warm", "makes what builds need beforehand: base images, stages, cache mounts"),
+    ("refresh-cache", "refresh", "forgets what is stale, follows base images that moved, and warms again"),
+    ("clean-cache", "clean", "forgets what no build of this project can use any more"),
+    ("cache-status", "status", "what is cached, how big it is, and when the engine will take it"),
     ("test-build-perf", "bench --quick", "what usual changes cost, in a copy with caches of its own; some minutes"),
     ("test-build-full", "bench --full", "all changes against all other ways to build; some hours"),
+    ("prepare-sqlx", "sqlx prepare", "query data, so that builds need no database"),
 ];
 
 /// The body. Targets that the Makefile defines itself (`own` is its text) are left to it.

@@ -7,6 +7,7 @@
 mod bake;
 mod compare;
 mod compose;
+mod github;
 mod header;
 mod ignore_file;
 mod make;
@@ -125,6 +126,8 @@ pub struct Surroundings {
     pub makefile: Option<(Utf8PathBuf, String)>,
     /// A compose file under another name than kiln's.
     pub compose: Option<Utf8PathBuf>,
+    /// Whether there is to be a workflow for GitHub Actions: it was asked for, or kiln wrote one before.
+    pub github: bool,
 }
 
 /// All files of a plan, in the order in which they are shown.
@@ -150,6 +153,9 @@ pub fn render(plan: &Plan, surroundings: &Surroundings) -> Vec<Rendered> {
     files.push(compose);
     if with_kiln {
         files.extend(make_files(surroundings));
+    }
+    if surroundings.github {
+        files.push(generated(&github::PATH.into(), github::body(plan)));
     }
     files
 }

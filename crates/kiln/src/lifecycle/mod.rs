@@ -4,5 +4,6 @@
 //! [`Engine`](crate::engine::Engine).
 
 mod tag;
+pub mod warm;
 
 pub use tag::{CacheTag, cache_repository};

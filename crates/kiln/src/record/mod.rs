@@ -72,6 +72,9 @@ pub struct Header {
     pub image: String,
     /// The Dockerfile, relative to the project.
     pub dockerfile: Utf8PathBuf,
+    /// The stage that was built in place of the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// The builder, where it is not the current one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub builder: Option<String>,

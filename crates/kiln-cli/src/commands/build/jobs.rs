@@ -16,7 +16,7 @@ use crate::error::{CommandError, Kind};
 use crate::hints;
 
 /// One image to build.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Job {
     pub(crate) service: String,
     pub(crate) variant: Variant,

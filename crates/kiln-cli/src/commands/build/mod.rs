@@ -7,6 +7,7 @@ mod seeds;
 mod session;
 mod summary;
 mod tool_image;
+mod warming;
 
 use std::process::ExitCode;
 
@@ -81,7 +82,9 @@ pub(crate) struct Args {
     tool: Option<Utf8PathBuf>,
 }
 
-fn variant(name: &str) -> Result<Variant, String> {
+pub(super) use warming::{Ending, Wanted, Warming};
+
+pub(super) fn variant(name: &str) -> Result<Variant, String> {
     let known = Variant::ALL.into_iter().find(|variant| variant.name() == name);
     known.ok_or_else(|| format!("possible values: {}", Variant::ALL.map(Variant::name).join(", ")))
 }
@@ -135,7 +138,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
 }
 
 /// The branch, for `{branch}`: the one that is checked out, else what CI says of it.
-fn branch(git: Option<&GitHead>) -> Option<String> {
+pub(super) fn branch(git: Option<&GitHead>) -> Option<String> {
     git.and_then(|git| git.branch.clone()).or_else(|| env_vars::BRANCH.into_iter().find_map(env_vars::read))
 }
 
@@ -180,6 +183,6 @@ fn warn_of_old_files(context: &Context, root: &Utf8Path, plan: &Plan, jobs: &[jo
     }
 }
 
-fn plan_digest(plan: &Plan) -> String {
+pub(super) fn plan_digest(plan: &Plan) -> String {
     serde_json::to_vec(plan).map(|bytes| kiln::text::short_hash(&bytes)).unwrap_or_default()
 }

@@ -210,6 +210,7 @@ impl<E: Engine> Session<'_, E> {
             variant: job.variant,
             image: job.image.clone(),
             dockerfile: job.dockerfile.clone(),
+            target: job.request.target.clone(),
             builder: self.builder.clone(),
             git: self.git.clone(),
             started: Timestamp::now(),

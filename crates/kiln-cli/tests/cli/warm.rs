@@ -1,0 +1,217 @@
+//! `kiln warm` with a fake `docker`.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::support::Test;
+
+/// Two stages on one base, and a runtime on another.
+const DOCKERFILE: &str = "\
+FROM node:20-slim AS base
+WORKDIR /app
+FROM base AS deps
+COPY package.json ./
+RUN npm ci
+FROM deps AS builder
+COPY . .
+RUN npm run build
+FROM debian:slim AS runtime
+COPY --from=builder /app/dist /app
+";
+
+/// The engine has both base images.
+const BASES: &str = "has node:20-slim debian:slim";
+
+const GONE: &str =
+    "echo 'ERROR: Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?' >&2; exit 1";
+
+fn shop() -> Test {
+    Test::new()
+        .docker()
+        .write("kiln.toml", "[project]\nname = \"shop\"\n")
+        .service("api", DOCKERFILE)
+        .service("web", DOCKERFILE)
+        .fake("stored", BASES)
+        .fake("build", "stream noop")
+        .args(["warm", "--progress", "quiet"])
+}
+
+/// `name status` of each target.
+fn statuses(document: &serde_json::Value) -> Vec<String> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_owned();
+    let targets = document["targets"].as_array().expect("targets");
+    targets.iter().map(|target| format!("{} {}", text(&target["name"]), text(&target["status"]))).collect()
+}
+
+#[test]
+fn what_is_warm_stays_as_it_is() {
+    let test = shop().args(["api"]);
+    insta::assert_snapshot!(test.run());
+    insta::assert_snapshot!(test.calls());
+    let records = test.project().join(".kiln/builds");
+    assert_eq!(fs::read_dir(records).unwrap().count(), 0, "builds in which nothing ran are no records");
+}
+
+#[test]
+fn an_empty_engine_gets_base_images_and_stages() {
+    let test = shop().fake("stored", "has nothing").fake("build", "stream cold").args(["api", "--jobs", "1"]);
+    insta::assert_snapshot!(test.run());
+    assert!(test.calls().contains("pull --quiet node:20-slim"), "{}", test.calls());
+    let records: Vec<_> = fs::read_dir(test.project().join(".kiln/builds")).unwrap().collect();
+    assert_eq!(records.len(), 4, "one for each stage");
+    let text = fs::read_to_string(records[0].as_ref().unwrap().path()).unwrap();
+    assert!(text.lines().next().unwrap().contains("\"target\":"), "{text}");
+}
+
+#[test]
+fn a_failed_stage_takes_only_those_with_it_that_need_it() {
+    let script = "if [[ $target == deps ]]; then stream failed-step; exit 1; fi; stream noop";
+    let ran = shop().fake("build-api-prod", script).run();
+    insta::assert_snapshot!(ran);
+}
+
+#[test]
+fn the_document_has_every_target() {
+    let script = "if [[ $target == builder ]]; then stream failed-step; exit 1; fi; stream noop";
+    let ran = shop().fake("build-web-prod", script).args(["--json"]).run();
+    assert_eq!(ran.code, Some(3), "{ran}");
+    let document = ran.json();
+    assert_eq!(document["schema"], 1);
+    assert_eq!(
+        statuses(&document),
+        [
+            "node:20-slim warm",
+            "api-prod-base warm",
+            "api-prod-deps warm",
+            "api-prod-builder warm",
+            "debian:slim warm",
+            "api-prod-runtime warm",
+            "web-prod-base warm",
+            "web-prod-deps warm",
+            "web-prod-builder failed",
+            "web-prod-runtime skipped",
+        ]
+    );
+    let failed = &document["targets"][8];
+    assert_eq!((failed["kind"].as_str(), failed["tag"].as_str()), (Some("stage"), Some("shop-cache:web-prod-builder")));
+    assert_eq!(document["targets"][9]["error"], "needs web-prod-builder");
+}
+
+#[test]
+fn a_registry_that_does_not_answer_is_asked_again_and_may_be_tried_later() {
+    let script = "if [[ ${*: -1} == debian:slim ]]; then echo 'Error response from daemon: Get \"https://registry.example/v2/\": dial tcp: lookup registry.example: no such host' >&2; exit 1; fi";
+    let test = shop().fake("stored", "has node:20-slim").fake("pull", script).args(["api", "--retries", "1"]);
+    let ran = test.run();
+    assert_eq!(ran.code, Some(75), "{ran}");
+    assert_eq!(test.calls().matches("pull --quiet debian:slim").count(), 2, "{}", test.calls());
+    insta::assert_snapshot!(ran);
+}
+
+#[test]
+fn an_image_that_no_registry_has_is_named() {
+    let script =
+        "echo 'Error response from daemon: manifest for debian:slim not found: manifest unknown: manifest unknown' >&2; exit 1";
+    let test = shop().fake("stored", "has node:20-slim").fake("pull", script).args(["api"]);
+    let ran = test.run();
+    assert_eq!(test.calls().matches("pull --quiet debian:slim").count(), 1, "{}", test.calls());
+    insta::assert_snapshot!(ran);
+}
+
+#[test]
+fn a_lost_connection_is_tried_again() {
+    let script = "if [[ $target == deps && ! -e $FAKE_DOCKER/lost ]]; then : >\"$FAKE_DOCKER/lost\"; stream stopped-halfway; exit 1; fi; stream noop";
+    let ran = shop().fake("build-api-prod", script).args(["--json"]).run();
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert_eq!(ran.json()["targets"][2]["attempts"], 2);
+    assert!(ran.stderr.contains("warning: api-prod-deps: ") && ran.stderr.contains("; trying again in <time>"), "{ran}");
+}
+
+#[test]
+fn an_engine_that_stops_halfway_is_worth_another_try() {
+    let script = format!(
+        "if [[ $target == builder ]]; then : >\"$FAKE_DOCKER/stopped\"; stream stopped-halfway; exit 1; fi; if [[ -e $FAKE_DOCKER/stopped ]]; then {GONE}; fi; stream noop"
+    );
+    let ran = shop().fake("build", &script).args(["api", "--retries", "0"]).run();
+    insta::assert_snapshot!(ran);
+    assert_eq!(ran.code, Some(75));
+}
+
+#[test]
+fn without_an_engine_nothing_is_tried() {
+    let info = format!(
+        "echo '{{\"ServerVersion\":\"\",\"ClientInfo\":{{\"Version\":\"28\",\"Plugins\":[{{\"Name\":\"buildx\",\"Version\":\"0.29.1\"}}]}}}}'; {GONE}"
+    );
+    let test = shop().fake("info", &info).fake("stored", GONE);
+    let ran = test.run();
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.starts_with("error: cannot reach the Docker daemon"), "{ran}");
+    assert!(!test.calls().contains("buildx build"));
+    let info = r#"echo '{"ServerVersion":"28.5.2","ClientInfo":{"Version":"28.5.2","Plugins":[]}}'"#;
+    let ran = shop().fake("info", info).fake("inspect", "echo \"docker: 'buildx' is not a docker command.\" >&2; exit 1").run();
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.starts_with("error: the Docker client has no buildx plugin"), "{ran}");
+}
+
+#[test]
+fn a_builder_without_an_image_store_has_stages_in_its_cache() {
+    let inspect = "printf 'Name:   %s\\nDriver: docker-container\\n\\nNodes:\\n' \"$3\"";
+    let test = shop().fake("inspect", inspect).args(["api", "--builder", "ci-1", "--builder", "ci-2"]);
+    let ran = test.run();
+    insta::assert_snapshot!(ran);
+    let calls = test.calls();
+    assert_eq!(calls.matches("--output=type=cacheonly").count(), 8, "{calls}");
+    assert!(!calls.contains("--tag") && !calls.contains("pull"), "{calls}");
+}
+
+#[test]
+fn one_builder_of_a_fleet_that_does_not_answer_leaves_the_others() {
+    let inspect = "if [[ $3 == far ]]; then echo 'ERROR: failed to list workers: Unavailable: connection refused' >&2; exit 1; fi; printf 'Name:   %s\\nDriver: remote\\n\\nNodes:\\n' \"$3\"";
+    let ran = shop().fake("inspect", inspect).args(["api", "--builder", "near", "--builder", "far", "--json"]).run();
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(ran.stderr.starts_with("error: builder `far`: cannot reach"), "{ran}");
+    assert_eq!(statuses(&ran.json()).len(), 4);
+    let inspect = "echo 'ERROR: no builder \"nosuch\" found' >&2; exit 1";
+    let test = shop().fake("inspect", inspect).args(["--builder", "nosuch"]);
+    let ran = test.run();
+    assert!(ran.stderr.starts_with("error: there is no builder `nosuch`"), "{ran}");
+    assert!(!test.calls().contains("buildx build"));
+}
+
+#[test]
+fn an_interrupt_ends_everything_within_a_second_and_keeps_what_is_done() {
+    let script = "if [[ $target != base ]]; then stream stopped-halfway; trap '' TERM; : >\"$FAKE_DOCKER/works\"; while true; do /bin/sleep 60; done; fi; stream noop";
+    let test = shop().fake("build", script);
+    let works = test.root().join("fake/works");
+    let child = test.spawn();
+    let until = Instant::now() + Duration::from_secs(20);
+    while !works.exists() {
+        assert!(Instant::now() < until, "the builds do not start");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let begun = Instant::now();
+    let pid = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let ran = test.ran(&child.wait_with_output().unwrap());
+    let took = begun.elapsed();
+    assert_eq!(ran.code, Some(130), "{ran}");
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(ran.stderr.contains("error: warming was interrupted\nhint: what is done stays"), "{ran}");
+    assert!(ran.stdout.contains("skipped"), "{ran}");
+}
+
+#[test]
+fn flags_reach_every_stage() {
+    let test = shop().args([
+        "api",
+        "--build-arg",
+        "A=b",
+        "--platform",
+        "linux/arm64",
+        "--cache-from",
+        "registry.example/cache:main",
+        "--pull",
+    ]);
+    let ran = test.run();
+    assert_eq!(ran.code, Some(0), "{ran}");
+    insta::assert_snapshot!(test.calls());
+}

@@ -27,7 +27,7 @@ pub struct At<T> {
 }
 
 /// Everything `kiln.toml` says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
     /// `[project]`
     pub project: ProjectSettings,
@@ -35,6 +35,8 @@ pub struct Settings {
     pub cache: CacheSettings,
     /// `[doctor]`
     pub doctor: DoctorSettings,
+    /// `[bench]`
+    pub bench: BenchSettings,
     /// `[defaults]`: values for every service. Lists and tables are added to by a service, single values are replaced.
     pub defaults: ServiceSettings,
     /// `[services.NAME]`
@@ -66,6 +68,15 @@ pub struct CacheSettings {
 pub struct DoctorSettings {
     /// `ignore`: `rule`, or `rule:path` with a file, a folder or a pattern.
     pub ignore: Option<At<Vec<String>>>,
+}
+
+/// `[bench]`: what `kiln bench` demands of the builds it measures.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BenchSettings {
+    /// `fail-under`: percent that a source edit must take off the time of `COPY . .` and a whole build.
+    pub fail_under: Option<At<f64>>,
+    /// `max-seconds`: how long a source edit may take.
+    pub max_seconds: Option<At<f64>>,
 }
 
 /// Kind of a service.

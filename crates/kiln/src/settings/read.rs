@@ -7,16 +7,18 @@ use camino::{Utf8Component, Utf8PathBuf};
 use toml_edit::{Document, Item, TableLike, Value};
 
 use super::{
-    At, CacheSettings, DoctorSettings, FILE_NAME, Kind, ProjectSettings, ServeSetting, ServiceSettings, Settings, SettingsError,
+    At, BenchSettings, CacheSettings, DoctorSettings, FILE_NAME, Kind, ProjectSettings, ServeSetting, ServiceSettings, Settings,
+    SettingsError,
 };
 use crate::plan::reference::{Placeholders, expand};
 use crate::plan::{ImageEngine, Secret};
 use crate::text;
 
-const ROOT: &[&str] = &["project", "cache", "doctor", "defaults", "services"];
+const ROOT: &[&str] = &["project", "cache", "doctor", "bench", "defaults", "services"];
 pub(super) const PROJECT: &[&str] = &["engine", "name", "tool-image"];
 pub(super) const DOCTOR: &[&str] = &["ignore"];
 pub(super) const CACHE: &[&str] = &["from", "to"];
+pub(super) const BENCH: &[&str] = &["fail-under", "max-seconds"];
 const SECRET: &[&str] = &["id", "env", "file", "as-env", "target"];
 const DEFAULTS: &[&str] = &[
     "apt",
@@ -97,6 +99,9 @@ pub(super) fn settings(text: &str) -> Result<Settings> {
     if let Some(section) = root.section("doctor", "[doctor]")? {
         section.allow(DOCTOR)?;
         settings.doctor = DoctorSettings { ignore: section.strings("ignore")? };
+    }
+    if let Some(section) = root.section("bench", "[bench]")? {
+        settings.bench = section.bench()?;
     }
     if let Some(section) = root.section("defaults", "[defaults]")? {
         section.allow(DEFAULTS)?;
@@ -285,6 +290,20 @@ impl<'a> Section<'a> {
             })
         };
         Ok(CacheSettings { from: references("from")?, to: references("to")? })
+    }
+
+    fn bench(&self) -> Result<BenchSettings> {
+        self.allow(BENCH)?;
+        let number = |key, expected, most: f64| {
+            self.read(key, expected, |item| {
+                let number = item.as_float().or_else(|| item.as_integer().map(|number| number as f64))?;
+                (number.is_finite() && number > 0.0 && number <= most).then_some(number)
+            })
+        };
+        Ok(BenchSettings {
+            fail_under: number("fail-under", "a number of percent, such as 80, at most 100", 100.0)?,
+            max_seconds: number("max-seconds", "a number of seconds, such as 30", f64::MAX)?,
+        })
     }
 
     fn service(&self) -> Result<ServiceSettings> {

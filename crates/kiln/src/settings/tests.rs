@@ -41,6 +41,15 @@ fn every_mistake_names_line_and_what_was_expected() {
             "kiln.toml:2: `from` is the number 1, expected a cache as `--cache-from` takes it, or a list of them",
         ),
         ("[cache]\nform = \"x\"", "kiln.toml:2: unknown key `form` in [cache] (Some(\"from\"))"),
+        (
+            "[bench]\nfail-under = 101",
+            "kiln.toml:2: `fail-under` is the number 101, expected a number of percent, such as 80, at most 100",
+        ),
+        (
+            "[bench]\nmax-seconds = \"30\"",
+            "kiln.toml:2: `max-seconds` is the string \"30\", expected a number of seconds, such as 30",
+        ),
+        ("[bench]\nmax-second = 30", "kiln.toml:2: unknown key `max-second` in [bench] (Some(\"max-seconds\"))"),
         ("[services.api]\napt = [\"a; rm\"]", "kiln.toml:2: `apt` is a list, expected a list of package names"),
     ];
     for (text, expected) in table {
@@ -93,7 +102,7 @@ fn every_key_has_its_line_in_the_docs() {
     for key in read::SERVICE {
         assert!(docs.contains(&format!("`{key}`")), "docs/settings.md does not explain `{key}`");
     }
-    for key in read::PROJECT.iter().chain(read::CACHE).chain(read::DOCTOR) {
+    for key in read::PROJECT.iter().chain(read::CACHE).chain(read::DOCTOR).chain(read::BENCH) {
         assert!(docs.contains(&format!("\n{key} = ")), "docs/settings.md does not show `{key}`");
     }
 }
@@ -113,4 +122,12 @@ fn a_cache_is_one_or_several() {
     let settings = Settings::parse("[cache]\nfrom = [\"a:{branch}\", \"a:main\"]\nto = \"a:{branch}\"\n").unwrap();
     assert_eq!(settings.cache.from, Some(At { value: vec!["a:{branch}".to_owned(), "a:main".to_owned()], line: 2 }));
     assert_eq!(settings.cache.to, Some(At { value: vec!["a:{branch}".to_owned()], line: 3 }));
+}
+
+#[test]
+fn demands_on_builds_are_numbers() {
+    let settings = Settings::parse("[bench]\nfail-under = 80\nmax-seconds = 29.5\n").unwrap();
+    assert_eq!(settings.bench.fail_under, Some(At { value: 80.0, line: 2 }));
+    assert_eq!(settings.bench.max_seconds, Some(At { value: 29.5, line: 3 }));
+    assert_eq!(Settings::default().bench, BenchSettings::default());
 }

@@ -75,6 +75,13 @@ impl Ui {
         }
     }
 
+    /// Prints a part of a line of talk; the rest follows.
+    pub(crate) fn piece(&self, text: &str) {
+        if !matches!(self.progress, Progress::Quiet | Progress::Json) {
+            self.talk(text);
+        }
+    }
+
     /// Prints a warning to stderr.
     pub(crate) fn warn(&self, line: &str) {
         if self.progress == Progress::Json {

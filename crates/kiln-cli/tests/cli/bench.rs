@@ -143,6 +143,108 @@ fn a_rule_that_is_broken_has_an_exit_code_of_its_own() {
 }
 
 #[test]
+fn demands_of_the_settings_hold_unless_a_flag_says_otherwise() {
+    let settings = format!("{SETTINGS}\n[bench]\nfail-under = 99.5\nmax-seconds = 600\n");
+    let test = shop().write("kiln.toml", &settings);
+    let args = ["bench", "--scenario", "frontend-source", "--runs", "1", "--json"];
+    let (ran, all) = document(&test, &args);
+    assert_eq!(ran.code, Some(4), "{ran}");
+    assert!(ran.stderr.contains("points less than `fail-under = 99.5` (kiln.toml:5) asks for"), "{ran}");
+    assert!(ran.stderr.contains("`max-seconds = 600` (kiln.toml:6) holds"), "{ran}");
+    let verdicts: Vec<_> = all["verdicts"].as_array().unwrap().iter().map(|it| (&it["passed"], &it["demanded_by"])).collect();
+    assert_eq!(verdicts, [(&Value::from(false), &Value::from("kiln.toml")), (&Value::from(true), &Value::from("kiln.toml"))]);
+    // What is compared with is measured because the settings ask for it.
+    assert!(rows(&all).contains(&"frontend-source web naive × 1".to_owned()), "{:?}", rows(&all));
+
+    let (ran, all) = document(&test, &[&args[..], &["--max-seconds", "0.001"]].concat());
+    assert_eq!(ran.code, Some(4), "{ran}");
+    assert!(ran.stderr.contains("more than `--max-seconds 0.001` allows"), "{ran}");
+    assert_eq!(all["verdicts"][1]["demanded_by"], "command line");
+    // Settings judge what is measured, and ask for no more than that.
+    let (ran, all) = document(&test, &["bench", "--scenario", "no-op", "--runs", "1", "--json"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert_eq!(rows(&all), ["cold web kiln × 1", "no-op web kiln × 1"]);
+    let (ran, _) = document(&shop().write("kiln.toml", "[bench]\nfail-under = 800\n"), &args);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(ran.stderr.contains("kiln.toml:2: `fail-under` is the number 800"), "{ran}");
+}
+
+#[test]
+fn percentages_follow_from_the_document_alone() {
+    let test = shop().fake("build", "/bin/sleep 0.0$((RANDOM % 10)); stream noop");
+    let args = ["bench", "--scenario", "no-op,frontend-source", "--against", "naive,mounts", "--runs", "4", "--json"];
+    let (ran, document) = document(&test, &args);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let rows = document["scenarios"].as_array().unwrap();
+    let median = |row: &Value| {
+        let mut all: Vec<f64> = row["all_seconds"].as_array().unwrap().iter().map(|it| it.as_f64().unwrap()).collect();
+        all.sort_by(f64::total_cmp);
+        assert_eq!(all.len() as u64, row["samples"].as_u64().unwrap(), "{row:#}");
+        assert_eq!(
+            (all[0], all[all.len() - 1]),
+            (row["seconds"]["min"].as_f64().unwrap(), row["seconds"]["max"].as_f64().unwrap())
+        );
+        f64::midpoint(all[(all.len() - 1) / 2], all[all.len() / 2])
+    };
+    let near = |left: &Value, right: f64| {
+        assert!((left.as_f64().unwrap() - right).abs() < 0.001, "{left} is not {right}: {document:#}");
+    };
+    let mut compared = 0;
+    for row in rows {
+        near(&row["seconds"]["median"], median(row));
+        let other = |strategy: &str| {
+            let same = |other: &&Value| {
+                other["name"] == row["name"] && other["service"] == row["service"] && other["strategy"] == strategy
+            };
+            median(rows.iter().find(same).expect("the other strategy"))
+        };
+        near(&row["times_kiln"], median(row) / other("kiln"));
+        let range = row["seconds"]["max"].as_f64().unwrap() - row["seconds"]["min"].as_f64().unwrap();
+        near(&row["spread_pct"], range / median(row) * 100.0);
+        if row["strategy"] != "naive" {
+            near(&row["reduction_pct"], (1.0 - median(row) / other("naive")) * 100.0);
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 6);
+}
+
+#[test]
+fn each_build_is_a_line_that_says_what_is_left() {
+    let test = shop();
+    let (ran, _) = document(&test, &["bench", "--scenario", "no-op", "--against", "naive", "--runs", "2", "--progress", "plain"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    let timed: Vec<&&str> = lines.iter().filter(|line| line.contains(" left")).collect();
+    assert_eq!(timed.len(), 6, "{ran}");
+    assert!(timed[0].starts_with("6 left ") && timed[0].contains("cold "), "{ran}");
+    assert!(timed[1].starts_with("5 left, under a minute "), "{ran}");
+    assert!(timed[5].contains("no-op") && timed[5].contains("2/2") && timed[5].contains("nothing ran"), "{ran}");
+}
+
+#[test]
+fn every_service_has_an_edit_in_a_quick_run() {
+    let test = shop().service("shop", "").write("shop/server.js", "require('http').createServer().listen(3001);\n");
+    let (ran, document) = document(&test, &["bench", "--quick", "--runs", "1", "--json"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let edits: Vec<String> = rows(&document).into_iter().filter(|row| row.starts_with("frontend-source")).collect();
+    assert_eq!(edits, ["frontend-source shop kiln × 1", "frontend-source web kiln × 1"]);
+    let changes = document["changes"]["frontend-source"].as_str().unwrap();
+    assert!(changes.contains("shop/server.js") && changes.contains("web/server.js"), "{changes}");
+}
+
+#[test]
+fn a_builder_that_cannot_export_is_named_with_the_way_out() {
+    let test = shop();
+    let (ran, document) = document(&test, &["bench", "--scenario", "no-op,fresh-builder", "--runs", "1", "--json"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let skipped = &document["not_measured"][0];
+    assert_eq!(skipped["scenario"], "fresh-builder");
+    let reason = skipped["reason"].as_str().unwrap();
+    assert!(reason.contains("cannot export a cache from overlay2") && reason.contains("docs/cache.md"), "{reason}");
+}
+
+#[test]
 fn the_table_says_what_the_numbers_are_worth() {
     let test = shop();
     let (ran, _) = document(

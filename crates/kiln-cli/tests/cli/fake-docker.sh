@@ -79,6 +79,9 @@ case "$1 $2" in
   fi
   echo "sha256:21bc7e6346b201985966d44c42db51925d53135a53f0523a7aeeedec08b1256a 74507777"
   ;;
+"history "*)
+  printf '%s\n' 0 12288 0 3145728 74448384
+  ;;
 "ps "* | "images "* | "volume "* | "rm "* | "rmi "* | "buildx prune")
   if [[ -e $FAKE_DOCKER/objects.sh ]]; then . "$FAKE_DOCKER/objects.sh"; fi
   ;;

@@ -17,6 +17,7 @@ mod strategy;
 
 pub use change::{
     Change, ChangeError, Choice, HostTools, LockTool, NotApplicable, Release, Snapshot, ToolError, choose, choose_from,
+    edits_of_all,
 };
 pub use scenario::Scenario;
 pub use strategy::{Measured, Strategy, StrategyError};

@@ -2,24 +2,27 @@
 
 mod document;
 mod progress;
+mod rules;
 mod table;
 
 use std::fs;
 use std::process::ExitCode;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use kiln::bench::result::{Options, Results, Rule, Verdict, judge, list};
+use kiln::bench::result::{Options, Results, is_source_edit, judge, list};
 use kiln::bench::run::{Bench, BenchError, Machine, run as measure};
 use kiln::bench::{HostTools, Scenario, Strategy, StrategyError};
 use kiln::engine::{Buildx, Engine as _};
 use kiln::plan::ImageEngine;
-use kiln::text::{count, did_you_mean, seconds};
+use kiln::text::{count, did_you_mean};
 
 use super::Context;
 use super::project::{decide_for, look_at, own_path, refuse, state_directory};
 use crate::env_vars;
 use crate::error::{CommandError, Kind};
 use crate::hints;
+use progress::Shown;
+use rules::Demands;
 
 /// What `--quick` measures: nothing to do, an edit on each side, a dependency.
 const QUICK: [Scenario; 4] = [Scenario::NoOp, Scenario::SourceBin, Scenario::BumpLeaf, Scenario::FrontendSource];
@@ -44,8 +47,10 @@ Results are kept in .kiln/bench, sample by sample; an interrupted run goes on wi
 Strategies: naive (COPY all, build all), mounts (Docker's guides: cache mounts), chef (cargo-chef's README), native (cargo or the bundler
 in a warm container, without an image), own (the repository's own Dockerfile as it is).
 
+`[bench]` in kiln.toml can hold `fail-under` and `max-seconds`, for CI; a flag replaces its setting.
+
 Examples:
-  kiln bench --quick                                   a few minutes: no-op, source edits, one dependency
+  kiln bench --quick                                   a few minutes: no-op, a source edit of each service, one dependency
   kiln bench --scenario source-bin --against naive     one change, against COPY and build
   kiln bench --full                                    all scenarios, all strategies; takes hours
   kiln bench --quick --fail-under 80 --max-seconds 30  exit code 4 if source edits are too slow")]
@@ -105,7 +110,7 @@ fn positive(text: &str) -> Result<f64, String> {
 }
 
 impl Args {
-    fn options(&self) -> Options {
+    fn options(&self, demands: &Demands) -> Options {
         let mut scenarios = match self {
             Self { quick: true, .. } => QUICK.to_vec(),
             Self { full: true, .. } => Scenario::ALL.to_vec(),
@@ -119,21 +124,20 @@ impl Args {
         if self.full && self.against.is_empty() {
             strategies.extend(Strategy::ALL);
         }
-        if self.fail_under.is_some() {
+        // A demand of the settings asks for no build that it could not judge.
+        if demands.compares() && (self.fail_under.is_some() || scenarios.iter().any(|scenario| is_source_edit(*scenario))) {
             strategies.push(Strategy::Naive);
         }
         strategies.sort_unstable();
         strategies.dedup();
-        Options { scenarios, strategies, runs: self.runs, slow_runs: self.slow_runs }
-    }
-
-    fn rules(&self) -> Vec<Rule> {
-        self.fail_under.map(Rule::Reduction).into_iter().chain(self.max_seconds.map(Rule::Seconds)).collect()
+        let every_service = self.quick || self.full;
+        Options { scenarios, strategies, runs: self.runs, slow_runs: self.slow_runs, every_service }
     }
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
     let (settings, project) = look_at(&context.project)?;
+    let demands = Demands::new(args, &settings.bench);
     let plan = decide_for(&project, settings.clone(), Some(ImageEngine::Kiln));
     if let Some(error) = refuse(&plan) {
         return Err(error);
@@ -160,53 +164,41 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         kiln: &kiln,
         docker: &docker,
         tools: &tools,
-        machine: Machine::look(&info),
+        machine: Machine::look(&info, &folder),
         git: kiln::record::git_head(&root),
         cancel: &context.cancel,
     };
-    let results = measure(&bench, args.options(), earlier, &mut |event| progress::show(&context.ui, event))
-        .map_err(|error| bench_error(&error))?;
-    finish(context, args, &results)
+    table::slow(&bench.machine).iter().for_each(|line| context.ui.note(line));
+    let mut shown = Shown::new(&context.ui);
+    let results = measure(&bench, args.options(&demands), earlier, &mut |event| shown.event(event));
+    shown.close();
+    finish(context, args, &demands, &results.map_err(|error| bench_error(&error))?)
 }
 
 /// Shows results and judges them.
-fn finish(context: &Context, args: &Args, results: &Results) -> Result<ExitCode, CommandError> {
-    let verdicts = judge(results, &args.rules());
+fn finish(context: &Context, args: &Args, demands: &Demands, results: &Results) -> Result<ExitCode, CommandError> {
+    let verdicts = judge(results, &demands.rules());
     if context.ui.json {
-        context.ui.document(&document::document(results, &verdicts));
+        context.ui.document(&document::document(results, &verdicts, demands));
     } else {
         context.ui.data(&table::text(results));
     }
     if let Some(path) = &args.markdown {
         write_markdown(path, &table::markdown(results))?;
     }
-    let failed: Vec<String> = verdicts.iter().filter(|verdict| !verdict.passed).map(sentence).collect();
+    let (passed, failed): (Vec<_>, Vec<_>) = verdicts.iter().partition(|verdict| verdict.passed);
+    passed.iter().for_each(|verdict| context.ui.note(&demands.sentence(verdict)));
     if !failed.is_empty() {
-        return Err(CommandError::new(Kind::Check, failed.join("\nerror: ")));
+        let sentences: Vec<String> = failed.iter().map(|verdict| demands.sentence(verdict)).collect();
+        let error = CommandError::new(Kind::Check, sentences.join("\nerror: "));
+        let doubtful = results.rows().iter().any(|row| row.noisy && is_source_edit(row.scenario));
+        return Err(if doubtful { error.hint("the measurement is noisy: repeat it on a quiet machine") } else { error });
     }
-    if verdicts.is_empty() && !args.rules().is_empty() {
+    if verdicts.is_empty() && demands.by_flag() {
         let error = CommandError::new(Kind::Check, "no source edit was measured, so nothing can be judged");
         return Err(error.hint("add `--scenario source-bin` or `--scenario frontend-source`"));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// What rule failed, and by how much.
-fn sentence(verdict: &Verdict) -> String {
-    let what = format!("`{}` of `{}`", verdict.scenario.name(), verdict.service);
-    match (verdict.rule, verdict.measured) {
-        (Rule::Reduction(least), Some(measured)) => format!(
-            "{what} takes {measured:.1} % off the time of `naive`, {:.1} points less than `--fail-under {least}` asks for",
-            least - measured
-        ),
-        (Rule::Reduction(least), None) => {
-            format!("{what} was not measured with `naive`, so `--fail-under {least}` cannot be judged")
-        }
-        (Rule::Seconds(most), measured) => {
-            let measured = measured.unwrap_or_default();
-            format!("{what} takes {}, {} more than `--max-seconds {most}` allows", seconds(measured), seconds(measured - most))
-        }
-    }
 }
 
 /// The latest run that did not end.

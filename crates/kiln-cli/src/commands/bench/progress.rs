@@ -9,19 +9,55 @@ use super::work;
 use crate::args::Progress;
 use crate::ui::Ui;
 
-/// Shows one event.
-pub(super) fn show(ui: &Ui, event: &BenchEvent<'_>) {
-    if ui.progress == Progress::Json {
-        return ui.event(&object(event));
+/// Shows what happens. Each timed build is a line that begins with the build and is completed when it has ended.
+pub(super) struct Shown<'a> {
+    ui: &'a Ui,
+    /// Whether a line is not complete.
+    open: bool,
+}
+
+impl<'a> Shown<'a> {
+    pub(super) const fn new(ui: &'a Ui) -> Self {
+        Self { ui, open: false }
     }
-    match event {
-        BenchEvent::CleanedUp(cleaned) => cleaned.left.iter().for_each(|left| ui.warn(&format!("could not remove: {left}"))),
-        event => line(event).iter().for_each(|line| ui.note(line)),
+
+    /// Shows one event.
+    pub(super) fn event(&mut self, event: &BenchEvent<'_>) {
+        if self.ui.progress == Progress::Json {
+            return self.ui.event(&object(event));
+        }
+        match event {
+            BenchEvent::Begins { .. } => {
+                self.close();
+                self.ui.piece(&line(event));
+                self.open = true;
+            }
+            BenchEvent::Measured(_) => {
+                self.ui.note(&line(event));
+                self.open = false;
+            }
+            BenchEvent::CleanedUp(cleaned) => {
+                self.close();
+                cleaned.left.iter().for_each(|left| self.ui.warn(&format!("could not remove: {left}")));
+            }
+            event => {
+                self.close();
+                self.ui.note(&line(event));
+            }
+        }
+    }
+
+    /// Ends a line that is not complete.
+    pub(super) fn close(&mut self) {
+        if self.open {
+            self.ui.note("stopped");
+            self.open = false;
+        }
     }
 }
 
-fn line(event: &BenchEvent<'_>) -> Option<String> {
-    Some(match event {
+fn line(event: &BenchEvent<'_>) -> String {
+    match event {
         BenchEvent::Orphan(cleaned) => format!(
             "removed what an earlier run left: {} and {} of the build cache",
             count(cleaned.objects, "image or container").replace("images or containers", "images and containers"),
@@ -29,20 +65,28 @@ fn line(event: &BenchEvent<'_>) -> Option<String> {
         ),
         BenchEvent::Skipped(it) => skipped(it),
         BenchEvent::Foundation { service, strategy } => {
-            format!("{service}, {}: base images and system packages", strategy.name())
+            format!("prepares base images and system packages of {service} for {}", strategy.name())
         }
-        BenchEvent::CatchesUp { service, strategy } => format!("{service}, {}: catches up", strategy.name()),
-        BenchEvent::Begins { scenario, service, strategy, left, seconds_left } => {
-            let time = seconds_left.map(|left| format!(", about {}", duration(left))).unwrap_or_default();
-            format!("{}, {service}, {} ({} left{time})", scenario.name(), strategy.name(), count(*left, "build"))
+        BenchEvent::CatchesUp { service, strategy } => format!("builds {service} with {}, untimed", strategy.name()),
+        BenchEvent::Exports { service, strategy } => {
+            format!("writes the cache of {service} with {} for an empty builder, untimed", strategy.name())
+        }
+        BenchEvent::Begins { scenario, service, strategy, sample, samples, left, seconds_left } => {
+            let time = seconds_left.map(|left| format!(", {}", duration(left))).unwrap_or_default();
+            let left = format!("{left} left{time}");
+            let (scenario, strategy) = (scenario.name(), strategy.name());
+            format!("{left:<27}  {scenario:<19}  {service}  {strategy:<6}  {sample}/{samples}  ")
         }
         BenchEvent::Measured(sample) => {
-            let crates = sample.measured.local_crates + sample.measured.external_crates;
-            format!("  {}, {}", seconds(sample.measured.seconds), work(sample.measured.steps_ran, crates))
+            let measured = &sample.measured;
+            let crates = measured.local_crates + measured.external_crates;
+            let load = sample.other_load.filter(|_| sample.is_disturbed());
+            let doubt = load.map(|load| format!("  (other work keeps {load:.1} processors busy)")).unwrap_or_default();
+            format!("{:>12}  {}{doubt}", seconds(measured.seconds), work(measured.steps_ran, crates))
         }
-        BenchEvent::CleansUp => "removing the copy, its images and its caches".to_owned(),
-        BenchEvent::CleanedUp(_) => return None,
-    })
+        BenchEvent::CleansUp => "removes the copy, its images and its caches".to_owned(),
+        BenchEvent::CleanedUp(_) => String::new(),
+    }
 }
 
 /// `chef, frontend: not measured: cargo-chef is for Rust`
@@ -52,13 +96,13 @@ pub(super) fn skipped(skipped: &Skipped) -> String {
     format!("{}: not measured: {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "), skipped.reason)
 }
 
-/// Minutes where seconds say more than is known.
+/// `about 12 min`: minutes, where seconds would say more than is known.
 fn duration(left: f64) -> String {
     let minutes = (left / 60.0).round() as u64;
     match minutes {
-        0 => "a minute".to_owned(),
-        1..=90 => format!("{minutes} min"),
-        _ => format!("{} h {:02} min", minutes / 60, minutes % 60),
+        0 => "under a minute".to_owned(),
+        1..=90 => format!("about {minutes} min"),
+        _ => format!("about {} h {:02} min", minutes / 60, minutes % 60),
     }
 }
 
@@ -72,9 +116,12 @@ fn object(event: &BenchEvent<'_>) -> serde_json::Value {
         BenchEvent::CatchesUp { service, strategy } => {
             json!({ "event": "bench-catches-up", "service": service, "strategy": strategy })
         }
-        BenchEvent::Begins { scenario, service, strategy, left, seconds_left } => json!({
+        BenchEvent::Exports { service, strategy } => {
+            json!({ "event": "bench-exports", "service": service, "strategy": strategy })
+        }
+        BenchEvent::Begins { scenario, service, strategy, sample, samples, left, seconds_left } => json!({
             "event": "bench-begins", "scenario": scenario, "service": service, "strategy": strategy,
-            "left": left, "seconds_left": seconds_left,
+            "sample": sample, "samples": samples, "left": left, "seconds_left": seconds_left,
         }),
         BenchEvent::Measured(sample) => json!({ "event": "bench-measured", "sample": sample }),
         BenchEvent::CleansUp => json!({ "event": "bench-cleans-up" }),

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use kiln::bench::Strategy;
-use kiln::bench::result::{NOISY_LOAD, Results, Row};
-use kiln::bench::statistics::NOISY_SPREAD;
+use kiln::bench::result::{Doubt, Results, Row};
+use kiln::bench::run::{Machine, Slow};
+use kiln::bench::{Scenario, Strategy};
 use kiln::text::{bytes, count, seconds};
 
 use super::progress::skipped;
@@ -80,14 +80,16 @@ impl Table {
     }
 }
 
-/// `12.3 s (4.1×)`: the median, and how many times as long as kiln; `~` if it is doubtful.
+/// `12.3 s ±2 % (4.1×)`: the median, how far samples are from it, and how many times as long as kiln; `~` if it is doubtful.
 fn cell(row: &Row) -> String {
     let doubt = if row.noisy { "~" } else { "" };
+    let far = (row.seconds.max - row.seconds.median).max(row.seconds.median - row.seconds.min) / row.seconds.median;
+    let spread = if row.samples > 1 { format!(" ±{:.0} %", far * 100.0) } else { String::new() };
     let times = match row.times_kiln {
         Some(times) if row.strategy != Strategy::Kiln => format!(" ({times:.1}×)"),
         _ => String::new(),
     };
-    format!("{doubt}{}{times}", seconds(row.seconds.median))
+    format!("{doubt}{}{spread}{times}", seconds(row.seconds.median))
 }
 
 /// What a reader has to know about the numbers.
@@ -103,20 +105,11 @@ fn notes(results: &Results) -> Vec<String> {
     about.extend(machine.engine.as_ref().map(|engine| format!("Docker {engine}")));
     about.extend(machine.storage.clone());
     notes.push(format!("medians of {number}; {}", about.join(", ")));
-    let noisy = rows.iter().filter(|row| row.noisy).count();
-    if noisy > 0 {
-        notes.push(format!(
-            "~ marks {} that other work on the machine (more than {NOISY_LOAD} cores) or a spread over {:.0} % make doubtful",
-            count(noisy, "measurement"),
-            NOISY_SPREAD * 100.0
-        ));
-    }
-    if machine.cores <= 2 {
-        notes.push(
-            "this is a small machine: with more cores what compiles many crates gains more than what compiles one".to_owned(),
-        );
-    }
+    notes.extend(doubts(&rows));
+    notes.extend(slow(machine));
     notes.extend(sizes(&rows));
+    notes.extend(memory(&rows));
+    notes.extend(installs(&rows));
     let contexts = results.context_bytes();
     if contexts > 0 {
         let size = bytes(contexts);
@@ -129,19 +122,102 @@ fn notes(results: &Results) -> Vec<String> {
     notes
 }
 
-/// `image of backend: kiln 92.1 MB, naive 92.3 MB`
-fn sizes(rows: &[Row]) -> Vec<String> {
+/// `~ marks 3 measurements: other work kept up to 1.2 processors busy (2), samples are more than …`
+fn doubts(rows: &[Row]) -> Option<String> {
+    let noisy = rows.iter().filter(|row| row.noisy).count();
+    if noisy == 0 {
+        return None;
+    }
+    let all: Vec<Doubt> = rows.iter().flat_map(|row| row.doubts.iter().copied()).collect();
+    let worst = |of: &dyn Fn(&Doubt) -> Option<f64>| {
+        let found: Vec<f64> = all.iter().filter_map(of).collect();
+        found.iter().copied().max_by(f64::total_cmp).map(|worst| (found.len(), worst))
+    };
+    let load = worst(&|doubt| if let Doubt::OtherWork(load) = doubt { Some(*load) } else { None });
+    let spread = worst(&|doubt| if let Doubt::Spread(part) = doubt { Some(*part) } else { None });
+    let slowed = worst(&|doubt| if let Doubt::SlowedDown(part) = doubt { Some(*part) } else { None });
+    let reasons = [
+        load.map(|(number, load)| format!("other work kept up to {load:.1} processors busy ({number})")),
+        spread.map(|(number, part)| format!("samples were up to {:.0} % of their median apart ({number})", part * 100.0)),
+        slowed.map(|(number, part)| format!("the processor did up to {:.0} % less than at its best ({number})", part * 100.0)),
+    ];
+    let reasons: Vec<String> = reasons.into_iter().flatten().collect();
+    Some(format!("~ marks {} that cannot be relied on: {}", count(noisy, "measurement"), reasons.join(", ")))
+}
+
+/// What is slow about a machine.
+pub(super) fn slow(machine: &Machine) -> Vec<String> {
+    let line = |slow: Slow| match slow {
+        Slow::Cores(cores) => format!(
+            "this is a small machine ({}): with more, builds that compile many crates gain more than those that compile one",
+            count(cores, "core")
+        ),
+        Slow::Memory(memory) => format!("this machine has little memory ({}): linkers may wait for its disk", bytes(memory)),
+        Slow::Processor(speed, usual) => format!(
+            "this machine has slow processors ({:.0} % of what is usual): others build everything faster",
+            f64::from(speed) / f64::from(usual) * 100.0
+        ),
+        Slow::Disk(rate) => {
+            format!("this machine has a slow disk ({} a second): layers and contexts take longer here", bytes(rate))
+        }
+    };
+    machine.slow().into_iter().map(line).collect()
+}
+
+/// A sentence for each service: what each strategy has there.
+fn by_service(rows: &[Row], what: &str, of: &dyn Fn(&[&Row]) -> Option<String>) -> Vec<String> {
     let mut services: Vec<&str> = rows.iter().map(|row| row.service.as_str()).collect();
     services.sort_unstable();
     services.dedup();
-    let sizes = services.into_iter().filter_map(|service| {
-        let size = |strategy: Strategy| {
-            let mut rows = rows.iter().filter(|row| row.service == service && row.strategy == strategy);
-            let size = rows.find_map(|row| row.image_bytes)?;
-            Some(format!("{} {}", strategy.name(), bytes(size)))
+    let sentences = services.into_iter().filter_map(|service| {
+        let part = |strategy: Strategy| {
+            let own: Vec<&Row> = rows.iter().filter(|row| row.service == service && row.strategy == strategy).collect();
+            Some(format!("{} {}", strategy.name(), of(&own)?))
         };
-        let sizes: Vec<String> = Strategy::ALL.into_iter().filter_map(size).collect();
-        (!sizes.is_empty()).then(|| format!("image of {service}: {}", sizes.join(", ")))
+        let parts: Vec<String> = Strategy::ALL.into_iter().filter_map(part).collect();
+        (!parts.is_empty()).then(|| format!("{what} of {service}: {}", parts.join(", ")))
     });
-    sizes.collect()
+    sentences.collect()
+}
+
+/// `image of backend: kiln 92.1 MB in 5 layers, naive 92.3 MB in 5 layers`
+fn sizes(rows: &[Row]) -> Vec<String> {
+    by_service(rows, "image", &|rows| {
+        let size = bytes(rows.iter().find_map(|row| row.image_bytes)?);
+        let layers = rows.iter().map(|row| row.layers.len()).find(|layers| *layers > 0);
+        Some(layers.map_or_else(|| size.clone(), |layers| format!("{size} in {}", count(layers, "layer"))))
+    })
+}
+
+/// `most memory of backend: kiln 1.2 GB, naive 1.9 GB`
+fn memory(rows: &[Row]) -> Vec<String> {
+    let known = by_service(rows, "most memory", &|rows| Some(bytes(rows.iter().filter_map(|row| row.memory_bytes).max()?)));
+    if known.is_empty() {
+        vec!["most memory: unknown: the engine's control groups are not to be seen here".to_owned()]
+    } else {
+        known
+    }
+}
+
+/// `npm of frontend, kiln: first 12.0 s; frontend-dependency 5.1 s (0.43×); frontend-version none`
+fn installs(rows: &[Row]) -> Vec<String> {
+    let scenarios = [Scenario::FrontendSource, Scenario::FrontendDependency, Scenario::FrontendVersion];
+    let first = rows.iter().filter(|row| row.scenario == Scenario::Cold && row.strategy == Strategy::Kiln);
+    let lines = first.filter_map(|first| {
+        let whole = first.install_seconds?;
+        let own = |scenario| {
+            let row = rows
+                .iter()
+                .find(|row| row.scenario == scenario && row.service == first.service && row.strategy == first.strategy)?;
+            let what = match (row.installs, row.install_seconds) {
+                (0, _) => "none".to_owned(),
+                (_, Some(time)) if whole > 0.0 => format!("{} ({:.2}×)", seconds(time), time / whole),
+                (number, _) => count(number, "time"),
+            };
+            Some(format!("; {} {what}", scenario.name()))
+        };
+        let parts: String = scenarios.into_iter().filter_map(own).collect();
+        Some(format!("installing the packages of {} with kiln: first build {}{parts}", first.service, seconds(whole)))
+    });
+    lines.collect()
 }

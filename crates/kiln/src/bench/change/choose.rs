@@ -51,6 +51,20 @@ pub fn choose_from(
     scenarios.iter().map(|scenario| (*scenario, chooser.choose(*scenario))).collect()
 }
 
+/// A source edit of each service: [`Scenario::SourceBin`] of those that cargo builds, [`Scenario::FrontendSource`] of Node packages. Those
+/// that have no source to edit are left out.
+#[must_use]
+pub fn edits_of_all(project: &Project, plan: &Plan, root: &Utf8Path, tools: &dyn LockTool) -> Vec<Choice> {
+    let edit = |service: &Service| {
+        let backend = Backend::new(project, service, root, tools).map(|backend| (Scenario::SourceBin, backend.source_bin()));
+        let frontend = || Some((Scenario::FrontendSource, Frontend::new(project, service, root, tools)?.source()));
+        let (scenario, chosen) = backend.or_else(frontend)?;
+        let Chosen { what, change, max_rounds } = chosen.ok()?;
+        Some(Choice { scenario, service: service.name.clone(), what, max_rounds, change })
+    };
+    plan.services.iter().filter_map(edit).collect()
+}
+
 /// What a scenario changes: for people, its data, and how many rounds there are.
 pub(super) struct Chosen {
     pub(super) what: String,

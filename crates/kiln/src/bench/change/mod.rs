@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Scenario;
 
-pub use choose::{choose, choose_from};
+pub use choose::{choose, choose_from, edits_of_all};
 pub use error::{ChangeError, NotApplicable, ToolError};
 pub use files::Snapshot;
 pub use host::HostTools;

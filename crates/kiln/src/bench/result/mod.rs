@@ -30,6 +30,9 @@ pub const RESULT_SCHEMA: u32 = 1;
 /// More processors than this busy with other work disturb a measurement.
 pub const NOISY_LOAD: f64 = 0.5;
 
+/// A processor that does less than this part of what it did at its best in the run has become slow.
+pub const SLOWED_DOWN: f64 = 0.8;
+
 /// What to measure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
@@ -41,6 +44,9 @@ pub struct Options {
     pub runs: u32,
     /// Samples of what takes many times longer than with the fastest strategy, and of first builds.
     pub slow_runs: u32,
+    /// Whether each service has its source edited, and not only the first of its kind.
+    #[serde(default)]
+    pub every_service: bool,
 }
 
 /// What is known before the first sample.
@@ -76,9 +82,20 @@ pub struct Sample {
     pub strategy: Strategy,
     /// What the build did.
     pub measured: Measured,
-    /// Processors that were busy with other work just before.
+    /// Processors that were busy with other work just before or just behind it, whichever is more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_load: Option<f64>,
+    /// Millions of steps of a fixed computation that a processor did in a second then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed: Option<u32>,
+}
+
+impl Sample {
+    /// Whether other work on the machine disturbed it.
+    #[must_use]
+    pub fn is_disturbed(&self) -> bool {
+        self.other_load.is_some_and(|load| load > NOISY_LOAD)
+    }
 }
 
 /// Something that was not measured.
@@ -230,6 +247,16 @@ impl Results {
         let samples: Vec<&Sample> = self.of(scenario, service, strategy).collect();
         let last = samples.last()?;
         let load = samples.iter().filter_map(|sample| sample.other_load).max_by(f64::total_cmp);
+        let best = self.samples.iter().filter_map(|sample| sample.speed).max();
+        let worst = samples.iter().filter_map(|sample| sample.speed).min();
+        let slowed = best.zip(worst).map(|(best, worst)| f64::from(worst) / f64::from(best.max(1)));
+        let doubts = [
+            load.filter(|load| *load > NOISY_LOAD).map(Doubt::OtherWork),
+            Some(seconds.spread()).filter(|_| seconds.is_noisy()).map(Doubt::Spread),
+            slowed.filter(|part| *part < SLOWED_DOWN).map(|part| Doubt::SlowedDown(1.0 - part)),
+        ];
+        let doubts: Vec<Doubt> = doubts.into_iter().flatten().collect();
+        let install_seconds = Summary::of(samples.iter().filter_map(|sample| sample.measured.install_seconds));
         Some(Row {
             scenario,
             service: service.to_owned(),
@@ -242,12 +269,23 @@ impl Results {
             // An image that did not change has no new size.
             image_bytes: samples.iter().rev().find_map(|sample| sample.measured.image_bytes),
             context_bytes: last.measured.context_bytes,
+            layers: samples
+                .iter()
+                .rev()
+                .map(|sample| &sample.measured.layers)
+                .find(|layers| !layers.is_empty())
+                .cloned()
+                .unwrap_or_default(),
+            memory_bytes: samples.iter().filter_map(|sample| sample.measured.memory_bytes).max(),
+            installs: last.measured.installs,
+            install_seconds: install_seconds.map(|summary| summary.median),
             reduction_pct: median(Strategy::Naive)
                 .filter(|_| strategy != Strategy::Naive)
                 .and_then(|naive| reduction(seconds.median, naive)),
             times_kiln: median(Strategy::Kiln).filter(|kiln| *kiln > 0.0).map(|kiln| seconds.median / kiln),
             other_load: load,
-            noisy: seconds.is_noisy() || load.is_some_and(|load| load > NOISY_LOAD),
+            noisy: !doubts.is_empty(),
+            doubts,
         })
     }
 }
@@ -275,14 +313,35 @@ pub struct Row {
     pub image_bytes: Option<u64>,
     /// Bytes of context sent, in the last sample.
     pub context_bytes: Option<u64>,
+    /// Bytes of the image's layers, from its base on; without empty ones.
+    pub layers: Vec<u64>,
+    /// Most memory that a build needed; nothing where the engine does not show it.
+    pub memory_bytes: Option<u64>,
+    /// How often Node packages were installed, in the last sample.
+    pub installs: usize,
+    /// Median of the seconds that took.
+    pub install_seconds: Option<f64>,
     /// How many percent less time than `naive` it takes.
     pub reduction_pct: Option<f64>,
     /// How many times as long as `kiln` it takes.
     pub times_kiln: Option<f64>,
-    /// Most processors that were busy with other work before a sample.
+    /// Most processors that were busy with other work before or behind a sample.
     pub other_load: Option<f64>,
-    /// Whether other work or the spread of the samples make it doubtful.
+    /// Whether something makes it doubtful.
     pub noisy: bool,
+    /// What does.
+    pub doubts: Vec<Doubt>,
+}
+
+/// Why a measurement says little.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Doubt {
+    /// So many processors were busy with other work.
+    OtherWork(f64),
+    /// Its samples are this part of their median apart.
+    Spread(f64),
+    /// A processor did this part less than at its best in the run.
+    SlowedDown(f64),
 }
 
 /// Result files of a folder, the latest first.

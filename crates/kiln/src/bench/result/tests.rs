@@ -7,6 +7,7 @@ fn options() -> Options {
         strategies: vec![Strategy::Kiln, Strategy::Naive],
         runs: 3,
         slow_runs: 2,
+        every_service: false,
     }
 }
 
@@ -18,14 +19,14 @@ fn header() -> Header {
         started: Timestamp::UNIX_EPOCH,
         git: None,
         source: "0123".to_owned(),
-        machine: Machine { cores: 2, memory: None, engine: None, buildx: "0.29".to_owned(), storage: None },
+        machine: Machine { cores: 2, buildx: "0.29".to_owned(), ..Machine::default() },
         options: options(),
     }
 }
 
 fn sample(scenario: Scenario, strategy: Strategy, seconds: f64) -> Sample {
     let measured = Measured { seconds, steps_ran: 3, local_crates: 1, ..Measured::default() };
-    Sample { scenario, service: "api".to_owned(), strategy, measured, other_load: None }
+    Sample { scenario, service: "api".to_owned(), strategy, measured, other_load: None, speed: None }
 }
 
 fn results(samples: &[(Scenario, Strategy, f64)]) -> Results {

@@ -2,12 +2,16 @@
 //!
 //! Layers are found by their place: those of a run lie on top of a folder that bears its name
 //! (see [`in_namespace`](crate::dockerfile::in_namespace)). Cache mounts have the name in their id, images and containers in a label,
-//! volumes in their own name.
+//! volumes in their own name. A layer that came back from an exported cache has lost its name; it still tells when it was made, to the
+//! nanosecond, and so it is known by a list of these times ([`Made`]).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::thread;
 use std::time::Duration;
 
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::bench::strategy::LABEL;
@@ -17,6 +21,8 @@ use crate::process::{Cancel, Finished, Run};
 const AT_ONCE: usize = 500;
 /// A build that was stopped holds its records for a moment longer.
 const ATTEMPTS: u32 = 10;
+/// How BuildKit describes a layer of an imported cache; its digest follows.
+const IMPORTED: &str = "imported sha256:";
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a clean-up removed, and what it could not.
@@ -35,6 +41,7 @@ pub struct CleanUp {
 struct CacheRecord {
     id: String,
     parents: Vec<String>,
+    created: String,
     description: String,
     size: String,
     kind: String,
@@ -51,9 +58,40 @@ pub(super) enum What {
     Mounts,
 }
 
-/// Removes what the run `name` made.
-pub(super) fn clean_up(docker: &str, name: &str, what: What) -> CleanUp {
+/// When the layers of namespaces were made: a file beside the copy, so that the next run has it when this one is killed.
+#[derive(Debug, Clone)]
+pub(super) struct Made(Utf8PathBuf);
+
+impl Made {
+    /// The list in a run's folder of state.
+    pub(super) fn at(state: &Utf8Path) -> Self {
+        Self(state.join("made"))
+    }
+
+    /// Notes the layers that a namespace has now. To be called before they are exported, and so before they can be imported.
+    pub(super) fn note(&self, docker: &str, namespace: &str) -> io::Result<()> {
+        let all = records(&output(docker, &["buildx", "du", "--verbose"]));
+        let found = of_run(&all, namespace, &BTreeMap::new());
+        let lines =
+            all.iter().filter(|record| found.contains(&record.id)).map(|record| format!("{}\t{namespace}\n", record.created));
+        let text: String = lines.collect();
+        let mut file = File::options().create(true).append(true).open(&self.0)?;
+        file.write_all(text.as_bytes())
+    }
+
+    /// Time and namespace.
+    fn read(&self) -> BTreeMap<String, String> {
+        let text = fs::read_to_string(&self.0).unwrap_or_default();
+        let lines = text.lines().filter_map(|line| line.split_once('\t'));
+        lines.map(|(created, namespace)| (created.to_owned(), namespace.to_owned())).collect()
+    }
+}
+
+/// Removes what the run `name`, or one of its namespaces, made.
+pub(super) fn clean_up(docker: &str, name: &str, what: What, made: &Made) -> CleanUp {
     let objects = if what == What::Everything { remove_objects(docker, name) } else { 0 };
+    let made = made.read();
+    let wanted = |docker, name, what| wanted(docker, name, what, &made);
     let mut removed = BTreeSet::new();
     let mut left = wanted(docker, name, what);
     for attempt in 0..ATTEMPTS {
@@ -81,9 +119,9 @@ pub(super) fn clean_up(docker: &str, name: &str, what: What) -> CleanUp {
 }
 
 /// The records that are to be removed.
-fn wanted(docker: &str, name: &str, what: What) -> Vec<CacheRecord> {
+fn wanted(docker: &str, name: &str, what: What, made: &BTreeMap<String, String>) -> Vec<CacheRecord> {
     let all = records(&output(docker, &["buildx", "du", "--verbose"]));
-    let found = of_run(&all, name);
+    let found = of_run(&all, name, made);
     let is_wanted =
         |record: &CacheRecord| found.contains(&record.id) && (what != What::Mounts || record.kind == "exec.cachemount");
     all.into_iter().filter(is_wanted).collect()
@@ -138,6 +176,7 @@ fn records(text: &str) -> Vec<CacheRecord> {
         }
         let Some(record) = records.last_mut() else { continue };
         match key {
+            "Created at" => value.clone_into(&mut record.created),
             "Description" => value.clone_into(&mut record.description),
             "Size" => value.clone_into(&mut record.size),
             "Type" => value.clone_into(&mut record.kind),
@@ -147,10 +186,14 @@ fn records(text: &str) -> Vec<CacheRecord> {
     records
 }
 
-/// Ids of the records that name the run, and of all that lie on top of them.
-fn of_run(records: &[CacheRecord], name: &str) -> BTreeSet<String> {
-    let mut found: BTreeSet<String> =
-        records.iter().filter(|record| names(&record.description, name)).map(|record| record.id.clone()).collect();
+/// Ids of the records that name the run or are known by their time, and of all that lie on top of them.
+fn of_run(records: &[CacheRecord], name: &str, made: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let came_back = |record: &CacheRecord| {
+        let namespace = made.get(&record.created).filter(|_| record.description.starts_with(IMPORTED));
+        namespace.and_then(|namespace| namespace.strip_prefix(name)).is_some_and(ends)
+    };
+    let own = records.iter().filter(|record| names(&record.description, name) || came_back(record));
+    let mut found: BTreeSet<String> = own.map(|record| record.id.clone()).collect();
     loop {
         let before = found.len();
         for record in records {
@@ -169,9 +212,13 @@ fn names(description: &str, name: &str) -> bool {
     ["/kiln-bench/", " with id \"/", " with id \"", "local source for "].iter().any(|lead| {
         let wanted = format!("{lead}{name}");
         let mut rests = description.match_indices(&wanted).map(|(at, found)| &description[at + found.len()..]);
-        // `app-1a` is no part of `app-1ab`.
-        rests.any(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
+        rests.any(ends)
     })
+}
+
+/// Whether a name ends before this text: `app-1a` is no part of `app-1ab`.
+fn ends(rest: &str) -> bool {
+    !rest.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]
@@ -227,20 +274,56 @@ Type:         exec.cachemount
 ID:           users
 Description:  cached mount /target from exec /bin/sh -c cargo with id \"/app-target\"
 Type:         exec.cachemount
+
+ID:           back
+Parents:
+ - base
+Created at:   2026-11-24 15:00:00.123456789 +0000 UTC
+Description:  imported sha256:aa
+Type:         regular
+
+ID:           above
+Parents:
+ - back
+Description:  [builder 5/5] RUN cargo build
+Type:         regular
+
+ID:           same
+Created at:   2026-11-24 15:00:00.987654321 +0000 UTC
+Description:  imported sha256:aa
+Type:         regular
 Total: 3GB
 ";
 
     #[test]
     fn a_run_owns_its_mounts_and_what_lies_on_its_folder() {
         let all = records(DU);
-        assert_eq!(all.len(), 9);
+        assert_eq!(all.len(), 12);
         assert_eq!(all[2].parents, ["middle", "other"]);
         assert_eq!((all[4].size.as_str(), all[4].kind.as_str()), ("1.5GB", "exec.cachemount"));
+        let none = BTreeMap::new();
+        let of_run = |all: &[CacheRecord], name: &str| of_run(all, name, &none);
         let found: Vec<String> = of_run(&all, "app-bench-1a").into_iter().collect();
         assert_eq!(found, ["mark", "middle", "mount", "ns", "tool", "top"]);
         assert_eq!(of_run(&all, "app-bench-1"), BTreeSet::new());
         // One namespace of it.
         assert_eq!(of_run(&all, "app-bench-1a-0").len(), 5);
         assert_eq!(of_run(&all, "app-bench-1a-1"), BTreeSet::new());
+    }
+
+    #[test]
+    fn a_layer_that_was_imported_is_known_by_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = Made::at(Utf8Path::from_path(folder.path()).unwrap());
+        assert!(made.read().is_empty(), "a run that never exported has no list");
+        fs::write(&made.0, "2026-11-24 15:00:00.123456789 +0000 UTC\tapp-bench-1a-api-kiln-0\ncut o").unwrap();
+        let found = |name: &str| of_run(&records(DU), name, &made.read());
+        for name in ["app-bench-1a", "app-bench-1a-api-kiln-0"] {
+            assert!(found(name).contains("back") && found(name).contains("above"), "{name}");
+            // The same content, made by somebody else.
+            assert!(!found(name).contains("same"), "{name}");
+        }
+        assert!(!found("app-bench-1a-api-chef-0").contains("back"));
+        assert!(!found("app-bench-1").contains("back"));
     }
 }

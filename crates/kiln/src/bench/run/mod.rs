@@ -9,9 +9,12 @@
 //! - Within a round the strategies follow each other directly, in an order that rotates, so that a machine that gets slower or faster
 //!   favours none.
 
+mod builds;
 mod cleanup;
 mod copy;
+mod estimate;
 mod machine;
+mod memory;
 mod session;
 mod work;
 
@@ -23,7 +26,7 @@ use jiff::Timestamp;
 
 use super::result::{End, Header, Options, RESULT_SCHEMA, ResultError, ResultFile, Results, Sample, Skipped};
 use super::strategy::{Images, Place};
-use super::{Choice, LockTool, Scenario, Strategy, StrategyError, choose_from};
+use super::{Choice, LockTool, Scenario, Strategy, StrategyError, choose_from, edits_of_all};
 use crate::plan::Plan;
 use crate::process::Cancel;
 use crate::project::Project;
@@ -31,7 +34,7 @@ use session::{Session, Site};
 use work::Work;
 
 pub use cleanup::CleanUp;
-pub use machine::Machine;
+pub use machine::{Machine, Slow};
 
 /// What a run needs.
 pub struct Bench<'a> {
@@ -80,6 +83,13 @@ pub enum BenchEvent<'a> {
         /// The strategy.
         strategy: Strategy,
     },
+    /// The cache of a build is written to a place from which an empty builder will import it.
+    Exports {
+        /// The service.
+        service: &'a str,
+        /// The strategy.
+        strategy: Strategy,
+    },
     /// A timed build begins.
     Begins {
         /// The scenario.
@@ -88,9 +98,13 @@ pub enum BenchEvent<'a> {
         service: &'a str,
         /// The strategy.
         strategy: Strategy,
+        /// Which sample of it this is, from 1.
+        sample: u32,
+        /// How many it will have.
+        samples: u32,
         /// Samples that are still to be made, this one included.
         left: usize,
-        /// Seconds they will take, where all of them were measured before.
+        /// Seconds they will take, by what was measured so far; nothing before the first builds.
         seconds_left: Option<f64>,
     },
     /// A timed build has ended.
@@ -234,33 +248,49 @@ fn choices(
     file: &mut ResultFile,
     events: &mut dyn FnMut(&BenchEvent<'_>),
 ) -> Result<Vec<Choice>, BenchError> {
-    let wanted = file.results.header.options.scenarios.clone();
-    // Without mounts an unchanged build would still find its layers. What was in the mounts is missed after an edit.
-    let edit = Some(Scenario::SourceBin).filter(|_| wanted.contains(&Scenario::GcEdMount));
-    let looked_at = |scenario: &Scenario| wanted.contains(scenario) || edit == Some(*scenario);
+    let Options { scenarios: wanted, every_service, .. } = file.results.header.options.clone();
+    let copy = work.copy();
+    // On a builder that lost something an unchanged build would still find its layers. What is gone is missed after an edit.
+    let lost = [Scenario::FreshBuilder, Scenario::GcEdMount];
+    let edits = [Scenario::SourceBin, Scenario::FrontendSource];
+    let loses = wanted.iter().any(|scenario| lost.contains(scenario));
+    let looked_at = |scenario: &Scenario| wanted.contains(scenario) || (loses && edits.contains(scenario));
     let looked_at: Vec<Scenario> = Scenario::ALL.into_iter().filter(looked_at).collect();
-    let found = choose_from(&looked_at, bench.project, bench.plan, &work.copy(), bench.tools);
-    let edit = found.iter().find_map(|(scenario, choice)| choice.as_ref().ok().filter(|_| edit == Some(*scenario))).cloned();
+    let found = choose_from(&looked_at, bench.project, bench.plan, &copy, bench.tools);
+    let is_edit = |choice: &&Choice| edits.contains(&choice.scenario);
+    let edit = found.iter().filter_map(|(_, choice)| choice.as_ref().ok()).find(is_edit).cloned();
+    let others = if every_service { edits_of_all(bench.project, bench.plan, &copy, bench.tools) } else { Vec::new() };
     let mut choices = Vec::new();
     for (scenario, choice) in found {
         if !wanted.contains(&scenario) {
             continue;
         }
         let choice = match (scenario, choice, &edit) {
-            (Scenario::FreshBuilder, Ok(_), _) => {
-                Err("needs a registry cache and a builder of its own, which the bench does not make".to_owned())
+            (Scenario::FreshBuilder, Ok(_), _) if !bench.machine.exports => {
+                let store = bench.machine.storage.as_deref().unwrap_or("its image store");
+                Err(format!(
+                    "the engine cannot export a cache from {store}: it takes the containerd image store (docs/cache.md says how)"
+                ))
+            }
+            (Scenario::FreshBuilder | Scenario::GcEdMount, Ok(_), None) => Err("there is no source file to edit".to_owned()),
+            (Scenario::FreshBuilder, Ok(_), Some(edit)) => {
+                let what = format!("all layers and mounts are removed, the exported cache is imported; {}", edit.what);
+                Ok(Choice { scenario, what, ..edit.clone() })
             }
             (Scenario::GcEdMount, Ok(_), Some(edit)) => {
                 let what = format!("all cache mounts of the run are removed, then {}", edit.what);
                 Ok(Choice { scenario, what, ..edit.clone() })
             }
-            (Scenario::GcEdMount, Ok(_), None) => Err("there is no binary's source to edit".to_owned()),
             (_, choice, _) => choice.map_err(|reason| reason.to_string()),
         };
         match choice {
             Ok(choice) => {
-                file.what(scenario, &choice.what)?;
+                let is_another = |other: &&Choice| other.scenario == scenario && other.service != choice.service;
+                let more: Vec<Choice> = others.iter().filter(is_another).cloned().collect();
+                let what: Vec<&str> = std::iter::once(&choice).chain(&more).map(|choice| choice.what.as_str()).collect();
+                file.what(scenario, &what.join("; "))?;
                 choices.push(choice);
+                choices.extend(more);
             }
             Err(reason) => skip(file, events, Skipped { scenario: Some(scenario), service: None, strategy: None, reason })?,
         }

@@ -2,79 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::time::Instant;
 
 use camino::Utf8PathBuf;
 
-use super::{BenchError, BenchEvent, cleanup, copy, machine, skip};
+use super::builds::Builds;
+use super::{BenchError, BenchEvent, estimate, skip};
 use crate::bench::result::{Options, ResultFile, Sample, Skipped};
-use crate::bench::strategy::Images;
-use crate::bench::{Choice, LockTool, Measured, Scenario, Snapshot, Strategy, StrategyError};
+use crate::bench::{Choice, LockTool, Scenario, Snapshot, Strategy, StrategyError};
 use crate::process::Cancel;
 
 /// A measurement that takes this many times as long as with the fastest strategy is repeated less often.
 const SLOW_FACTOR: f64 = 8.0;
 /// But nothing that is quick anyway.
 const SLOW_SECONDS: f64 = 10.0;
-
-/// What a session asks of the strategies.
-pub(super) trait Builds {
-    /// Why a strategy cannot build a service.
-    fn refuses(&self, strategy: Strategy, service: &str) -> Option<String>;
-    /// Builds what no namespace holds.
-    fn lay_foundation(&self, strategy: Strategy, service: &str) -> Result<(), StrategyError>;
-    /// Gives a strategy a new, empty namespace for a service, in place of the one before.
-    fn enter_namespace(&mut self, strategy: Strategy, service: &str, generation: u32) -> Result<(), StrategyError>;
-    /// Builds a service as the copy is now.
-    fn build(&mut self, strategy: Strategy, service: &str, scenario: Scenario) -> Result<Measured, StrategyError>;
-    /// A hash of the files that the strategy would send.
-    fn hash(&self, strategy: Strategy, service: &str) -> io::Result<blake3::Hash>;
-    /// Takes all cache mounts away.
-    fn lose_mounts(&mut self);
-    /// How many processors are busy with other work.
-    fn other_load(&self) -> Option<f64>;
-    /// Stops what runs between builds.
-    fn stop(&mut self);
-}
-
-impl Builds for Images {
-    fn refuses(&self, strategy: Strategy, service: &str) -> Option<String> {
-        self.refuses(strategy, service)
-    }
-
-    fn lay_foundation(&self, strategy: Strategy, service: &str) -> Result<(), StrategyError> {
-        self.lay_foundation(strategy, service)
-    }
-
-    fn enter_namespace(&mut self, strategy: Strategy, service: &str, generation: u32) -> Result<(), StrategyError> {
-        self.enter_namespace(strategy, service, generation)?;
-        if let Some(old) = generation.checked_sub(1) {
-            // Two of them might be more than the engine keeps, and its garbage collection would take what is being measured.
-            cleanup::clean_up(self.docker(), &self.namespace(strategy, service, old), cleanup::What::Cache);
-        }
-        Ok(())
-    }
-
-    fn build(&mut self, strategy: Strategy, service: &str, scenario: Scenario) -> Result<Measured, StrategyError> {
-        self.build(strategy, service, scenario)
-    }
-
-    fn hash(&self, strategy: Strategy, service: &str) -> io::Result<blake3::Hash> {
-        let (context, ignore) = self.context(strategy, service);
-        copy::context_hash(&context, &ignore)
-    }
-
-    fn lose_mounts(&mut self) {
-        cleanup::clean_up(self.docker(), self.name(), cleanup::What::Mounts);
-    }
-
-    fn other_load(&self) -> Option<f64> {
-        machine::other_load()
-    }
-
-    fn stop(&mut self) {
-        self.stop();
-    }
-}
+/// How much longer a run takes than its timed builds, before anything is known: looking at the machine, catching up, cleaning up.
+const OVERHEAD: f64 = 1.2;
+/// After so many timed seconds enough is known.
+const KNOWN_AFTER: f64 = 30.0;
 
 /// Where changes are made, and with what.
 #[derive(Clone)]
@@ -100,6 +45,11 @@ pub(super) struct Session<'a, B> {
     generation: BTreeMap<(Strategy, String), u32>,
     /// What takes no part: a strategy for a service, in one scenario or in all.
     out: BTreeSet<(Strategy, String, Option<Scenario>)>,
+    /// What has written its cache to the outside.
+    exported: BTreeSet<(Strategy, String)>,
+    /// When the run began, and how many seconds of it were timed.
+    begun: Instant,
+    timed: f64,
 }
 
 impl<'a, B: Builds> Session<'a, B> {
@@ -111,20 +61,21 @@ impl<'a, B: Builds> Session<'a, B> {
         images: B,
         choices: Vec<Choice>,
     ) -> Self {
-        let (built, generation, out) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { site, file, events, images, choices, built, generation, out }
+        let (built, generation, out, exported) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        Self { site, file, events, images, choices, built, generation, out, exported, begun: Instant::now(), timed: 0.0 }
     }
 
     /// All rounds, as long as samples are missing.
     pub(super) fn rounds(&mut self) -> Result<(), BenchError> {
         // Some leave the builder in a state from which others would not start, so they come last: on the way back from a branch layers are
-        // found, but what mounts hold is the branch's; and lost mounts are lost.
+        // found, but what mounts hold is the branch's; lost mounts are lost; and what was imported is not what was built.
         let phase = |scenario| match scenario {
             Scenario::BranchSwitchBack => 1,
             Scenario::GcEdMount => 2,
+            Scenario::FreshBuilder => 3,
             _ => 0,
         };
-        for now in 0..=2 {
+        for now in 0..=3 {
             for round in 1..=self.options().runs {
                 for choice in self.choices.clone() {
                     if phase(choice.scenario) == now {
@@ -170,9 +121,8 @@ impl<'a, B: Builds> Session<'a, B> {
         strategies.rotate_left(turn);
         let mut taking_part = Vec::new();
         for strategy in strategies {
-            if scenario == Scenario::GcEdMount && strategy == Strategy::Native && !self.is_out(strategy, service, scenario) {
-                let reason = "nothing of it is in a cache mount".to_owned();
-                self.leave_out(strategy, service, Some(scenario), reason)?;
+            if let Some(reason) = nothing_to_lose(strategy, scenario).filter(|_| !self.is_out(strategy, service, scenario)) {
+                self.leave_out(strategy, service, Some(scenario), reason.to_owned())?;
             }
             if self.wants(strategy, scenario, service)? {
                 taking_part.push(strategy);
@@ -186,10 +136,21 @@ impl<'a, B: Builds> Session<'a, B> {
                 self.catch_up(strategy, service)?;
             }
         }
-        if !self.change(choice, round, &taking_part)? {
+        if scenario == Scenario::FreshBuilder {
+            for strategy in &taking_part {
+                self.export(*strategy, service)?;
+            }
+            taking_part.retain(|strategy| !self.is_out(*strategy, service, scenario));
+        }
+        if taking_part.is_empty() || !self.change(choice, round, &taking_part)? {
             return Ok(());
         }
         for strategy in taking_part {
+            if scenario == Scenario::FreshBuilder
+                && let Err(error) = self.images.lose_all(strategy, service)
+            {
+                self.failed(strategy, service, Some(scenario), error)?;
+            }
             if scenario == Scenario::Cold && !self.first_build(strategy, service)? {
                 continue;
             }
@@ -283,6 +244,22 @@ impl<'a, B: Builds> Session<'a, B> {
         Ok(self.built.contains_key(&key))
     }
 
+    /// Writes the cache of a strategy to where an empty builder will import it from, once: what an edit makes of the files does not matter.
+    fn export(&mut self, strategy: Strategy, service: &str) -> Result<(), BenchError> {
+        let key = (strategy, service.to_owned());
+        if self.is_out(strategy, service, Scenario::FreshBuilder) || self.exported.contains(&key) {
+            return Ok(());
+        }
+        (self.events)(&BenchEvent::Exports { service, strategy });
+        match self.images.export(strategy, service) {
+            Ok(()) => {
+                self.exported.insert(key);
+                Ok(())
+            }
+            Err(error) => self.failed(strategy, service, Some(Scenario::FreshBuilder), error),
+        }
+    }
+
     /// Makes the change of a round. Whether it could be made.
     fn change(&mut self, choice: &Choice, round: u32, taking_part: &[Strategy]) -> Result<bool, BenchError> {
         let root = self.site.copy.clone();
@@ -326,16 +303,24 @@ impl<'a, B: Builds> Session<'a, B> {
             return Err(BenchError::Interrupted);
         }
         let (left, seconds_left) = self.left();
-        (self.events)(&BenchEvent::Begins { scenario, service, strategy, left, seconds_left });
-        let other_load = self.images.other_load();
+        let same = |(other, name, _): &(Scenario, String, u32)| *other == scenario && *name == service;
+        let rounds = self.measurements().into_iter().find(same).map_or(1, |(.., rounds)| rounds);
+        let samples = self.wanted(strategy, scenario, service).min(rounds);
+        let done = self.file.results.of(scenario, service, strategy).count() as u32;
+        let sample = (done + 1).min(samples);
+        (self.events)(&BenchEvent::Begins { scenario, service, strategy, sample, samples, left, seconds_left });
+        let before = self.images.condition();
         match self.images.build(strategy, service, scenario) {
             Ok(measured) => {
                 self.has_built(strategy, service)?;
-                let sample = Sample { scenario, service: service.to_owned(), strategy, measured, other_load };
+                self.timed += measured.seconds;
+                let condition = before.worse(self.images.condition());
+                let service = service.to_owned();
+                let sample =
+                    Sample { scenario, service, strategy, measured, other_load: condition.other_load, speed: condition.speed };
                 (self.events)(&BenchEvent::Measured(&sample));
-                let done = self.file.results.of(scenario, service, strategy).count() as u32;
                 // A continued run begins with first builds that it has measured before.
-                if done < self.wanted(strategy, scenario, service).max(1) {
+                if done < self.wanted(strategy, scenario, &sample.service).max(1) {
                     self.file.sample(sample)?;
                 }
                 Ok(())
@@ -378,26 +363,57 @@ impl<'a, B: Builds> Session<'a, B> {
     fn left(&self) -> (usize, Option<f64>) {
         let mut left = 0;
         let mut seconds = Some(0.0);
-        for choice in &self.choices {
+        let results = &self.file.results;
+        for (scenario, service, rounds) in self.measurements() {
             for strategy in &self.options().strategies {
-                let (scenario, service) = (choice.scenario, choice.service.as_str());
-                if self.is_out(*strategy, service, scenario) {
+                if self.is_out(*strategy, &service, scenario) || nothing_to_lose(*strategy, scenario).is_some() {
                     continue;
                 }
-                let done = self.file.results.of(scenario, service, *strategy).count() as u32;
-                let wanted = self.wanted(*strategy, scenario, service).min(choice.max_rounds.unwrap_or(u32::MAX));
-                let missing = wanted.saturating_sub(done);
+                let done = results.of(scenario, &service, *strategy).count() as u32;
+                let missing = self.wanted(*strategy, scenario, &service).min(rounds).saturating_sub(done);
                 left += missing as usize;
-                let summary = self.file.results.summary(scenario, service, *strategy);
                 if missing > 0 {
-                    seconds = seconds.zip(summary).map(|(sum, summary)| sum + summary.median * f64::from(missing));
+                    let one = estimate::seconds(results, scenario, &service, *strategy);
+                    seconds = seconds.zip(one).map(|(sum, one)| sum + one * f64::from(missing));
                 }
             }
         }
-        (left, seconds)
+        (left, seconds.map(|seconds| seconds * self.overhead()))
+    }
+
+    /// What is measured: scenario, service, and how many rounds are possible. First builds are measured whether asked for or not.
+    fn measurements(&self) -> Vec<(Scenario, String, u32)> {
+        let rounds = |choice: &Choice| choice.max_rounds.unwrap_or(u32::MAX);
+        let mut all: Vec<_> =
+            self.choices.iter().map(|choice| (choice.scenario, choice.service.clone(), rounds(choice))).collect();
+        for choice in &self.choices {
+            let first =
+                |(scenario, service, _): &(Scenario, String, u32)| *scenario == Scenario::Cold && *service == choice.service;
+            if !all.iter().any(first) {
+                all.push((Scenario::Cold, choice.service.clone(), 1));
+            }
+        }
+        all
+    }
+
+    /// How many times as long as its timed builds the run takes.
+    fn overhead(&self) -> f64 {
+        if self.timed < KNOWN_AFTER {
+            return OVERHEAD;
+        }
+        (self.begun.elapsed().as_secs_f64() / self.timed).clamp(1.0, 4.0)
+    }
+}
+
+/// Why a strategy cannot lose what a scenario takes away.
+const fn nothing_to_lose(strategy: Strategy, scenario: Scenario) -> Option<&'static str> {
+    match (strategy, scenario) {
+        (Strategy::Native, Scenario::GcEdMount) => Some("nothing of it is in a cache mount"),
+        (Strategy::Native, Scenario::FreshBuilder) => Some("it has no cache that could be imported"),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 #[path = "session_tests.rs"]
-mod tests;
+pub(super) mod tests;

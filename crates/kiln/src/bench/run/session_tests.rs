@@ -5,12 +5,14 @@ use std::rc::Rc;
 use camino::Utf8Path;
 use jiff::Timestamp;
 
+use super::super::builds::Condition;
 use super::*;
+use crate::bench::Measured;
 use crate::bench::result::{Header, RESULT_SCHEMA, Results};
 use crate::bench::run::Machine;
 use crate::bench::{Change, HostTools};
 
-use Scenario::{BranchSwitchBack, Cold, Docs, GcEdMount, NoOp, SourceBin, SourceLib};
+use Scenario::{BranchSwitchBack, Cold, Docs, FreshBuilder, GcEdMount, NoOp, SourceBin, SourceLib};
 use Strategy::{Chef, Kiln, Mounts, Naive};
 
 /// What the strategies were asked to do, in order.
@@ -71,12 +73,22 @@ impl Builds for Fake {
         Ok(blake3::hash(self.text().as_bytes()))
     }
 
+    fn export(&mut self, strategy: Strategy, _: &str) -> Result<(), StrategyError> {
+        self.note(strategy, "exports");
+        if strategy == Mounts { Err(StrategyError::Failed("no space".to_owned())) } else { Ok(()) }
+    }
+
+    fn lose_all(&mut self, strategy: Strategy, _: &str) -> Result<(), StrategyError> {
+        self.note(strategy, "loses all");
+        Ok(())
+    }
+
     fn lose_mounts(&mut self) {
         self.log.borrow_mut().push("mounts are lost".to_owned());
     }
 
-    fn other_load(&self) -> Option<f64> {
-        None
+    fn condition(&self) -> Condition {
+        Condition::default()
     }
 
     fn stop(&mut self) {}
@@ -91,7 +103,8 @@ struct World {
 
 impl World {
     fn new(scenarios: &[Scenario], strategies: &[Strategy], runs: u32) -> Self {
-        let options = Options { scenarios: scenarios.to_vec(), strategies: strategies.to_vec(), runs, slow_runs: 2 };
+        let options =
+            Options { scenarios: scenarios.to_vec(), strategies: strategies.to_vec(), runs, slow_runs: 2, every_service: false };
         Self { folder: tempfile::tempdir().unwrap(), options, seconds: BTreeMap::new(), fails: None }
     }
 
@@ -99,24 +112,28 @@ impl World {
         Utf8Path::from_path(self.folder.path()).unwrap()
     }
 
+    /// Runs all rounds, and gives what was told to be left before each build.
+    fn told(&self) -> (Results, Vec<(usize, Option<f64>)>) {
+        let told = RefCell::new(Vec::new());
+        let (results, _, ended) = self.run_with(None, &|left| told.borrow_mut().push(left));
+        ended.unwrap();
+        (results, told.into_inner())
+    }
+
     /// Runs all rounds from the results so far, in a fresh copy.
     fn run(&self, results: Option<Results>) -> (Results, Vec<String>, Result<(), BenchError>) {
+        self.run_with(results, &|_| ())
+    }
+
+    fn run_with(
+        &self,
+        results: Option<Results>,
+        told: &dyn Fn((usize, Option<f64>)),
+    ) -> (Results, Vec<String>, Result<(), BenchError>) {
         let copy = self.root().join("copy");
         fs::create_dir_all(&copy).unwrap();
         fs::write(copy.join("README.md"), "# app\n").unwrap();
-        let results = results.unwrap_or_else(|| {
-            let machine = Machine { cores: 2, memory: None, engine: None, buildx: String::new(), storage: None };
-            Results::new(Header {
-                schema: RESULT_SCHEMA,
-                name: "app-bench-1".to_owned(),
-                kiln: String::new(),
-                started: Timestamp::UNIX_EPOCH,
-                git: None,
-                source: String::new(),
-                machine,
-                options: self.options.clone(),
-            })
-        });
+        let results = results.unwrap_or_else(|| Results::new(header(self.options.clone())));
         let mut file = ResultFile::open(&self.root().join("result.jsonl"), results).unwrap();
         let choices = self.options.scenarios.iter().map(|scenario| Choice {
             scenario: *scenario,
@@ -141,7 +158,8 @@ impl World {
         let tools = HostTools::new("nowhere".into(), cancel.clone());
         let site = Site { copy, tools: &tools, cancel: &cancel };
         let mut events = |event: &BenchEvent<'_>| match event {
-            BenchEvent::Begins { scenario, strategy, .. } => {
+            BenchEvent::Begins { scenario, strategy, left, seconds_left, .. } => {
+                told((*left, *seconds_left));
                 log.borrow_mut().push(format!("{} {}:", strategy.name(), scenario.name()));
             }
             BenchEvent::CatchesUp { strategy, .. } => log.borrow_mut().push(format!("{} untimed:", strategy.name())),
@@ -153,6 +171,35 @@ impl World {
         let log = log.borrow().clone();
         (file.results, log, ended)
     }
+}
+
+fn header(options: Options) -> Header {
+    Header {
+        schema: RESULT_SCHEMA,
+        name: "app-bench-1".to_owned(),
+        kiln: String::new(),
+        started: Timestamp::UNIX_EPOCH,
+        git: None,
+        source: String::new(),
+        machine: Machine { cores: 2, ..Machine::default() },
+        options,
+    }
+}
+
+/// Results of the service `api`.
+pub(in crate::bench::run) fn results(samples: &[(Scenario, Strategy, f64)]) -> Results {
+    let options = Options { scenarios: Vec::new(), strategies: Vec::new(), runs: 5, slow_runs: 2, every_service: false };
+    let mut results = Results::new(header(options));
+    let sample = |(scenario, strategy, seconds): &(Scenario, Strategy, f64)| Sample {
+        scenario: *scenario,
+        service: "api".to_owned(),
+        strategy: *strategy,
+        measured: Measured { seconds: *seconds, ..Measured::default() },
+        other_load: None,
+        speed: None,
+    };
+    results.samples = samples.iter().map(sample).collect();
+    results
 }
 
 fn counts(results: &Results) -> Vec<(Scenario, Strategy, usize)> {
@@ -258,4 +305,40 @@ fn what_leaves_mounts_in_another_state_comes_after_all_other_rounds() {
     assert!(last("kiln source-bin:") < first("kiln branch-switch-back:"), "{log:#?}");
     assert!(lost.len() == 2 && lost[0] > last("kiln branch-switch-back:"), "{log:#?}");
     assert_eq!(built(&log, "kiln gc-ed-mount:"), ["+1"; 2]);
+}
+
+#[test]
+fn a_fresh_builder_has_nothing_but_what_was_exported() {
+    let world = World::new(&[SourceBin, GcEdMount, FreshBuilder], &[Kiln, Naive, Mounts, Strategy::Native], 2);
+    let (results, log, ended) = world.run(None);
+    ended.unwrap();
+    // Each exports once, as late as possible, and loses everything right before it is timed.
+    assert_eq!(log.iter().filter(|line| *line == "kiln exports").count(), 1, "{log:#?}");
+    let last = |line: &str| log.iter().rposition(|known| known == line).unwrap();
+    assert!(last("kiln exports") > last("kiln gc-ed-mount:"), "{log:#?}");
+    for strategy in ["kiln", "naive"] {
+        let timed: Vec<usize> =
+            log.iter().enumerate().filter(|(_, line)| **line == format!("{strategy} fresh-builder:")).map(|(at, _)| at).collect();
+        assert_eq!(timed.len(), 2, "{log:#?}");
+        assert!(timed.iter().all(|at| log[at - 1] == format!("{strategy} loses all")), "{log:#?}");
+        assert_eq!(built(&log, &format!("{strategy} fresh-builder:")), ["+1"; 2], "{log:#?}");
+    }
+    let skipped: Vec<_> = results.skipped.iter().map(|it| (it.strategy, it.scenario, it.reason.as_str())).collect();
+    assert!(skipped.contains(&(Some(Mounts), Some(FreshBuilder), "no space")), "{skipped:?}");
+    assert!(skipped.contains(&(Some(Strategy::Native), Some(FreshBuilder), "it has no cache that could be imported")));
+}
+
+#[test]
+fn what_is_left_is_told_from_the_first_build_on() {
+    let mut world = World::new(&[Cold, SourceBin], &[Kiln, Naive], 3);
+    world.seconds = BTreeMap::from([(Kiln, 10.0), (Naive, 100.0)]);
+    let (results, log) = world.told();
+    assert_eq!(results.samples.len(), 4 + 3 + 2);
+    // Two first builds each, three edits with kiln, and with the slow strategy two.
+    let left: Vec<usize> = log.iter().map(|(left, _)| *left).collect();
+    assert_eq!((left[0], *left.last().unwrap()), (10, 1), "{left:?}");
+    assert!(left.windows(2).all(|pair| pair[0] > pair[1]), "{left:?}");
+    let seconds: Vec<Option<f64>> = log.iter().map(|(_, seconds)| *seconds).collect();
+    assert_eq!(seconds[0], None);
+    assert!(seconds[1..].iter().all(|seconds| seconds.is_some_and(|seconds| seconds > 0.0)), "{seconds:?}");
 }

@@ -8,12 +8,13 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
-use super::cleanup::{CleanUp, What, clean_up};
+use super::cleanup::{CleanUp, Made, What, clean_up};
 
 const PREFIX: &str = "work-";
 const LOCK: &str = "lock";
 
-/// A run's folder. Dropped, it is removed, and what the run made in the engine with it.
+/// A run's folder. Dropped, it is removed, and what the run made in the engine with it. It stays, without the copy, as long as the engine
+/// keeps something of the run.
 #[derive(Debug)]
 pub(super) struct Work {
     folder: Utf8PathBuf,
@@ -55,8 +56,16 @@ impl Work {
 
     fn take_away(&mut self) -> CleanUp {
         self.removed = true;
-        let mut cleaned = clean_up(&self.docker, &self.name, What::Everything);
-        if let Err(error) = fs::remove_dir_all(&self.folder) {
+        let mut cleaned = clean_up(&self.docker, &self.name, What::Everything, &Made::at(&self.state()));
+        let removed = if cleaned.left.is_empty() {
+            fs::remove_dir_all(&self.folder)
+        } else {
+            // The folder's name is all by which the next run can find what is left in the engine, to try again.
+            fs::remove_dir_all(self.copy())
+        };
+        if let Err(error) = removed
+            && error.kind() != io::ErrorKind::NotFound
+        {
             cleaned.left.push(format!("{} ({error})", self.folder));
         }
         cleaned

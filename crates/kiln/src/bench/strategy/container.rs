@@ -29,6 +29,8 @@ const APP: &str = "/app";
 pub(super) struct Container {
     docker: String,
     name: String,
+    /// Docker's own name for it.
+    id: String,
     context: Utf8PathBuf,
     work: Work,
     /// Hash of the lock of what is installed.
@@ -69,27 +71,41 @@ impl Container {
         for (name, value) in &service.build_args {
             run = run.args(["--env", &format!("{name}={value}")]);
         }
-        let container =
-            Self { docker: place.docker.clone(), name: name.to_owned(), context: context.to_owned(), work, installed: None };
+        let mut container = Self {
+            docker: place.docker.clone(),
+            name: name.to_owned(),
+            id: String::new(),
+            context: context.to_owned(),
+            work,
+            installed: None,
+        };
         // From here on a failure removes what was made.
         let finished = run.args([image, "sleep", "infinity"]).output(&place.cancel)?;
         if finished.success() {
+            finished.stdout.trim().clone_into(&mut container.id);
             return Ok(container);
         }
         Err(StrategyError::NotApplicable(format!("the container did not start: {}", end_of(&finished.stderr))))
     }
 
+    /// Docker's own name for it.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Builds as the copy is now.
     pub(super) fn build(&mut self, scenario: Scenario, cancel: &Cancel) -> Result<Measured, StrategyError> {
+        let mut installs = 0;
         let (folder, command) = match &self.work {
             Work::Cargo { folder, command } => (folder.clone(), command.clone()),
             Work::Node { lock, workspace, package, install, build } => {
                 self.copy_sources(cancel)?;
                 let lock = std::fs::read(self.context.join(lock)).map(|bytes| crate::text::short_hash(&bytes)).ok();
                 // Nobody installs again because of a new version of the package itself.
-                let installs = self.installed.is_none() || (self.installed != lock && scenario != Scenario::FrontendVersion);
+                let wanted = self.installed.is_none() || (self.installed != lock && scenario != Scenario::FrontendVersion);
+                installs = usize::from(wanted);
                 self.installed = lock.or(Some(String::new()));
-                let install = if installs { format!("(cd {} && {install}) && ", shell_word(workspace)) } else { String::new() };
+                let install = if wanted { format!("(cd {} && {install}) && ", shell_word(workspace)) } else { String::new() };
                 (package.clone(), format!("{install}NODE_ENV=production {build}"))
             }
         };
@@ -99,7 +115,13 @@ impl Container {
         let finished = run.lines(cancel, &mut |_, line| crates.line(line))?;
         let seconds = begun.elapsed().as_secs_f64();
         succeeded(&finished)?;
-        Ok(Measured { seconds, local_crates: crates.local(), external_crates: crates.external(), ..Measured::default() })
+        Ok(Measured {
+            seconds,
+            local_crates: crates.local(),
+            external_crates: crates.external(),
+            installs,
+            ..Measured::default()
+        })
     }
 
     fn copy_sources(&self, cancel: &Cancel) -> Result<(), StrategyError> {

@@ -3,6 +3,8 @@
 mod container;
 mod crates;
 mod image;
+mod layers;
+mod npm;
 mod own;
 mod tool;
 
@@ -66,6 +68,18 @@ pub struct Measured {
     /// Bytes of contexts that were sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context_bytes: Option<u64>,
+    /// Bytes of the image's layers, from its base on; without empty ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<u64>,
+    /// Most memory that the processes of all steps had at one time, where the engine shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    /// How often a Node package manager installed.
+    #[serde(default)]
+    pub installs: usize,
+    /// Seconds of the steps that did, where there are steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub install_seconds: Option<f64>,
 }
 
 /// Why a build was not measured.

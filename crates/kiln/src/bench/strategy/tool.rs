@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use camino::Utf8Path;
 use serde::Deserialize;
 
-use super::{Measured, StrategyError};
+use super::{Measured, StrategyError, npm};
 use crate::event::StepStatus;
 use crate::process::{Cancel, Run};
 use crate::record::{Record, list};
@@ -18,6 +18,7 @@ struct Document {
 
 #[derive(Debug, Deserialize)]
 struct Build {
+    image: String,
     size: Option<u64>,
     local_crates_compiled: Vec<String>,
     external_crates_compiled: Vec<String>,
@@ -26,20 +27,24 @@ struct Build {
 
 #[derive(Debug, Deserialize)]
 struct Step {
+    instruction: String,
     status: StepStatus,
+    seconds: f64,
 }
 
-/// Builds a service of the project at `root` with the program `kiln`.
+/// Builds a service of the project at `root` with the program `kiln` and more arguments. Gives the name of the image, too.
 pub(super) fn build(
     kiln: &Utf8Path,
     docker: &str,
     root: &Utf8Path,
     service: &str,
+    arguments: &[String],
     cancel: &Cancel,
-) -> Result<Measured, StrategyError> {
+) -> Result<(Measured, String), StrategyError> {
     let run = Run::new(kiln)
         .args(["build", service, "--json", "--progress", "quiet", "--project"])
         .arg(root)
+        .args(arguments)
         .env("KILN_DOCKER", docker)
         .env_remove("KILN_PROJECT")
         .env_remove("KILN_PROGRESS")
@@ -58,14 +63,20 @@ pub(super) fn build(
     // A package counts once, as in cargo's own lines.
     let packages: BTreeSet<&str> =
         build.local_crates_compiled.iter().map(|name| name.split(' ').next().unwrap_or(name)).collect();
-    Ok(Measured {
+    let steps = build.steps.iter().map(|step| (step.instruction.as_str(), step.status, step.seconds));
+    let (installs, install_seconds) = npm::count(steps);
+    let measured = Measured {
         seconds: finished.elapsed.as_secs_f64(),
         steps_ran: build.steps.iter().filter(|step| step.status == StepStatus::Ran).count(),
         local_crates: packages.len(),
         external_crates: build.external_crates_compiled.iter().collect::<BTreeSet<_>>().len(),
         image_bytes: build.size,
         context_bytes: context_bytes(root),
-    })
+        installs,
+        install_seconds,
+        ..Measured::default()
+    };
+    Ok((measured, build.image))
 }
 
 /// From the record of the latest build; it is only for show.

@@ -3,24 +3,28 @@
 //! A namespace is made of three names: a folder in front of all layers ([`in_namespace`]), the project's name in ids of cache mounts, and
 //! the repository of image names. All begin with the run's own name, so nothing of anyone else is used, and all can be found again.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+mod cache;
+mod files;
+
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
 
+use self::cache::Cache;
+use self::files::write;
 use super::container::Container;
 use super::crates::Crates;
 use super::own::OwnDockerfile;
-use super::{Measured, Strategy, StrategyError, tool};
+use super::{Measured, Strategy, StrategyError, layers, npm, tool};
 use crate::bench::Scenario;
 use crate::context::IgnoreFile;
 use crate::dockerfile::{Dockerfile, Instruction, Peer, foundation, in_namespace, render, render_peer};
 use crate::engine::{BuildRequest, BuildSecret, Buildx, Engine as _, Output};
 use crate::event::{BuildState, StepStatus};
-use crate::files::{self, Ownership, Surroundings};
-use crate::plan::{Plan, SecretFrom, Service, ServiceKind, Variant};
-use crate::process::Cancel;
+use crate::plan::{Plan, Service, ServiceKind, Variant};
+use crate::process::{Cancel, Run};
 use crate::settings;
 
 /// Where namespaces are in images.
@@ -60,6 +64,8 @@ pub(in crate::bench) struct Images {
     /// Number of each strategy's namespace, once it has one.
     generations: BTreeMap<(Strategy, String), u32>,
     containers: BTreeMap<String, Container>,
+    /// Names of the images that were built last.
+    names: BTreeMap<(Strategy, String), String>,
 }
 
 impl Images {
@@ -70,6 +76,7 @@ impl Images {
             own: BTreeMap::new(),
             generations: BTreeMap::new(),
             containers: BTreeMap::new(),
+            names: BTreeMap::new(),
             place,
             plan,
             chef,
@@ -185,19 +192,45 @@ impl Images {
         }
     }
 
-    /// Builds a service as the copy is now, and tells what that took.
+    /// Builds a service as the copy is now, and tells what that took. As a fresh builder's it imports what [`Self::export`] wrote.
     pub(in crate::bench) fn build(
         &mut self,
         strategy: Strategy,
         service: &str,
         scenario: Scenario,
     ) -> Result<Measured, StrategyError> {
+        let import = Some(Cache::Import).filter(|_| scenario == Scenario::FreshBuilder);
+        self.build_with(strategy, service, scenario, import)
+    }
+
+    /// Writes the cache of a service that is built to a folder: all steps of all stages.
+    pub(in crate::bench) fn export(&mut self, strategy: Strategy, service: &str) -> Result<(), StrategyError> {
+        self.build_with(strategy, service, Scenario::NoOp, Some(Cache::Export)).map(drop)
+    }
+
+    fn build_with(
+        &mut self,
+        strategy: Strategy,
+        service: &str,
+        scenario: Scenario,
+        cache: Option<Cache>,
+    ) -> Result<Measured, StrategyError> {
+        let folder = self.place.state.join("caches").join(self.current_namespace(strategy, service));
         match strategy {
             Strategy::Kiln => {
                 // Settings name the namespace of one service at a time.
-                let generation = self.generations.get(&(strategy, service.to_owned())).copied().unwrap_or(0);
+                let generation = self.generation(strategy, service);
                 self.write_settings(service, generation)?;
-                tool::build(&self.place.kiln, &self.place.docker, &self.place.copy, service, &self.place.cancel)
+                let arguments = match cache {
+                    Some(Cache::Import) => vec!["--cache-from".to_owned(), Cache::Import.value(&folder)],
+                    Some(Cache::Export) => vec!["--cache-to".to_owned(), Cache::Export.value(&folder)],
+                    // Those of `kiln.toml` are the user's.
+                    None => vec!["--cache-from".to_owned(), "none".to_owned()],
+                };
+                let Place { kiln, docker, copy, cancel, .. } = &self.place;
+                let (measured, image) = tool::build(kiln, docker, copy, service, &arguments, cancel)?;
+                self.names.insert((strategy, service.to_owned()), image);
+                Ok(measured)
             }
             Strategy::Native => match self.containers.get_mut(service) {
                 Some(container) => container.build(scenario, &self.place.cancel),
@@ -205,10 +238,50 @@ impl Images {
             },
             _ => {
                 let file = self.place.state.join("dockerfiles").join(format!("{}-{service}.Dockerfile", strategy.name()));
-                let request = self.request(strategy, self.service(service)?, file);
+                let mut request = self.request(strategy, self.service(service)?, file);
+                match cache {
+                    Some(Cache::Import) => request.cache_from = Cache::Import.references(&folder)?,
+                    Some(Cache::Export) => request.cache_to = Cache::Export.references(&folder)?,
+                    None => {}
+                }
+                self.names.insert((strategy, service.to_owned()), request.tags.first().cloned().unwrap_or_default());
                 self.measure(&request)
             }
         }
+    }
+
+    /// The same measurement with the layers of the image, if it is a new one.
+    pub(in crate::bench) fn with_layers(&self, strategy: Strategy, service: &str, measured: Measured) -> Measured {
+        let new = measured.image_bytes.and_then(|_| self.names.get(&(strategy, service.to_owned())));
+        let layers = new.map(|image| layers::sizes(&self.place.docker, image, &self.place.cancel)).unwrap_or_default();
+        Measured { layers, ..measured }
+    }
+
+    /// Removes the image that a strategy built last.
+    pub(in crate::bench) fn remove_image(&mut self, strategy: Strategy, service: &str) {
+        if let Some(image) = self.names.remove(&(strategy, service.to_owned())) {
+            // What stays for a moment longer is found again at the end.
+            let _ = Run::new(&self.place.docker).args(["rmi", "--force", &image]).output(&self.place.cancel);
+        }
+    }
+
+    /// Docker's name for the container in which a strategy works.
+    pub(in crate::bench) fn container(&self, strategy: Strategy, service: &str) -> Option<&str> {
+        self.containers.get(service).filter(|_| strategy == Strategy::Native).map(Container::id)
+    }
+
+    fn generation(&self, strategy: Strategy, service: &str) -> u32 {
+        self.generations.get(&(strategy, service.to_owned())).copied().unwrap_or(0)
+    }
+
+    /// The namespace in which a strategy builds a service now.
+    pub(in crate::bench) fn current_namespace(&self, strategy: Strategy, service: &str) -> String {
+        self.namespace(strategy, service, self.generation(strategy, service))
+    }
+
+    /// Folder of what belongs to the run and is no part of the copy.
+    pub(in crate::bench) fn state(&self) -> &Utf8Path {
+        &self.place.state
     }
 
     /// The context of a service in the copy, with what the strategy leaves out of it.
@@ -242,7 +315,11 @@ impl Images {
             }
             (error, _) => error,
         })?;
-        let ran = state.dockerfile_steps().iter().filter(|step| step.final_status(true) == StepStatus::Ran).count();
+        let steps = state.dockerfile_steps();
+        let ran = steps.iter().filter(|step| step.final_status(true) == StepStatus::Ran).count();
+        let now = Timestamp::now();
+        let steps = steps.iter().map(|step| (step.name.text.as_str(), step.final_status(true), step.seconds(now)));
+        let (installs, install_seconds) = npm::count(steps);
         Ok(Measured {
             seconds,
             steps_ran: ran,
@@ -250,14 +327,16 @@ impl Images {
             external_crates: crates.external(),
             image_bytes: outcome.size,
             context_bytes: Some(state.context_bytes()),
+            installs,
+            install_seconds,
+            ..Measured::default()
         })
     }
 
     fn request(&self, strategy: Strategy, service: &Service, dockerfile: Utf8PathBuf) -> BuildRequest {
         let mut build_args = BTreeMap::new();
         if strategy == Strategy::Own {
-            let generation = self.generations.get(&(strategy, service.name.clone())).copied().unwrap_or(0);
-            let namespace = self.namespace(strategy, &service.name, generation);
+            let namespace = self.current_namespace(strategy, &service.name);
             build_args.insert("BUILDKIT_CACHE_MOUNT_NS".to_owned(), Some(namespace));
         }
         BuildRequest {
@@ -300,71 +379,6 @@ impl Images {
         format!("{FOLDER}/{}", self.namespace(strategy, service, generation))
     }
 
-    /// Writes a Dockerfile with its own ignore file beside the copy, out of every context.
-    fn write(&self, name: &str, text: &str, ignore: &str) -> Result<Utf8PathBuf, StrategyError> {
-        let path = self.place.state.join("dockerfiles").join(format!("{name}.Dockerfile"));
-        write(&path, text)?;
-        write(&Utf8PathBuf::from(format!("{path}.dockerignore")), ignore)?;
-        Ok(path)
-    }
-
-    /// kiln's ignore files, which hold for all strategies but `own`.
-    fn write_ignore_files(&self) -> Result<(), StrategyError> {
-        let ignore: BTreeSet<&Utf8PathBuf> = self.chosen().flat_map(|service| &service.files.ignore).collect();
-        for file in self.rendered() {
-            if ignore.contains(&file.path) {
-                write(&self.place.copy.join(&file.path), &file.body)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn ignore_text(&self, service: &Service) -> String {
-        let mut rendered = self.rendered().into_iter();
-        rendered.find(|file| service.files.ignore.contains(&file.path)).map(|file| file.body).unwrap_or_default()
-    }
-
-    /// What `kiln init` would write, apart from what is the user's.
-    fn rendered(&self) -> Vec<files::Rendered> {
-        let rendered = files::render(&self.plan, &Surroundings::default());
-        rendered.into_iter().filter(|file| file.ownership == Ownership::Kiln).collect()
-    }
-
-    /// `kiln.toml` of the copy: the user's settings under the namespace's name.
-    fn write_settings(&self, service: &str, generation: u32) -> Result<(), StrategyError> {
-        let path = self.place.copy.join(settings::FILE_NAME);
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        let mut document: toml_edit::DocumentMut =
-            text.parse().map_err(|error| StrategyError::Failed(format!("cannot read `{path}`: {error}")))?;
-        let project = document.entry("project").or_insert_with(toml_edit::table);
-        let Some(project) = project.as_table_like_mut() else {
-            return Err(StrategyError::Failed(format!("`{path}`: `project` is no table")));
-        };
-        let values = [
-            ("name", self.namespace(Strategy::Kiln, service, generation)),
-            ("engine", "kiln".to_owned()),
-            ("tool-image", self.plan.tool_image.clone()),
-        ];
-        for (key, value) in values {
-            project.insert(key, toml_edit::value(value));
-        }
-        let new = document.to_string();
-        if new == text { Ok(()) } else { write(&path, &new) }
-    }
-
-    /// Files that are secrets are seldom tracked by git, so the copy lacks them.
-    fn bring_secrets(&self) -> Result<(), StrategyError> {
-        for secret in self.chosen().flat_map(Service::secret_sources) {
-            let SecretFrom::File(path) = secret.from else { continue };
-            let target = self.place.copy.join(&path);
-            if path.is_relative() && !target.exists() {
-                let text = fs::read(self.place.original.join(&path)).unwrap_or_default();
-                write_bytes(&target, &text)?;
-            }
-        }
-        Ok(())
-    }
-
     fn start_container(&self, service: &str, generation: u32) -> Result<Container, StrategyError> {
         let service = self.service(service)?;
         let Some(mut dockerfile) = self.dockerfile(Strategy::Native, &service.name, generation)? else {
@@ -388,13 +402,4 @@ impl Images {
 /// `root`, or a folder in it.
 fn inside(root: &Utf8Path, folder: &Utf8Path) -> Utf8PathBuf {
     if folder == "." { root.to_owned() } else { root.join(folder) }
-}
-
-fn write(path: &Utf8Path, text: &str) -> Result<(), StrategyError> {
-    write_bytes(path, text.as_bytes())
-}
-
-fn write_bytes(path: &Utf8Path, bytes: &[u8]) -> Result<(), StrategyError> {
-    let parent = path.parent().map_or(Ok(()), fs::create_dir_all);
-    parent.and_then(|()| fs::write(path, bytes)).map_err(|error| StrategyError::Failed(format!("cannot write `{path}`: {error}")))
 }

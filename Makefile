@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: build demo test lint unit cargo-test engine-test setup fmt clippy doc deny clean
+.PHONY: build demo test lint unit cargo-test engine-test sqlx-test setup fmt clippy doc deny clean
 
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 KILN := target/$(HOST)/release/kiln
@@ -44,13 +44,20 @@ unit: setup
 
 # Recipes, units and the guard against cargo itself, on small workspaces: minutes.
 cargo-test: setup
-	cargo test --workspace --locked --test recipe_exact --test cook --test same_units --test guard
+	cargo test --workspace --locked --test recipe_exact --test cook --test same_units --test guard --test sqlx_offline
 
 engine-test: build
 	testbed/engine up
 	testbed/images $$($(KILN) plan --json --project examples/kiro | sed -nE 's/^ +"(build|runtime)": "([^" ]+:[^" ]+)",?$$/\2/p' | sort -u)
 	testbed/registry up
-	eval "$$(testbed/engine env)"; eval "$$(testbed/registry env)"; KILN_TEST_BINARY=$(CURDIR)/$(KILN) cargo test --locked -p kiln-cli --test engine -- --ignored --test-threads=1
+	eval "$$(testbed/engine env)"; eval "$$(testbed/registry env)"; KILN_TEST_BINARY=$(CURDIR)/$(KILN) cargo test --locked -p kiln-cli --test engine -- --ignored --test-threads=1 --skip sqlx::
+
+# Query data from real databases. Its first run compiles sqlx-cli into target/sqlx-tools, which takes minutes.
+sqlx-test: build
+	testbed/postgres
+	testbed/engine up
+	testbed/images $$($(KILN) plan --json --project examples/kiro | sed -nE 's/^ +"(build|runtime)": "([^" ]+:[^" ]+)",?$$/\2/p' | sort -u)
+	eval "$$(testbed/engine env)"; KILN_TOOLS=$(CURDIR)/target/sqlx-tools KILN_TEST_BINARY=$(CURDIR)/$(KILN) cargo test --locked -p kiln-cli --test engine -- --ignored --test-threads=1 sqlx::
 
 deny: setup
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

@@ -14,6 +14,10 @@ pub(crate) const TOOL: &str = "KILN_TOOL";
 pub(crate) const BUILDER: &str = "BUILDX_BUILDER";
 /// cargo's home, as `--cargo-home`.
 pub(crate) const CARGO_HOME: &str = "CARGO_HOME";
+/// Where tools are installed that commands need, as `--tools`.
+pub(crate) const TOOLS: &str = "KILN_TOOLS";
+/// The database that queries are compiled against; SQLx' own variable.
+pub(crate) const DATABASE_URL: &str = "DATABASE_URL";
 /// The cargo program, as `--cargo`.
 pub(crate) const CARGO: &str = "CARGO";
 

@@ -144,6 +144,7 @@ pub struct Run {
     timeout: Option<Duration>,
     grace: Duration,
     capture: usize,
+    user: Option<(u32, u32)>,
 }
 
 impl Run {
@@ -159,6 +160,7 @@ impl Run {
             timeout: None,
             grace: Duration::from_millis(600),
             capture: 64 << 10,
+            user: None,
         }
     }
 
@@ -215,6 +217,13 @@ impl Run {
     #[must_use]
     pub const fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
+        self
+    }
+
+    /// Runs the program as another user and group, without further groups; only root may.
+    #[must_use]
+    pub const fn user(mut self, user: u32, group: u32) -> Self {
+        self.user = Some((user, group));
         self
     }
 
@@ -306,6 +315,9 @@ impl Run {
         }
         if let Some(cwd) = &self.cwd {
             command.current_dir(cwd);
+        }
+        if let Some((user, group)) = self.user {
+            command.uid(user).gid(group);
         }
         command.spawn().map_err(|source| {
             let program = self.program.to_string_lossy().into_owned();

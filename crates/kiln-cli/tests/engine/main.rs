@@ -12,4 +12,5 @@ mod leaving;
 mod node;
 mod robustness;
 mod seed;
+mod sqlx;
 mod support;

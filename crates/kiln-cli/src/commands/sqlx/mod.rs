@@ -1,6 +1,7 @@
 //! `kiln sqlx check` and `kiln sqlx prepare`
 
 mod check;
+mod prepare;
 
 use std::process::ExitCode;
 
@@ -24,11 +25,13 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum SqlxCommand {
     Check(check::Args),
+    Prepare(Box<prepare::Args>),
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
     match &args.command {
         SqlxCommand::Check(args) => check::run(context, args),
+        SqlxCommand::Prepare(args) => prepare::run(context, args),
     }
 }
 
@@ -53,6 +56,8 @@ struct Choice {
 struct World {
     root: Utf8PathBuf,
     workspaces: Vec<(CargoWorkspace, CheckOptions)>,
+    /// Compose files, absolute.
+    compose: Vec<Utf8PathBuf>,
 }
 
 impl World {
@@ -82,7 +87,9 @@ impl World {
             environment: environment.clone(),
         };
         let workspaces = chosen.into_iter().map(|workspace| (workspace.clone(), options(workspace))).collect();
-        Ok(Self { root: project.root, workspaces })
+        let is_compose = |path: &&Utf8PathBuf| path.file_name().is_some_and(|name| name.contains("compose"));
+        let compose = project.docker_files.iter().filter(is_compose).map(|path| project.root.join(path)).collect();
+        Ok(Self { root: project.root, workspaces, compose })
     }
 
     /// A path as it is shown: relative to the repository where it lies in it.

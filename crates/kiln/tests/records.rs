@@ -28,7 +28,7 @@ fn header(started: &str) -> Header {
 }
 
 fn end(ending: Ending) -> End {
-    End { ending, seconds: 3.5, id: None, size: None, context_bytes: 0, error: None, warnings: Vec::new() }
+    End { ending, seconds: 3.5, id: None, size: None, context_bytes: 0, edited: None, error: None, warnings: Vec::new() }
 }
 
 /// Records a stream; gives the file.

@@ -113,7 +113,7 @@ pub enum StepStatus {
 
 impl StepStatus {
     /// Which of two statuses of one step says more.
-    const fn weight(self) -> u8 {
+    pub(crate) const fn weight(self) -> u8 {
         match self {
             Self::Waiting => 0,
             Self::Skipped => 1,

@@ -4,6 +4,7 @@
 //! and the [`End`]. Lines are appended as the build goes, so a build that was killed leaves what it knew. A reader skips lines that it
 //! does not understand. Files are bounded by count and age; there is no index to corrupt.
 
+mod edited;
 mod files;
 mod git;
 mod history;
@@ -19,6 +20,7 @@ use crate::event::{EngineWarning, StepStatus};
 use crate::plan::Variant;
 use crate::recipe::CargoReport;
 
+pub use edited::Edited;
 pub use files::{Entry, Limits, list, prune};
 pub use git::{GitHead, git_head};
 pub use history::History;
@@ -102,6 +104,10 @@ pub struct StepRecord {
     /// When it first began to work, in seconds after the build's begin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begin: Option<f64>,
+    /// When it last stopped, in seconds after the build's begin: later than [`begin`](Self::begin) and [`seconds`](Self::seconds) say
+    /// where it paused. Records of earlier kilns lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<f64>,
     /// Numbers of the steps whose results it takes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<usize>,
@@ -168,6 +174,9 @@ pub struct End {
     /// Bytes of contexts that were sent.
     #[serde(default)]
     pub context_bytes: u64,
+    /// Files that differ from the commit of [`Header::git`]; nothing where git did not say it in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<Edited>,
     /// Why there is no image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

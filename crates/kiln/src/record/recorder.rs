@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
 
 use super::{End, Header, Line, Place, RecordError, StepRecord, files};
 use crate::event::{BuildEvent, BuildState, Step, StepKind, StepStatus};
@@ -110,7 +111,8 @@ fn compact(state: &BuildState, number: usize, status: StepStatus, header: &Heade
     };
     let number_of = |digest: &String| state.steps().iter().position(|step| step.digest == *digest);
     let last = step.intervals.iter().filter_map(|(_, end)| *end).max();
-    let begin = step.intervals.first().map(|(begin, _)| rounded(begin.duration_since(header.started).as_secs_f64()));
+    let offset = |at: Timestamp| rounded(at.duration_since(header.started).as_secs_f64());
+    let begin = step.intervals.first().map(|(begin, _)| offset(*begin)).filter(|begin| *begin >= 0.0);
     let failed = status == StepStatus::Failed;
     let log: Vec<String> = if failed { step.log.lines().collect() } else { Vec::new() };
     StepRecord {
@@ -119,7 +121,8 @@ fn compact(state: &BuildState, number: usize, status: StepStatus, header: &Heade
         place,
         status,
         seconds: rounded(last.map_or(0.0, |last| step.seconds(last))),
-        begin: begin.filter(|begin| *begin >= 0.0),
+        begin,
+        end: last.filter(|_| begin.is_some()).map(offset),
         inputs: step.inputs.iter().filter_map(number_of).collect(),
         bytes: step.bytes(),
         error: step.error.clone().filter(|_| failed),

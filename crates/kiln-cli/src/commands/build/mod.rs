@@ -116,6 +116,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         context,
         group: &group,
         keep_going: args.keep_going,
+        root: root.clone(),
         records: state.join("builds"),
         plan: plan_digest(&plan),
         builder: args.builder.clone(),

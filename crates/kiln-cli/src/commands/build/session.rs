@@ -1,5 +1,6 @@
 //! Runs builds side by side: one thread each; events come together here, where they are shown and recorded.
 
+use std::sync::OnceLock;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 use kiln::engine::{Engine, EngineError, EngineInfo, Outcome};
 use kiln::event::{BuildEvent, BuildState, StepStatus};
 use kiln::process::Cancel;
-use kiln::record::{End, Ending, GitHead, Header, History, Limits, RECORD_SCHEMA, RecordError, Recorder, prune};
+use kiln::record::{Edited, End, Ending, GitHead, Header, History, Limits, RECORD_SCHEMA, RecordError, Recorder, prune};
 use kiln::seed::Pin;
 
 use super::jobs::Job;
@@ -34,6 +35,8 @@ pub(super) struct Session<'a, E> {
     /// Ends all builds.
     pub(super) group: &'a Cancel,
     pub(super) keep_going: bool,
+    /// The project.
+    pub(super) root: Utf8PathBuf,
     /// Folder of the records.
     pub(super) records: Utf8PathBuf,
     /// Hash of the plan.
@@ -120,7 +123,12 @@ impl<E: Engine> Session<'_, E> {
         let (mut lack, mut engine) = (None, None);
         let mut lost: Vec<usize> = Vec::new();
         let (sender, receiver) = mpsc::channel();
+        // Beside the builds: it costs them nothing, and what is not known when they end is left out.
+        let edited = OnceLock::new();
         thread::scope(|scope| {
+            if self.git.is_some() {
+                scope.spawn(|| Edited::look(&self.root, self.check_cancel).map(|found| edited.set(found)));
+            }
             for (index, job) in jobs.iter().enumerate() {
                 let sender = sender.clone();
                 scope.spawn(move || self.build(index, job, &sender));
@@ -179,7 +187,12 @@ impl<E: Engine> Session<'_, E> {
                 seed.pin = Pin::scratch();
             }
         }
-        let ended = jobs.into_iter().zip(views).zip(running).map(|((job, view), build)| self.end(job, view, build)).collect();
+        let ended = jobs
+            .into_iter()
+            .zip(views)
+            .zip(running)
+            .map(|((job, view), build)| self.end(job, view, build, edited.get()))
+            .collect();
         self.prune();
         Builds { builds: ended, lack, engine, seconds: begun.elapsed().as_secs_f64() }
     }
@@ -226,7 +239,7 @@ impl<E: Engine> Session<'_, E> {
         }
     }
 
-    fn end(&self, job: Job, view: View, build: Running) -> Build {
+    fn end(&self, job: Job, view: View, build: Running, edited: Option<&Edited>) -> Build {
         let (seconds, mut result) = build.end.unwrap_or((build.begun.elapsed().as_secs_f64(), Err(EngineError::Interrupted)));
         if let Ok(Outcome { id: Some(id), size }) = &mut result {
             *size = size.or_else(|| view.history.size(id));
@@ -243,6 +256,7 @@ impl<E: Engine> Session<'_, E> {
             id: outcome.id,
             size: outcome.size,
             context_bytes: view.state.context_bytes(),
+            edited: edited.cloned(),
             error: result.as_ref().err().map(ToString::to_string),
             warnings: view.state.warnings.clone(),
         };

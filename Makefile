@@ -10,6 +10,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
 .PHONY: build demo test lint unit cargo-test engine-test sqlx-test setup fmt clippy doc deny clean
+.PHONY: build demo test lint unit cargo-test browser-test engine-test setup fmt clippy doc deny clean
 
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 KILN := target/$(HOST)/release/kiln
@@ -25,7 +26,7 @@ build: setup
 demo: build
 	testbed/demo $(KILN)
 
-test: fmt clippy doc unit cargo-test engine-test
+test: fmt clippy doc unit cargo-test browser-test engine-test
 
 lint: fmt clippy doc deny
 
@@ -45,6 +46,10 @@ unit: setup
 # Recipes, units and the guard against cargo itself, on small workspaces: minutes.
 cargo-test: setup
 	cargo test --workspace --locked --test recipe_exact --test cook --test same_units --test guard --test sqlx_offline
+
+# The page of `kiln report` in a real browser, which is installed where that can be done; skipped, and said so, where not.
+browser-test: setup
+	@if testbed/browser; then cargo test --locked -p kiln-cli --test browser -- --include-ignored --test-threads=1 --nocapture; fi
 
 engine-test: build
 	testbed/engine up

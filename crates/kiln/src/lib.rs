@@ -26,6 +26,7 @@ pub mod process;
 pub mod project;
 pub mod recipe;
 pub mod record;
+pub mod report;
 pub mod seed;
 pub mod settings;
 pub mod sqlx;

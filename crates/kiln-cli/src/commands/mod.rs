@@ -9,6 +9,7 @@ mod plan;
 mod project;
 mod recipe;
 mod recipe_npm;
+mod report;
 mod sqlx;
 mod warm;
 
@@ -52,6 +53,7 @@ pub(crate) enum Command {
     Warm(Box<warm::Args>),
     Bench(Box<bench::Args>),
     Sqlx(sqlx::Args),
+    Report(report::Args),
     Recipe(Box<recipe::Args>),
     Doctor(Box<doctor::Args>),
     Completions(completions::Args),
@@ -67,6 +69,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, Comma
         Command::Bench(args) => bench::run(context, &args),
         Command::Sqlx(args) => sqlx::run(context, &args),
         Command::Doctor(args) => doctor::run(context, &args),
+        Command::Report(args) => report::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),
         Command::Recipe(args) => recipe::run(context, &args),
     }

@@ -15,6 +15,7 @@ const COMMANDS: &[&[&str]] = &[
     &["doctor"],
     &["sqlx", "check"],
     &["sqlx", "prepare"],
+    &["report"],
     &["recipe", "prepare"],
     &["recipe", "cook"],
     &["recipe", "compile"],

@@ -6,6 +6,9 @@ mod caches;
 mod doctor;
 mod help;
 mod init;
+#[path = "../common/records.rs"]
+mod records;
+mod report;
 mod seed;
 mod sqlx;
 mod support;

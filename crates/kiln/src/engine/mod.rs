@@ -5,6 +5,7 @@
 mod buildx;
 pub mod cache;
 mod failure;
+mod layers;
 pub(crate) mod lines;
 mod look;
 mod sent;
@@ -24,6 +25,7 @@ use crate::process::ProcessError;
 pub use buildx::Buildx;
 pub use cache::{CacheKind, CacheRef, CacheRefError, LocalCacheError};
 pub use failure::BuildFailure;
+pub use layers::{Layer, image_layers};
 pub use tool::{Tool, ToolKind};
 
 /// The oldest Docker Engine that kiln works with.

@@ -50,7 +50,7 @@ impl Surroundings {
             }
         }
         let compose = COMPOSE_FILES.iter().find(|name| root.join(name).exists()).map(Utf8PathBuf::from);
-        let github = read(root, Utf8Path::new(github::PATH))?.is_some_and(|text| parse(&text).is_some());
+        let github = read(root, Utf8Path::new(github::PATH))?.is_some_and(|text| parse(github::PATH.into(), &text).is_some());
         Ok(Self { makefile, compose, github })
     }
 }
@@ -75,14 +75,14 @@ fn entry(root: &Utf8Path, file: Rendered, force: bool) -> Result<Entry, FilesErr
         _ => read(root, &path)?,
     };
     let Some(old) = old else {
-        return Ok(entry(Status::Created, None, written(&ownership, body)));
+        return Ok(entry(Status::Created, None, written(&ownership, &path, body)));
     };
     Ok(match &ownership {
         Ownership::Kiln | Ownership::HandedOver => {
-            let parsed = parse(&old);
+            let parsed = parse(&path, &old);
             let existing = parsed.as_ref().map_or(old.as_str(), |parsed| parsed.body);
             let has_wrong_header = ownership == Ownership::HandedOver && parsed.is_some();
-            let new = written(&ownership, body.clone());
+            let new = written(&ownership, &path, body.clone());
             if !has_wrong_header && existing.replace("\r\n", "\n") == body {
                 entry(Status::Unchanged, Some(old.clone()), old)
             } else if parsed.is_some_and(|parsed| parsed.intact) {
@@ -109,8 +109,8 @@ fn entry(root: &Utf8Path, file: Rendered, force: bool) -> Result<Entry, FilesErr
 }
 
 /// The text of a new file.
-fn written(ownership: &Ownership, body: String) -> String {
-    if *ownership == Ownership::Kiln { with_header(&body) } else { body }
+fn written(ownership: &Ownership, path: &Utf8Path, body: String) -> String {
+    if *ownership == Ownership::Kiln { with_header(path, &body) } else { body }
 }
 
 /// `NAME.kept`, or `NAME.kept.2` and so on where that is taken.

@@ -46,3 +46,8 @@ fn defined_targets(makefile: &str) -> Vec<&str> {
         rules.filter_map(|line| line.split_once(':').filter(|(_, rest)| !rest.starts_with('=') && !rest.starts_with(":=")));
     rules.flat_map(|(targets, _)| targets.split_whitespace()).collect()
 }
+
+/// The targets of `kiln.mk`: name, what it runs, what that does.
+pub(crate) fn targets() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    TARGETS.into_iter()
+}

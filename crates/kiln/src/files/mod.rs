@@ -25,6 +25,7 @@ use crate::dockerfile;
 use crate::plan::{ImageEngine, Plan, Variant};
 
 pub use compare::{Comparison, Entry, compare};
+pub(crate) use make::targets;
 pub(crate) use write::replace_files;
 
 /// Version that generated headers name.

@@ -64,17 +64,17 @@ fn an_unedited_file_is_updated_whatever_version_wrote_it() {
     let old = read(&fixture, "Dockerfile").replace(VERSION, "0.0.1");
     let fixture = fixture.file("Dockerfile", &old);
     assert_eq!(status(&run(&fixture, false), "Dockerfile"), Status::Unchanged);
-    let fixture = fixture.file("Dockerfile", &with_header("FROM scratch\n"));
+    let fixture = fixture.file("Dockerfile", &with_header("Dockerfile".into(), "FROM scratch\n"));
     assert_eq!(status(&run(&fixture, false), "Dockerfile"), Status::Updated);
 }
 
 #[test]
 fn line_ends_are_no_edit() {
-    let text = with_header("a\nZ\n");
-    assert!(parse(&text).is_some_and(|parsed| parsed.intact && parsed.body == "a\nZ\n"));
-    assert!(parse(&text.replace('\n', "\r\n")).is_some_and(|parsed| parsed.intact));
-    assert!(parse(&text.replace('Z', "c")).is_some_and(|parsed| !parsed.intact));
-    assert!(parse("a\nb\n").is_none());
+    let text = with_header("Dockerfile".into(), "a\nZ\n");
+    assert!(parse("Dockerfile".into(), &text).is_some_and(|parsed| parsed.intact && parsed.body == "a\nZ\n"));
+    assert!(parse("Dockerfile".into(), &text.replace('\n', "\r\n")).is_some_and(|parsed| parsed.intact));
+    assert!(parse("Dockerfile".into(), &text.replace('Z', "c")).is_some_and(|parsed| !parsed.intact));
+    assert!(parse("Dockerfile".into(), "a\nb\n").is_none());
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_failure_halfway_leaves_nothing_behind() {
 #[test]
 fn a_replaced_file_keeps_its_mode() {
     use std::os::unix::fs::PermissionsExt as _;
-    let fixture = single().file("kiln.mk", &with_header("# old\n"));
+    let fixture = single().file("kiln.mk", &with_header("Dockerfile".into(), "# old\n"));
     let path = fixture.path().join("kiln.mk");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(status(&run(&fixture, false), "kiln.mk"), Status::Updated);
@@ -224,7 +224,7 @@ fn with_chef_a_file_is_the_users_as_soon_as_it_is_written() {
     assert_eq!(read(&fixture, "Dockerfile.kept"), "FROM scratch\n");
     // A file that differs by kiln's header alone still loses it.
     let body = read(&fixture, "Dockerfile");
-    let fixture = fixture.file("Dockerfile", &with_header(&body));
+    let fixture = fixture.file("Dockerfile", &with_header("Dockerfile".into(), &body));
     assert_eq!(status(&leave(&fixture, false), "Dockerfile"), Status::Updated);
     assert_eq!(read(&fixture, "Dockerfile"), body);
 }

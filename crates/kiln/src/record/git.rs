@@ -1,9 +1,16 @@
 //! What is checked out, read from git's files: starting git would cost more than the answer is worth.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
+
+use crate::process::{Cancel, Finished, Run};
+
+/// How long git may take to say what commits are called.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The commit that is checked out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +42,25 @@ pub fn git_head(folder: &Utf8Path) -> Option<GitHead> {
     };
     let commit = loose.or_else(packed)?;
     commit.chars().all(|character| character.is_ascii_hexdigit()).then_some(GitHead { commit, branch })
+}
+
+/// First lines of commits, by their hashes. Commits that are not there any more, or that no git can be asked about, are left out.
+#[must_use]
+pub fn commit_subjects<'a>(
+    folder: &Utf8Path,
+    commits: impl IntoIterator<Item = &'a str>,
+    cancel: &Cancel,
+) -> BTreeMap<String, String> {
+    let is_hash = |commit: &&str| matches!(commit.len(), 40 | 64) && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let hashes: String = commits.into_iter().filter(is_hash).map(|commit| format!("{commit}\n")).collect();
+    if hashes.is_empty() {
+        return BTreeMap::new();
+    }
+    let args = ["log", "--no-walk=unsorted", "--ignore-missing", "--format=%H %s", "--stdin"];
+    let run = Run::new("git").args(args).cwd(folder).stdin(hashes).capture(4 << 20).timeout(PATIENCE);
+    let finished = run.output(cancel).ok().filter(Finished::success);
+    let text = finished.map(|finished| finished.stdout).unwrap_or_default();
+    text.lines().filter_map(|line| line.split_once(' ')).map(|(hash, subject)| (hash.to_owned(), subject.to_owned())).collect()
 }
 
 /// A path that a file holds, relative to the file's folder.

@@ -1,0 +1,168 @@
+//! How long does a change take, with kiln and with other ways to build? A bar for each scenario and strategy.
+
+use std::collections::BTreeMap;
+
+use super::element::{Element, Markup, element};
+use super::heading;
+use super::picture::{Piece, Scale, bar, cell, figure, legend, table, whisker};
+use crate::bench::Strategy;
+use crate::bench::result::{Results, Row, is_source_edit};
+use crate::report::Report;
+use crate::text::{bytes, count, seconds};
+
+/// How many earlier runs are shown.
+const EARLIER: usize = 5;
+
+pub(super) fn section(report: &Report) -> Element {
+    let section = element("section").at("aria-labelledby", "h-bench").with(heading("h-bench", "Measured"));
+    let Some(main) = report.main_run() else {
+        let text = "Nothing is measured yet. `kiln bench --quick` takes some minutes and compares usual changes in a copy of the repository.";
+        return section.with(element("p").class("none").with(text));
+    };
+    let earlier: Vec<&Results> = report.runs.iter().filter(|run| run.header.name != main.header.name).take(EARLIER).collect();
+    let mut section = section.with(picture(main));
+    if !earlier.is_empty() {
+        let summary = element("summary").with(count(earlier.len(), "other run"));
+        section = section.with(element("details").class("data").with(summary).all(earlier.into_iter().map(picture)));
+    }
+    section
+}
+
+fn picture(run: &Results) -> Element {
+    let question = "How long does a change take, with kiln and with other ways to build?";
+    let rows = run.rows();
+    let scale = Scale::new(rows.iter().map(|row| row.seconds.max).fold(0.0, f64::max));
+    let heads: [Markup; 6] =
+        ["Built by".into(), scale.axis().into(), "Median".into(), "From to".into(), "Against".into(), "Work".into()];
+    let mut groups: BTreeMap<_, Vec<&Row>> = BTreeMap::new();
+    for row in &rows {
+        groups.entry((row.scenario, row.service.as_str())).or_default().push(row);
+    }
+    let bodies = groups.into_iter().map(|((scenario, service), rows)| {
+        let what = run
+            .what
+            .get(&scenario)
+            .filter(|what| *what != "nothing is edited")
+            .map_or_else(String::new, |what| format!(" ({what})"));
+        let name = element("b").with(format!("{} {service}", scenario.name()));
+        let head = element("th")
+            .at("scope", "rowgroup")
+            .at("colspan", "6")
+            .with(name)
+            .with(format!(": {}{what}", scenario.description()));
+        element("tbody").with(element("tr").class("group").with(head)).all(rows.into_iter().map(|measured| row(measured, scale)))
+    });
+    let used: Vec<(&'static str, &str)> = Strategy::ALL
+        .into_iter()
+        .filter(|strategy| rows.iter().any(|row| row.strategy == *strategy))
+        .map(|strategy| (class(strategy), words(strategy)))
+        .collect();
+    figure(question, &answer(&rows), table("rows bench", question, &heads).all(bodies))
+        .with(legend(&used))
+        .with(notes(run, &rows))
+}
+
+/// The source edits, as they are what a day is made of.
+pub(super) fn answer(rows: &[Row]) -> String {
+    let edits = rows.iter().filter(|row| row.strategy == Strategy::Kiln && is_source_edit(row.scenario));
+    let said = edits.filter_map(|row| {
+        let percent = row.reduction_pct.filter(|percent| *percent > 0.0)?;
+        let naive = rows
+            .iter()
+            .find(|other| other.scenario == row.scenario && other.service == row.service && other.strategy == Strategy::Naive)?;
+        Some(format!(
+            "{} of {} takes {} in place of {} ({percent:.0} % less)",
+            row.scenario.name(),
+            row.service,
+            seconds(row.seconds.median),
+            seconds(naive.seconds.median)
+        ))
+    });
+    let said: Vec<String> = said.take(3).collect();
+    if said.is_empty() { String::new() } else { format!("{}.", said.join("; ")) }
+}
+
+fn row(row: &Row, scale: Scale) -> Element {
+    let piece = Piece { from: 0.0, to: row.seconds.median, class: class(row.strategy) };
+    let mut drawing = bar(scale, &[piece]);
+    if row.samples > 1 {
+        drawing = drawing.with(whisker(scale, row.seconds.min, row.seconds.max));
+    }
+    let against = match (row.strategy, row.reduction_pct, row.times_kiln) {
+        (Strategy::Kiln, Some(percent), _) if percent < 0.0 => format!("{:.0} % more than naive", -percent),
+        (Strategy::Kiln, Some(percent), _) => format!("{percent:.0} % less than naive"),
+        (Strategy::Kiln, ..) => String::new(),
+        (_, _, Some(times)) => format!("{times:.1} × kiln"),
+        _ => String::new(),
+    };
+    let crates = row.local_crates + row.external_crates;
+    let crates = if crates > 0 { format!(", {}", count(crates, "crate")) } else { String::new() };
+    let doubt = if row.noisy { "~ " } else { "" };
+    let range = if row.samples > 1 {
+        format!("{} to {} ({})", seconds(row.seconds.min), seconds(row.seconds.max), row.samples)
+    } else {
+        "one sample".to_owned()
+    };
+    element("tr")
+        .with(element("th").at("scope", "row").with(row.strategy.name()))
+        .with(cell("", drawing))
+        .with(cell("number", format!("{doubt}{}", seconds(row.seconds.median))))
+        .with(cell("what", range))
+        .with(cell("what", against))
+        .with(cell("what", format!("{}{crates}", count(row.steps_ran, "step"))))
+}
+
+const fn class(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Kiln => "s-kiln",
+        Strategy::Naive => "s-naive",
+        Strategy::Mounts => "s-mounts",
+        Strategy::Chef => "s-chef",
+        Strategy::Native => "s-native",
+        Strategy::Own => "s-own",
+    }
+}
+
+const fn words(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Kiln => "kiln",
+        Strategy::Naive => "naive: COPY . . and build",
+        Strategy::Mounts => "mounts: with cache mounts",
+        Strategy::Chef => "chef: cargo-chef",
+        Strategy::Native => "native: the work alone, without an image",
+        Strategy::Own => "own: your Dockerfile as it is",
+    }
+}
+
+/// What a reader has to know about the numbers.
+fn notes(run: &Results, rows: &[Row]) -> Element {
+    let machine = &run.header.machine;
+    let mut about = vec![
+        format!("Run {} of {}", run.header.name, run.header.started.strftime("%Y-%m-%d %H:%M UTC")),
+        count(machine.cores, "core"),
+    ];
+    about.extend(machine.memory.map(|memory| format!("{} of memory", bytes(memory))));
+    about.extend(machine.engine.as_ref().map(|engine| format!("Docker {engine}")));
+    about.extend(machine.storage.clone());
+    let mut notes = vec![about.join(", ")];
+    if run.end.is_none() {
+        notes.push("The run did not come to its end: `kiln bench --continue` goes on with it.".to_owned());
+    }
+    let noisy = rows.iter().filter(|row| row.noisy).count();
+    if noisy > 0 {
+        notes.push(format!(
+            "~ marks {} that other work on the machine or a wide spread make doubtful.",
+            count(noisy, "measurement")
+        ));
+    }
+    for skipped in &run.skipped {
+        let parts = [
+            skipped.scenario.map(|scenario| scenario.name().to_owned()),
+            skipped.service.clone(),
+            skipped.strategy.map(|strategy| strategy.name().to_owned()),
+        ];
+        let what: Vec<String> = parts.into_iter().flatten().collect();
+        notes.push(format!("Not measured: {}: {}", what.join(" "), skipped.reason));
+    }
+    element("ul").class("notes").all(notes.into_iter().map(|note| element("li").with(note)))
+}

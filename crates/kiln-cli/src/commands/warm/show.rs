@@ -243,6 +243,7 @@ impl<'a> Shown<'a> {
             id: None,
             size: None,
             context_bytes: state.context_bytes(),
+            edited: None,
             error: None,
             warnings: state.warnings.clone(),
         };

@@ -5,6 +5,7 @@ mod driver;
 mod records;
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -163,7 +164,10 @@ fn a_history_of_500_builds_opens_and_answers_within_a_second() {
                   document.querySelector('#chosen').getBoundingClientRect(); return performance.now() - begin";
     let chosen = browser.script(choose);
     let size = fs::metadata(&page).unwrap().len();
-    println!("500 builds: {size} bytes, interactive and loaded after {opened} ms, another build shown after {chosen} ms");
+    let _ = writeln!(
+        io::stderr(),
+        "500 builds: {size} bytes, interactive and loaded after {opened} ms, another shown after {chosen} ms"
+    );
     assert_eq!(browser.script("return document.querySelectorAll('.plot a[data-build]').length"), 500);
     assert!(number(&opened[1]) > 0.0 && number(&opened[1]) < 1000.0, "{opened}");
     assert!(number(&chosen) < 1000.0, "{chosen}");

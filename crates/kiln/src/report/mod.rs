@@ -72,6 +72,8 @@ pub struct Report {
     pub images: Option<Vec<Bytes>>,
     /// Bytes of the cache, by service and variant; nothing where no engine told them.
     pub cache: Option<Vec<Bytes>>,
+    /// How many builds of single stages are left out: `kiln warm` and `kiln build --target` make no image of which there is a history.
+    pub stage_builds: usize,
     /// Files that could not be read, each with why.
     pub unreadable: Vec<String>,
 }
@@ -81,6 +83,9 @@ impl Report {
     #[must_use]
     pub fn of(project: &str, made: Timestamp, sources: Sources, subjects: &BTreeMap<String, String>) -> Self {
         let mut records = sources.records;
+        let all = records.len();
+        records.retain(|record| record.header.target.is_none());
+        let stage_builds = all - records.len();
         records.sort_by(|a, b| (a.header.started, &a.header.service).cmp(&(b.header.started, &b.header.service)));
         let mut builds: Vec<Build> = Vec::with_capacity(records.len());
         for record in &records {
@@ -89,7 +94,7 @@ impl Report {
             builds.push(build);
         }
         let runs = sources.runs.into_iter().filter(|run| !run.samples.is_empty()).collect();
-        Self { project: project.to_owned(), made, builds, runs, unreadable: sources.unreadable, ..Self::default() }
+        Self { project: project.to_owned(), made, builds, runs, stage_builds, unreadable: sources.unreadable, ..Self::default() }
     }
 
     /// The builds of the last `kiln build` that has come to its end: the latest one, and those that were started with it. The one that took

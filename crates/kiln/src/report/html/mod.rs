@@ -101,6 +101,11 @@ fn footer(report: &Report) -> Element {
         let list = element("ul").all(report.unreadable.iter().take(20).map(|why| element("li").with(why)));
         footer = footer.with(element("details").with(element("summary").with(summary)).with(list));
     }
+    if report.stage_builds > 0 {
+        let text =
+            format!("Left out: {} of single stages (`kiln warm`, `kiln build --target`).", count(report.stage_builds, "build"));
+        footer = footer.with(element("p").with(text));
+    }
     let version = crate::files::VERSION;
     footer.with(element("p").with(format!(
         "Written by kiln {version}. Times are wall times as the engine tells them; the page holds all it shows and loads nothing."

@@ -13,6 +13,7 @@ use super::dockerfiles::{BrokenDockerfile, Dockerfile, Dockerfiles};
 use crate::plan::Plan;
 use crate::project::Project;
 use crate::settings::Settings;
+use crate::sqlx::{Check, CheckOptions, FeatureChoice, check};
 
 /// Files larger than this are not read: no rule is about them.
 const LARGEST: u64 = 32 << 20;
@@ -27,6 +28,7 @@ pub struct Context<'a> {
     plan: OnceCell<Plan>,
     paths: OnceCell<Vec<Utf8PathBuf>>,
     dockerfiles: OnceCell<Dockerfiles>,
+    sqlx: OnceCell<Vec<Check>>,
     files: RefCell<BTreeMap<Utf8PathBuf, Option<Rc<SourceFile>>>>,
 }
 
@@ -35,7 +37,15 @@ impl<'a> Context<'a> {
     #[must_use]
     pub const fn new(project: &'a Project, settings: &'a Settings) -> Self {
         let files = RefCell::new(BTreeMap::new());
-        Self { project, settings, plan: OnceCell::new(), paths: OnceCell::new(), dockerfiles: OnceCell::new(), files }
+        Self {
+            project,
+            settings,
+            plan: OnceCell::new(),
+            paths: OnceCell::new(),
+            dockerfiles: OnceCell::new(),
+            sqlx: OnceCell::new(),
+            files,
+        }
     }
 
     /// What kiln would build. It may hold open questions.
@@ -64,6 +74,19 @@ impl<'a> Context<'a> {
     /// The Dockerfiles that BuildKit would refuse.
     pub fn broken_dockerfiles(&self) -> &[BrokenDockerfile] {
         &self.dockerfiles.get_or_init(|| Dockerfiles::look(self)).broken
+    }
+
+    /// The queries of each workspace that uses SQLx, with their data; those of examples and tests are left out.
+    pub fn sqlx_checks(&self) -> &[Check] {
+        self.sqlx.get_or_init(|| {
+            let own = self.project.cargo.iter().filter(|workspace| !workspace.incidental);
+            let options = |workspace| CheckOptions {
+                features: FeatureChoice::of_plan(self.plan(), &self.project.root, workspace),
+                ..CheckOptions::default()
+            };
+            // A workspace without SQLx has nothing to check.
+            own.filter_map(|workspace| check(workspace, &options(workspace)).ok()).collect()
+        })
     }
 
     /// Whether there is such a file or folder, relative to the repository.

@@ -37,7 +37,7 @@ pub use graph::LockGraph;
 pub use includes::included_paths;
 pub use lock_check::{Disagreement, DisagreementKind};
 pub use native::{Distribution, NativeNeed, native_needs};
-pub use sqlx::{SqlxUse, sqlx_use};
+pub use sqlx::{SqlxUse, embeds_migrations, sqlx_use};
 
 /// A cargo workspace, or a package on its own.
 #[derive(Debug, Clone, Serialize)]

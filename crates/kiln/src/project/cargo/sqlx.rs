@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
 use super::sources::{self, Source};
-use super::{CargoWorkspace, paths};
+use super::{CargoPackage, CargoWorkspace, paths};
 
 /// SQLx in the closure of a package. Paths are relative to the workspace root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -84,6 +84,23 @@ pub fn sqlx_use(workspace: &CargoWorkspace, package: &str) -> Option<SqlxUse> {
     migrations.retain(|folder| holds(folder, |name| name.ends_with(".sql")));
     found.migrations = migrations.iter().map(|folder| relative(folder)).collect();
     Some(found)
+}
+
+/// Where a package embeds migrations with `migrate!`: the file, absolute, and the byte at which the macro begins.
+#[must_use]
+pub fn embeds_migrations(workspace: &CargoWorkspace, package: &CargoPackage) -> Option<(Utf8PathBuf, usize)> {
+    if !package.dependencies.iter().any(|dependency| dependency.package == "sqlx") {
+        return None;
+    }
+    let mut found: Option<(Utf8PathBuf, usize)> = None;
+    sources::visit(workspace, &[package], |source| {
+        let Some((name, rest)) = sources::macros(&source.text, &["migrate"]).next() else { return };
+        let offset = source.text.len() - rest.len() - name.len() - 1;
+        if found.as_ref().is_none_or(|(path, _)| source.path < *path) {
+            found = Some((source.path.clone(), offset));
+        }
+    });
+    found
 }
 
 /// The folders that `migrate!` names, absolute.

@@ -5,12 +5,13 @@
 #   make test    everything CI runs: format, lints, docs, unit, command line and engine tests
 #   make lint    format, clippy, docs, licences and sources
 #   make unit    the quick tests only: no engine, no cargo
+#   make rollup-matrix   what kiln says about rollup configurations against real rollups and Nodes (needs npm): minutes
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: build demo test lint unit cargo-test engine-test sqlx-test setup fmt clippy doc deny clean
-.PHONY: build demo test lint unit cargo-test browser-test engine-test setup fmt clippy doc deny clean
+.PHONY: build demo test lint unit cargo-test browser-test engine-test sqlx-test rollup-matrix
+.PHONY: setup fmt clippy doc deny clean
 
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 KILN := target/$(HOST)/release/kiln
@@ -63,6 +64,12 @@ sqlx-test: build
 	testbed/engine up
 	testbed/images $$($(KILN) plan --json --project examples/kiro | sed -nE 's/^ +"(build|runtime)": "([^" ]+:[^" ]+)",?$$/\2/p' | sort -u)
 	eval "$$(testbed/engine env)"; KILN_TOOLS=$(CURDIR)/target/sqlx-tools KILN_TEST_BINARY=$(CURDIR)/$(KILN) cargo test --locked -p kiln-cli --test engine -- --ignored --test-threads=1 sqlx::
+
+ROLLUP_LAB ?= target/rollup-lab
+rollup-matrix: setup
+	testbed/rollup-lab $(ROLLUP_LAB)
+	KILN_ROLLUP_LAB=$(abspath $(ROLLUP_LAB)) cargo test --locked -p kiln --test rules -- --ignored rollup_does
+	@cat $(ROLLUP_LAB)/summary.txt
 
 deny: setup
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

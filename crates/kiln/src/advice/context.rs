@@ -10,8 +10,11 @@ use ignore::WalkBuilder;
 
 use super::SourceFile;
 use super::dockerfiles::{BrokenDockerfile, Dockerfile, Dockerfiles};
+use super::facts::configs::{self, Config};
+use super::facts::node_lock::NodeLock;
 use crate::plan::Plan;
 use crate::project::Project;
+use crate::project::node::NodeWorkspace;
 use crate::settings::Settings;
 use crate::sqlx::{Check, CheckOptions, FeatureChoice, check};
 
@@ -29,6 +32,8 @@ pub struct Context<'a> {
     paths: OnceCell<Vec<Utf8PathBuf>>,
     dockerfiles: OnceCell<Dockerfiles>,
     sqlx: OnceCell<Vec<Check>>,
+    configs: OnceCell<Vec<Config<'a>>>,
+    node_locks: RefCell<BTreeMap<Utf8PathBuf, Option<Rc<NodeLock>>>>,
     files: RefCell<BTreeMap<Utf8PathBuf, Option<Rc<SourceFile>>>>,
 }
 
@@ -44,6 +49,8 @@ impl<'a> Context<'a> {
             paths: OnceCell::new(),
             dockerfiles: OnceCell::new(),
             sqlx: OnceCell::new(),
+            configs: OnceCell::new(),
+            node_locks: RefCell::new(BTreeMap::new()),
             files,
         }
     }
@@ -69,6 +76,21 @@ impl<'a> Context<'a> {
     /// The Dockerfiles of the repository, in the order of their paths; those of examples and tests are left out.
     pub fn dockerfiles(&self) -> &[Dockerfile] {
         &self.dockerfiles.get_or_init(|| Dockerfiles::look(self)).read
+    }
+
+    /// Configuration files of bundlers and their tools.
+    pub(super) fn configs(&self) -> &[Config<'a>] {
+        self.configs.get_or_init(|| configs::all(self))
+    }
+
+    /// The lockfile of a Node workspace.
+    pub(super) fn node_lock(&self, workspace: &NodeWorkspace) -> Option<Rc<NodeLock>> {
+        if let Some(known) = self.node_locks.borrow().get(&workspace.directory) {
+            return known.clone();
+        }
+        let lock = NodeLock::read(self, workspace).map(Rc::new);
+        self.node_locks.borrow_mut().insert(workspace.directory.clone(), lock.clone());
+        lock
     }
 
     /// The Dockerfiles that BuildKit would refuse.

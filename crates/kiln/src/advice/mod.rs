@@ -9,8 +9,10 @@
 
 mod context;
 mod dockerfiles;
+mod facts;
 mod finding;
 mod fix;
+mod javascript;
 pub mod rules;
 mod sarif;
 mod silence;

@@ -1,5 +1,6 @@
 //! Every rule of `kiln doctor`: fixtures that fire, fixtures that are quiet, a section of the docs, and fixes that mend.
 
+mod matrix;
 mod support;
 
 use std::collections::BTreeSet;

@@ -60,6 +60,37 @@ impl World {
         Self { _folder: folder, path }
     }
 
+    /// An empty repository.
+    pub(crate) fn empty() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = Utf8PathBuf::from_path_buf(folder.path().canonicalize().expect("a path")).expect("UTF-8").join("project");
+        fs::create_dir(&path).expect("a folder");
+        Self { _folder: folder, path }
+    }
+
+    pub(crate) fn path(&self) -> &Utf8Path {
+        &self.path
+    }
+
+    /// Writes a file.
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let path = self.path.join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, text).expect("written");
+    }
+
+    /// Applies the fixes of all rules.
+    pub(crate) fn mend_all(&self) {
+        for _ in 0..8 {
+            let changes = self.with(None, |context, findings| Changes::of(context, &findings));
+            if changes.is_empty() {
+                return;
+            }
+            changes.apply(&self.path).expect("fixes that can be applied");
+        }
+        panic!("{}: still changing after eight rounds", self.path);
+    }
+
     pub(crate) fn examine(&self, rule: Option<&str>) -> Vec<Finding> {
         self.with(rule, |_, findings| findings)
     }

@@ -1,12 +1,18 @@
 //! The rules: one file each, one folder per group.
 
+mod frontend;
 mod locks;
 mod sqlx;
 
 use super::{Group, Rule, Severity};
 
 /// Groups, in the order in which rules are listed. A group's own list is in its folder.
-const GROUPS: &[&[&Rule]] = &[locks::RULES, sqlx::RULES, &[&UNUSED_SILENCE]];
+const GROUPS: &[&[&Rule]] = &[
+    frontend::RULES, //
+    locks::RULES,
+    sqlx::RULES,
+    &[&UNUSED_SILENCE],
+];
 
 /// All rules.
 pub fn all() -> impl Iterator<Item = &'static Rule> {

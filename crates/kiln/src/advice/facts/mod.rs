@@ -1,0 +1,5 @@
+//! Facts that several rules share, made of what the [`Context`](super::Context) has read.
+
+pub(super) mod configs;
+pub(super) mod node_image;
+pub(super) mod node_lock;

@@ -185,12 +185,8 @@ impl<'a> Reader<'a> {
         let here = self.span(at, at);
         let next = self.text_at(at + 1);
         match self.text_at(at) {
-            "import" if next == "." => {
-                if self.is(at + 2, "meta") {
-                    module.import_meta.push(here);
-                }
-            }
-            "import" if next != "(" && next != ":" && braces == 0 => return self.import(at, module),
+            "import" if next == "." && self.is(at + 2, "meta") => module.import_meta.push(here),
+            "import" if !matches!(next, "(" | ":" | ".") && braces == 0 => return self.import(at, module),
             "export" if braces == 0 && next != ":" && next != "=" => module.exports.push(here),
             "await" if braces == 0 && !(self.is(at.wrapping_sub(1), ">") && self.is(at.wrapping_sub(2), "=")) => {
                 module.top_level_await.push(here);
@@ -261,7 +257,7 @@ impl<'a> Reader<'a> {
         Some(last + 1)
     }
 
-    #[expect(clippy::type_complexity, reason = "default, named and namespace imports, for one caller")]
+    /// Default, named and namespace imports.
     fn clause(&self, from: usize, to: usize) -> (Option<String>, Vec<(String, String)>, Option<String>) {
         let (mut default, mut named, mut namespace) = (None, Vec::new(), None);
         let mut at = from;

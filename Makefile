@@ -11,7 +11,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
 .PHONY: build demo test lint unit cargo-test browser-test engine-test sqlx-test rollup-matrix
-.PHONY: setup fmt clippy doc deny clean
+.PHONY: setup fmt clippy doc deny workflows clean
 
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 KILN := target/$(HOST)/release/kiln
@@ -29,7 +29,7 @@ demo: build
 
 test: fmt clippy doc unit cargo-test browser-test engine-test
 
-lint: fmt clippy doc deny
+lint: fmt clippy doc deny workflows
 
 fmt: setup
 	cargo fmt --all --check
@@ -74,6 +74,10 @@ rollup-matrix: setup
 deny: setup
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny check bans licenses sources
+
+# The workflow that `kiln init --ci github` writes; `make unit` compares it with what kiln would write now.
+workflows:
+	testbed/workflows examples/kiro/.github/workflows/images.yml
 
 clean:
 	cargo clean

@@ -1,4 +1,4 @@
-# Written by kiln 0.1.0; body blake3 d9979db14ecf12eabcacf367325d0d04
+# Written by kiln 0.1.0; body blake3 e22b800f5bd8650a145e8d8bc8d794cc
 # Set values in kiln.toml and run `kiln init`; or edit this file, and kiln leaves it to you.
 # make TARGET ARGS="…": more arguments for kiln.
 
@@ -22,7 +22,7 @@ docker-build-dev:
 warm-cache:
 	$(KILN) warm $(ARGS)
 
-# forgets what is stale, follows base images that moved, and warms again
+# follows base images that moved, and warms again
 refresh-cache:
 	$(KILN) refresh $(ARGS)
 

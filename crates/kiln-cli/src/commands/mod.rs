@@ -9,6 +9,7 @@ mod plan;
 mod project;
 mod recipe;
 mod recipe_npm;
+mod refresh;
 mod report;
 mod sqlx;
 mod warm;
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     Init(init::Args),
     Build(Box<build::Args>),
     Warm(Box<warm::Args>),
+    Refresh(Box<refresh::Args>),
     Bench(Box<bench::Args>),
     Sqlx(sqlx::Args),
     Report(report::Args),
@@ -66,6 +68,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, Comma
         Command::Init(args) => init::run(context, &args),
         Command::Build(args) => build::run(context, &args),
         Command::Warm(args) => warm::run(context, &args),
+        Command::Refresh(args) => refresh::run(context, &args),
         Command::Bench(args) => bench::run(context, &args),
         Command::Sqlx(args) => sqlx::run(context, &args),
         Command::Doctor(args) => doctor::run(context, &args),

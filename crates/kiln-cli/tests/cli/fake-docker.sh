@@ -8,6 +8,7 @@
 #   inspect.sh                   what `docker buildx inspect [NAME]` does; without it the builder is Docker's own
 #   stored.sh                    what `docker image inspect` does when it is asked for JSON; `has NAME…` prints those that are asked for
 #   pull.sh                      what `docker pull` does; without it, it succeeds
+#   workflow.sh                  what `docker buildx bake`, `docker create` and `docker cp` do
 #   calls                        (written) one line for each call
 # Scripts can use:
 #   stream NAME [SECONDS]        print a recorded stream on stderr, with a pause after each line
@@ -67,6 +68,9 @@ case "$1 $2" in
     echo "ERROR: nobody answers" >&2
     exit 1
   fi
+  ;;
+"buildx bake" | "create "* | "cp "*)
+  if [[ -e $FAKE_DOCKER/workflow.sh ]]; then . "$FAKE_DOCKER/workflow.sh"; fi
   ;;
 "pull "*)
   if [[ -e $FAKE_DOCKER/pull.sh ]]; then . "$FAKE_DOCKER/pull.sh"; fi

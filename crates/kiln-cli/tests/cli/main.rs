@@ -13,3 +13,4 @@ mod seed;
 mod sqlx;
 mod support;
 mod warm;
+mod workflow;

@@ -215,3 +215,35 @@ fn flags_reach_every_stage() {
     assert_eq!(ran.code, Some(0), "{ran}");
     insta::assert_snapshot!(test.calls());
 }
+
+#[test]
+fn cache_mounts_that_are_gone_are_filled_although_the_layers_are_there() {
+    let dockerfile = DOCKERFILE.replace("RUN npm ci", "RUN --mount=type=cache,id=shop-npm,target=/root/.npm npm ci");
+    let du =
+        |id: &str| format!("printf 'ID: a\\nSize: 1MB\\nDescription: cached mount /root/.npm from exec x with id \"/{id}\"\\n'");
+    let build = "if [[ $target == kiln-refill ]]; then /bin/cat \"${args[6]}\" >\"$FAKE_DOCKER/refilled\"; fi; stream noop";
+    let test = shop().service("api", &dockerfile).fake("du", &du("shop-npm")).fake("build", build).args(["api", "--json"]);
+    let refilled = test.root().join("fake/refilled");
+    let ran = test.run();
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let document = ran.json();
+    assert!(statuses(&document).contains(&"api-prod-deps-mounts warm".to_owned()), "{ran}");
+    assert!(!refilled.exists());
+    let test = test.fake("du", &du("other-npm"));
+    let ran = test.run();
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(statuses(&ran.json()).contains(&"api-prod-deps-mounts built".to_owned()), "{ran}");
+    let text = fs::read_to_string(&refilled).unwrap();
+    let copy = text.strip_prefix(&dockerfile).expect("a copy of the stage follows the file as it is");
+    assert!(copy.starts_with("FROM base AS kiln-refill\nARG KILN_REFILL="), "{text}");
+    assert!(copy.ends_with("\nCOPY package.json ./\nRUN --mount=type=cache,id=shop-npm,target=/root/.npm npm ci\n"), "{text}");
+    assert_eq!(fs::read_dir(test.project().join(".kiln/run")).unwrap().count(), 0, "nothing short-lived is left");
+}
+
+#[test]
+fn a_refresh_tells_which_base_images_moved() {
+    let stored = "if [[ -e $FAKE_DOCKER/pulled ]]; then has node:20-slim debian:slim; else has debian:slim; for name in \"${references[@]}\"; do if [[ $name == node:20-slim ]]; then echo '{\"Id\":\"sha256:0123456789abcdef\",\"RepoTags\":[\"node:20-slim\"]}'; fi; done; fi";
+    let mut test =
+        shop().fake("stored", stored).fake("pull", "if [[ ${*: -1} == node:20-slim ]]; then : >\"$FAKE_DOCKER/pulled\"; fi");
+    insta::assert_snapshot!(test.run_with(["refresh", "api", "--progress", "quiet", "--jobs", "1"]));
+}

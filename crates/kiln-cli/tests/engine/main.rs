@@ -14,3 +14,4 @@ mod robustness;
 mod seed;
 mod sqlx;
 mod support;
+mod warm;

@@ -250,11 +250,15 @@ impl Engine for Buildx {
     }
 
     fn cache_mount(&self, id: &str) -> Result<u64, EngineError> {
+        Ok(self.cache_mounts()?.remove(id).unwrap_or_default())
+    }
+
+    fn cache_mounts(&self) -> Result<BTreeMap<String, u64>, EngineError> {
         let run = Run::new(&self.docker).args(["buildx", "du", "--verbose", "--filter", "type=exec.cachemount"]);
         let run = self.with_builder(run).timeout(DISK_USAGE_TIMEOUT).capture(16 << 20);
         let finished = run.output(&self.cancel).map_err(process_error)?;
         if finished.success() {
-            return Ok(look::mount_bytes(&finished.stdout, id));
+            return Ok(look::mounts(&finished.stdout));
         }
         let nothing = || EngineError::Nonsense { program: self.docker.clone(), detail: "`buildx du` failed".to_owned() };
         Err(failure::client_error(&finished.stderr).unwrap_or_else(nothing))
@@ -270,6 +274,10 @@ impl Engine for Buildx {
 
     fn pull(&self, reference: &str, platform: Option<&str>) -> Result<(), EngineError> {
         store::pull(&self.docker, reference, platform, &self.cancel)
+    }
+
+    fn forget(&self, id: &str) -> Result<(), EngineError> {
+        store::forget(&self.docker, id, &self.cancel)
     }
 }
 

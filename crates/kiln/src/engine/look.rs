@@ -53,10 +53,10 @@ fn platform(image: &Value) -> Option<String> {
     Some(format!("{}/{}", part("os")?, part("architecture")?))
 }
 
-/// Bytes of the cache mounts with an id, from `docker buildx du --verbose`. An id is followed by nothing and preceded by a namespace,
-/// which may be empty: `with id "/shop-units"`.
-pub(super) fn mount_bytes(text: &str, id: &str) -> u64 {
-    let mut total = 0;
+/// Bytes of each cache mount, from `docker buildx du --verbose`. An id is preceded by a namespace, which may be empty:
+/// `with id "/shop-units"`.
+pub(super) fn mounts(text: &str) -> BTreeMap<String, u64> {
+    let mut mounts = BTreeMap::new();
     let mut size = 0;
     for line in text.lines() {
         let Some((field, value)) = line.split_once(':') else { continue };
@@ -64,13 +64,16 @@ pub(super) fn mount_bytes(text: &str, id: &str) -> u64 {
             // A record begins: what the last one said is over.
             "ID" => size = 0,
             "Size" => size = bytes(value.trim()).unwrap_or_default(),
-            "Description" if value.trim_end().strip_suffix('"').is_some_and(|value| value.ends_with(&format!("/{id}"))) => {
-                total += size;
+            "Description" => {
+                let id = value.trim_end().strip_suffix('"').and_then(|value| value.rsplit_once(" with id \""));
+                if let Some((_, id)) = id.and_then(|(_, id)| id.split_once('/')) {
+                    *mounts.entry(id.to_owned()).or_default() += size;
+                }
             }
             _ => {}
         }
     }
-    total
+    mounts
 }
 
 /// `129.6MB`: decimal units, as the client prints them.
@@ -122,12 +125,13 @@ mod tests {
                 "ID:           abc\nMutable:      true\nSize:         {size}\nDescription:  cached mount /kiln/units from exec /bin/sh -c kiln recipe cook with id \"{id}\"\nType:         exec.cachemount\n\n"
             )
         };
-        let text = record("1.5MB", "/shop-units") + &record("8.192kB", "/shop-units-2") + &record("2GB", "ns/other");
-        assert_eq!(mount_bytes(&text, "shop-units"), 1_500_000);
-        assert_eq!(mount_bytes(&text, "shop-units-2"), 8192);
-        assert_eq!(mount_bytes(&text, "other"), 2_000_000_000);
-        assert_eq!(mount_bytes(&text, "units"), 0);
-        assert_eq!(mount_bytes("", "shop-units"), 0);
+        let text = record("1.5MB", "/shop-units")
+            + &record("8.192kB", "/shop-units-2")
+            + &record("2GB", "ns/other")
+            + &record("0B", "//c");
+        let expected = [("/c", 0), ("other", 2_000_000_000), ("shop-units", 1_500_000), ("shop-units-2", 8192)];
+        assert_eq!(mounts(&text), expected.map(|(id, bytes)| (id.to_owned(), bytes)).into());
+        assert_eq!(mounts("Description:  mount / from exec /bin/sh -c x"), BTreeMap::new());
     }
 
     #[test]

@@ -59,6 +59,12 @@ pub trait Engine: Sync {
     /// Why the builder could not tell.
     fn cache_mount(&self, id: &str) -> Result<u64, EngineError>;
 
+    /// The builder's cache mounts, those of all projects: bytes by id. A mount without an id has its path as one.
+    ///
+    /// # Errors
+    /// Why the builder could not tell.
+    fn cache_mounts(&self) -> Result<BTreeMap<String, u64>, EngineError>;
+
     /// The builder that does the work.
     ///
     /// # Errors
@@ -76,6 +82,12 @@ pub trait Engine: Sync {
     /// # Errors
     /// [`EngineError::Registry`] if the registry does not answer, [`EngineError::Build`] if it has no such image.
     fn pull(&self, reference: &str, platform: Option<&str>) -> Result<(), EngineError>;
+
+    /// Removes an image that lost its last name. One that has a name, or that a container uses, stays.
+    ///
+    /// # Errors
+    /// Why the engine could not.
+    fn forget(&self, id: &str) -> Result<(), EngineError>;
 }
 
 /// A builder instance.

@@ -55,6 +55,16 @@ pub(super) fn pull(docker: &str, reference: &str, platform: Option<&str>, cancel
     }
 }
 
+/// Removes an image without a name. Without force Docker itself leaves one that a container uses.
+pub(super) fn forget(docker: &str, id: &str, cancel: &Cancel) -> Result<(), EngineError> {
+    let run = Run::new(docker).args(["image", "inspect", "--format", "{{len .RepoTags}}", id]).timeout(CHECK_TIMEOUT);
+    let names = run.output(cancel).map_err(process_error)?;
+    if names.stdout.trim() == "0" {
+        Run::new(docker).args(["image", "rm", id]).timeout(CHECK_TIMEOUT).output(cancel).map_err(process_error)?;
+    }
+    Ok(())
+}
+
 /// Reads `docker buildx inspect`. Only what stands before the list of nodes is about the builder.
 pub(super) fn builder(text: &str) -> Option<BuilderInfo> {
     let field = |name: &str| {

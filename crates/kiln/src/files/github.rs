@@ -46,7 +46,7 @@ jobs:
 
 const NAMES: &str = r#"      - name: Names in the registry
         run: |
-          owner=${GITHUB_REPOSITORY_OWNER,,} repository=${GITHUB_REPOSITORY,,}
+          repository=${GITHUB_REPOSITORY,,}
           branch=${GITHUB_REF_NAME//[^A-Za-z0-9_.-]/-}
           {
             echo "CACHE=$REGISTRY/$repository/cache"
@@ -76,7 +76,7 @@ pub(super) fn body(plan: &Plan) -> String {
 }
 
 fn build(plan: &Plan, with_kiln: bool) -> String {
-    let mut text = Text::new("  build:\n    runs-on: ubuntu-24.04\n    timeout-minutes: 60\n");
+    let mut text = Text::new("  build:\n    runs-on: ubuntu-latest\n    timeout-minutes: 60\n");
     text += "    permissions:\n      contents: read\n      packages: write # the cache\n    env:\n      REGISTRY: ghcr.io\n    steps:\n";
     text += &checkout();
     text += format_args!("      # Docker's own builder cannot write a cache to a registry.\n      - uses: {BUILDX}\n");
@@ -103,12 +103,11 @@ fn bench(plan: &Plan) -> String {
     let mut text = Text::new(
         "\n  # On a runner of its own, from nothing: the first build is the cold one, and the edits after it have its caches.\n  bench:\n",
     );
-    text +=
-        "    if: github.event_name == 'workflow_dispatch' && inputs.bench\n    runs-on: ubuntu-24.04\n    timeout-minutes: 180\n";
+    text += "    if: github.event_name == 'workflow_dispatch' && inputs.bench\n    runs-on: ubuntu-latest\n    timeout-minutes: 180\n";
     text += "    permissions:\n      contents: read\n      packages: read # kiln itself\n    env:\n      REGISTRY: ghcr.io\n    steps:\n";
     text += &checkout();
     text += &login();
-    text += "      - name: Get kiln\n        run: |\n          owner=${GITHUB_REPOSITORY_OWNER,,}\n";
+    text += "      - name: Get kiln\n        run: |\n";
     text += format_args!("          container=$(docker create \"{}\" /kiln)\n", image(plan));
     text += "          mkdir -p \"$RUNNER_TEMP/bin\"\n          docker cp \"$container:/kiln\" \"$RUNNER_TEMP/bin/kiln\"\n";
     text += "          docker rm \"$container\"\n          echo \"$RUNNER_TEMP/bin\" >>\"$GITHUB_PATH\"\n";
@@ -137,7 +136,7 @@ fn login() -> String {
 /// The image that holds kiln: that of the settings, or one of the repository's owner, as `docs/ci.md` tells how to publish.
 fn image(plan: &Plan) -> String {
     if plan.tool_image == DEFAULT_TOOL_IMAGE {
-        format!("$REGISTRY/$owner/kiln:{}", super::VERSION)
+        format!("$REGISTRY/${{GITHUB_REPOSITORY_OWNER,,}}/kiln:{}", super::VERSION)
     } else {
         plan.tool_image.clone()
     }

@@ -30,6 +30,9 @@ struct TargetDocument<'a> {
     /// Ids of a base image whose tag moved.
     #[serde(skip_serializing_if = "Option::is_none")]
     moved: Option<Moved<'a>>,
+    /// Ids of the cache mounts, for those of a stage.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    mounts: &'a [String],
 }
 
 #[derive(Debug, Serialize)]
@@ -58,5 +61,6 @@ fn target<'a>(builder: Option<&'a str>, row: &'a Row) -> TargetDocument<'a> {
         builder,
         attempts: Some(row.attempts).filter(|attempts| *attempts > 1),
         moved: row.moved.as_ref().map(|(before, now)| Moved { before, now }),
+        mounts: &row.mounts,
     }
 }

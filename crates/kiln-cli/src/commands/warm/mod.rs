@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use camino::Utf8PathBuf;
 use kiln::engine::{Buildx, Engine as _, EngineError};
-use kiln::lifecycle::warm::{Done, Options, Status, WarmPlan, Why, Work};
+use kiln::lifecycle::warm::{Done, Options, Status, WarmPlan, Why};
 use kiln::plan::Variant;
 
 use row::Row;
@@ -103,12 +103,17 @@ pub(super) struct Warmed {
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
     let begun = Instant::now();
     let (warmed, errors) = warm(context, &args.what, args.pull)?;
-    if context.ui.json {
-        context.ui.document(&document::document(&warmed));
-    } else {
-        context.ui.data(&table::text(&warmed, begun.elapsed().as_secs_f64()));
-    }
+    show_result(context, &warmed, begun);
     finish(context, errors)
+}
+
+/// Prints the document, or the table; `begun` is when the command did.
+pub(super) fn show_result(context: &Context, warmed: &[Warmed], begun: Instant) {
+    if context.ui.json {
+        context.ui.document(&document::document(warmed));
+    } else if !warmed.is_empty() {
+        context.ui.data(&table::text(warmed, begun.elapsed().as_secs_f64()));
+    }
 }
 
 /// Warms every builder; gives how it went, and an error for each thing that failed.
@@ -150,7 +155,7 @@ pub(super) fn warm(context: &Context, what: &What, pull: bool) -> Result<(Vec<Wa
             Err(error) => errors.push(of_builder(builder.as_deref(), hints::engine_error(&error))),
         }
     }
-    let options = Options { jobs: what.jobs.into(), pull, retries: what.retries, ..Options::default() };
+    let options = Options { jobs: what.jobs.into(), pull, retries: what.retries, ..Options::new(state.join("run")) };
     let about = show::About { records: state.join("builds"), plan: build::plan_digest(&plan), git };
     let results = show::run(context, &fleet, &options, &about);
     let mut warmed = Vec::new();
@@ -201,13 +206,11 @@ fn endings(plan: &WarmPlan, done: Vec<Done>) -> (Vec<Ending>, Vec<CommandError>)
     let mut endings: Vec<Ending> = Vec::new();
     let mut bases = Vec::new();
     for (target, done) in plan.targets.iter().zip(done) {
-        let stage = match (&target.work, &done.why) {
-            (Work::Stage(stage), _) => stage,
-            (Work::Base { .. }, Some(Why::Engine(error))) => {
+        let Some(stage) = target.work.stage() else {
+            if let Some(Why::Engine(error)) = &done.why {
                 bases.push(hints::engine_error(error));
-                continue;
             }
-            (Work::Base { .. }, _) => continue,
+            continue;
         };
         while endings.len() <= stage.image {
             endings.push(Ending { whole: true, seed_lost: false, failed: Vec::new() });

@@ -1,6 +1,6 @@
 //! What became of one target, for the table and the document.
 
-use kiln::lifecycle::warm::{Done, Status, Target, TargetKind, WarmPlan, Why, Work};
+use kiln::lifecycle::warm::{Done, Stage, Status, Target, TargetKind, WarmPlan, Why, Work};
 
 /// What became of one target.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Row {
     pub(super) error: Option<String>,
     /// Ids before and now of a base image whose tag moved.
     pub(super) moved: Option<(String, String)>,
+    /// Ids of cache mounts.
+    pub(super) mounts: Vec<String>,
 }
 
 /// One row for each target.
@@ -28,7 +30,8 @@ pub(super) fn rows(plan: &WarmPlan, done: &[Done]) -> Vec<Row> {
 fn row(plan: &WarmPlan, target: &Target, done: &Done) -> Row {
     let place = match &target.work {
         Work::Base { .. } => None,
-        Work::Stage(stage) => Some((format!("{} {}", stage.tag.service, stage.tag.variant.name()), stage.tag.stage.clone())),
+        Work::Stage(stage) => Some((image(stage), stage.tag.stage.clone())),
+        Work::Mounts(mounts) => Some((image(&mounts.stage), format!("{} mounts", mounts.stage.tag.stage))),
     };
     let error = done.why.as_ref().map(|why| match why {
         Why::Engine(error) => error.to_string(),
@@ -45,5 +48,13 @@ fn row(plan: &WarmPlan, target: &Target, done: &Done) -> Row {
         attempts: done.attempts,
         error,
         moved: done.moved.clone(),
+        mounts: match &target.work {
+            Work::Mounts(mounts) => mounts.ids.clone(),
+            Work::Base { .. } | Work::Stage(_) => Vec::new(),
+        },
     }
+}
+
+fn image(stage: &Stage) -> String {
+    format!("{} {}", stage.tag.service, stage.tag.variant.name())
 }

@@ -124,6 +124,7 @@ impl<'a> Shown<'a> {
         match &target.work {
             Work::Base { image, .. } => self.base(display, number, index, image, event),
             Work::Stage(stage) => self.stage(display, (number, index), stage, event),
+            Work::Mounts(mounts) => self.stage(display, (number, index), &mounts.stage, event),
         }
     }
 
@@ -132,7 +133,7 @@ impl<'a> Shown<'a> {
         let one = &self.fleet[number];
         let user = one.plan.targets.iter().find_map(|target| match &target.work {
             Work::Stage(stage) if target.needs.contains(&index) => Some(stage.image),
-            _ => None,
+            Work::Stage(_) | Work::Mounts(_) | Work::Base { .. } => None,
         });
         let Some(view) = user.map(|user| self.first[number] + user) else { return };
         let (digest, at) = (format!("kiln:base-{index}"), Timestamp::now());
@@ -224,10 +225,10 @@ impl<'a> Shown<'a> {
         Recorder::create(&self.about.records, header).map_err(|error| not_recorded(self.context, &error)).ok()
     }
 
-    /// Ends a build's record. One of a stage that was there says nothing, and goes.
+    /// Ends a build's record. One of a stage that was there, or of mounts that needed no build, says nothing, and goes.
     fn end(&mut self, key: (usize, usize), status: Status) {
         let Some(Build { state, recorder: Some(recorder), begun, .. }) = self.builds.remove(&key) else { return };
-        if status == Status::Warm {
+        if status == Status::Warm || (status == Status::Built && state.steps().is_empty()) {
             let _ = fs::remove_file(recorder.path());
             return;
         }
@@ -254,10 +255,7 @@ impl<'a> Shown<'a> {
 }
 
 fn stages<'a>(one: &'a Fleet<'_>) -> impl Iterator<Item = &'a Stage> {
-    one.plan.targets.iter().filter_map(|target| match &target.work {
-        Work::Stage(stage) => Some(stage.as_ref()),
-        Work::Base { .. } => None,
-    })
+    one.plan.targets.iter().filter_map(|target| target.work.stage())
 }
 
 /// Observing never breaks building.

@@ -21,7 +21,7 @@ pub(crate) fn text(warmed: &[Warmed], took: f64) -> String {
             text += format_args!("builder {builder}{cache}\n");
         }
         let bases = one.rows.iter().filter(|row| row.kind == TargetKind::Base);
-        let stages = one.rows.iter().filter(|row| row.kind == TargetKind::Stage);
+        let stages = one.rows.iter().filter(|row| row.kind != TargetKind::Base);
         let mut heading = "";
         for row in bases.chain(stages) {
             let own = row.place.as_ref().map_or("base images", |(image, _)| image);
@@ -45,6 +45,7 @@ fn line(row: &Row, width: usize) -> String {
         (Status::Warm, _) => ("warm", FAINT),
         (Status::Built, TargetKind::Base) => ("pulled", AnsiColor::Green.on_default()),
         (Status::Built, TargetKind::Stage) => ("built", AnsiColor::Green.on_default()),
+        (Status::Built, TargetKind::Mounts) => ("filled", AnsiColor::Green.on_default()),
         (Status::Failed, _) => ("failed", AnsiColor::Red.on_default()),
         (Status::Skipped, _) => ("skipped", AnsiColor::Yellow.on_default()),
     };
@@ -90,7 +91,18 @@ mod tests {
         let kind = if place.is_some() { TargetKind::Stage } else { TargetKind::Base };
         let attempts = u32::from(status != Status::Skipped);
         let place = place.map(|(image, stage)| (image.to_owned(), stage.to_owned()));
-        Row { name: name.to_owned(), kind, place, tag: None, status, seconds: 1.25, attempts, error: None, moved: None }
+        Row {
+            name: name.to_owned(),
+            kind,
+            place,
+            tag: None,
+            status,
+            seconds: 1.25,
+            attempts,
+            error: None,
+            moved: None,
+            mounts: Vec::new(),
+        }
     }
 
     #[test]

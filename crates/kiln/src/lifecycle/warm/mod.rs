@@ -5,12 +5,14 @@
 
 mod outline;
 mod plan;
+mod refill;
 mod run;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
+use camino::Utf8PathBuf;
 use serde::Serialize;
 
 use super::CacheTag;
@@ -46,6 +48,7 @@ impl Target {
         match self.work {
             Work::Base { .. } => TargetKind::Base,
             Work::Stage(_) => TargetKind::Stage,
+            Work::Mounts(_) => TargetKind::Mounts,
         }
     }
 
@@ -55,6 +58,7 @@ impl Target {
         match &self.work {
             Work::Base { image, .. } => Some(image),
             Work::Stage(stage) => stage.request.tags.first().map(String::as_str),
+            Work::Mounts(_) => None,
         }
     }
 }
@@ -67,6 +71,8 @@ pub enum TargetKind {
     Base,
     /// A stage.
     Stage,
+    /// Cache mounts that a stage's steps fill.
+    Mounts,
 }
 
 /// What makes a target.
@@ -81,6 +87,31 @@ pub enum Work {
     },
     /// Build it.
     Stage(Box<Stage>),
+    /// Find them, or run the stage's steps again: after a stage that was built anew there is nothing to do.
+    Mounts(Box<Mounts>),
+}
+
+impl Work {
+    /// The stage that is built, or whose mounts are filled.
+    #[must_use]
+    pub fn stage(&self) -> Option<&Stage> {
+        match self {
+            Self::Base { .. } => None,
+            Self::Stage(stage) => Some(stage),
+            Self::Mounts(mounts) => Some(&mounts.stage),
+        }
+    }
+}
+
+/// The cache mounts of a stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mounts {
+    /// Their ids.
+    pub ids: Vec<String>,
+    /// The stage whose steps fill them.
+    pub stage: Stage,
+    /// Text of the Dockerfile.
+    pub dockerfile: String,
 }
 
 /// A stage to build.
@@ -97,8 +128,10 @@ pub struct Stage {
 }
 
 /// How [`warm`] goes about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
+    /// A folder for short-lived Dockerfiles.
+    pub folder: Utf8PathBuf,
     /// How many targets may be worked on at once; at least one.
     pub jobs: usize,
     /// Whether base images that are there are pulled all the same, so that moved tags are followed.
@@ -109,9 +142,11 @@ pub struct Options {
     pub pause: Duration,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self { jobs: 4, pull: false, retries: 3, pause: Duration::from_secs(1) }
+impl Options {
+    /// The usual options.
+    #[must_use]
+    pub fn new(folder: impl Into<Utf8PathBuf>) -> Self {
+        Self { folder: folder.into(), jobs: 4, pull: false, retries: 3, pause: Duration::from_secs(1) }
     }
 }
 

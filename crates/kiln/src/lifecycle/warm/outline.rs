@@ -22,6 +22,8 @@ struct Stage {
     stages: Vec<usize>,
     /// Images that it needs.
     images: Vec<String>,
+    /// Ids of the cache mounts of its steps.
+    mounts: Vec<String>,
 }
 
 /// A stage worth keeping.
@@ -35,6 +37,8 @@ pub struct Kept {
     pub needs: Vec<usize>,
     /// Images from outside that it needs, itself or through stages that are not in the list.
     pub images: Vec<String>,
+    /// Ids of the cache mounts that its own steps fill.
+    pub mounts: Vec<String>,
 }
 
 impl Outline {
@@ -63,13 +67,14 @@ impl Outline {
                         Some([keyword, name]) if keyword.eq_ignore_ascii_case("as") => Some(name.to_ascii_lowercase()),
                         _ => None,
                     };
-                    let mut stage = Stage { name, has_steps: false, stages: Vec::new(), images: Vec::new() };
+                    let mut stage = Stage { name, has_steps: false, stages: Vec::new(), images: Vec::new(), mounts: Vec::new() };
                     outline.refer(&mut stage, &base, false);
                     outline.stages.push(stage);
                 }
                 "RUN" | "COPY" | "ADD" | "WORKDIR" => {
                     let Some(mut stage) = outline.stages.pop() else { continue };
                     stage.has_steps = true;
+                    stage.mounts.extend(cache_mounts(&keyword, &text));
                     for reference in sources(&keyword, &text) {
                         outline.refer(&mut stage, reference, true);
                     }
@@ -114,7 +119,7 @@ impl Outline {
             images.extend(self.frontend.clone());
             needs.sort_unstable();
             needs.dedup();
-            list.push(Kept { name: stage.name.clone(), last: is_last, needs, images });
+            list.push(Kept { name: stage.name.clone(), last: is_last, needs, images, mounts: stage.mounts.clone() });
             numbers.push(number);
         }
         list
@@ -162,6 +167,23 @@ fn sources<'a>(keyword: &str, text: &'a str) -> Vec<&'a str> {
         }
     };
     flags.filter_map(named).map(unquoted).collect()
+}
+
+/// Ids of the cache mounts of an instruction. Without an id it is the path.
+fn cache_mounts(keyword: &str, text: &str) -> Vec<String> {
+    let flags = text.split_whitespace().skip(1).take_while(|word| word.starts_with("--"));
+    let flags = flags.filter(|_| keyword == "RUN").filter_map(|word| word.strip_prefix("--mount="));
+    let id = |flag: &str| {
+        let field = |names: &[&str]| {
+            let fields = flag.split(',').filter_map(|field| field.split_once('='));
+            fields.filter(|(key, _)| names.contains(key)).map(|(_, value)| value.to_owned()).next()
+        };
+        if field(&["type"]).as_deref() != Some("cache") {
+            return None;
+        }
+        field(&["id"]).or_else(|| field(&["target", "dst", "destination"]))
+    };
+    flags.map(unquoted).filter_map(id).collect()
 }
 
 fn unquoted(text: &str) -> &str {
@@ -234,6 +256,14 @@ mod tests {
         assert_eq!(shown("FROM scratch\nCOPY a b\n", None), ["-! [] "]);
         assert_eq!(shown("FROM a\nFROM b\n", None), ["-! [] b"]);
         assert_eq!(shown("", None), Vec::<String>::new());
+    }
+
+    #[test]
+    fn cache_mounts_belong_to_the_stage_whose_steps_fill_them() {
+        let text = "FROM a AS one\nRUN --mount=type=cache,id=x-cargo,target=/c --mount=type=bind,source=.,target=/s \\\n  --mount=type=cache,target=/root/.npm y\nFROM one\nRUN --mount=type=secret,id=s z\n";
+        let kept = Outline::read(text, &BTreeMap::new()).kept(None);
+        assert_eq!(kept[0].mounts, ["x-cargo", "/root/.npm"]);
+        assert_eq!(kept[1].mounts, Vec::<String>::new());
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! From images to build to what is to be there beforehand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Outline, Stage, Target, WarmPlan, Work};
+use super::{Mounts, Outline, Stage, Target, WarmPlan, Work};
 use crate::dockerfile::SEED_ARGUMENT;
 use crate::engine::{BuildRequest, Output};
 use crate::lifecycle::CacheTag;
@@ -28,6 +28,8 @@ impl WarmPlan {
     pub fn new(project: &str, images: &[Image], store: bool) -> Self {
         let mut plan = Self::default();
         let mut bases: BTreeMap<(String, Option<String>), usize> = BTreeMap::new();
+        // A mount that several stages share is filled by the first.
+        let mut mounts: BTreeSet<String> = BTreeSet::new();
         for (number, image) in images.iter().enumerate() {
             let request = &image.request;
             let kept = Outline::read(&image.dockerfile, &request.build_args).kept(request.target.as_deref());
@@ -65,8 +67,14 @@ impl WarmPlan {
                     ..request.clone()
                 };
                 places.push(plan.targets.len());
-                let work = Work::Stage(Box::new(Stage { image: number, tag: tag.clone(), request, seed: seed.clone() }));
-                plan.targets.push(Target { name: tag.to_string(), needs, work });
+                let number_of_stage = plan.targets.len();
+                let built = Stage { image: number, tag: tag.clone(), request, seed: seed.clone() };
+                let ids: Vec<String> = stage.mounts.into_iter().filter(|id| mounts.insert(id.clone())).collect();
+                plan.targets.push(Target { name: tag.to_string(), needs, work: Work::Stage(Box::new(built.clone())) });
+                if !ids.is_empty() {
+                    let work = Work::Mounts(Box::new(Mounts { ids, stage: built, dockerfile: image.dockerfile.clone() }));
+                    plan.targets.push(Target { name: format!("{tag}-mounts"), needs: vec![number_of_stage], work });
+                }
             }
         }
         plan

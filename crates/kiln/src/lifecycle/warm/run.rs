@@ -1,13 +1,17 @@
 //! Goes through a plan: a few targets at once, each as soon as what it needs is there.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::{Done, Event, Options, Stage, Status, Target, WarmPlan, Why, Work, passes};
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{Done, Event, Mounts, Options, Stage, Status, Target, WarmPlan, Why, Work, passes, refill};
 use crate::dockerfile::SEED_ARGUMENT;
-use crate::engine::{BuildRequest, Engine, EngineError, Outcome, StoredImage};
+use crate::engine::{BuildRequest, Engine, EngineError, Outcome, Output, StoredImage};
 use crate::event::{BuildState, StepStatus};
 use crate::process::Cancel;
 
@@ -27,10 +31,11 @@ pub fn warm(
     cancel: &Cancel,
     tell: &(dyn Fn(usize, Event) + Sync),
 ) -> Result<Vec<Done>, EngineError> {
-    let bases: Vec<String> = plan.targets.iter().filter_map(base).map(str::to_owned).collect();
-    let mut found = engine.stored(&bases)?.into_iter();
-    let stored = plan.targets.iter().map(|target| base(target).and_then(|_| found.next().flatten())).collect();
-    let images = plan.targets.iter().filter_map(|target| stage(target).map(|stage| stage.image + 1)).max().unwrap_or(0);
+    let names: Vec<String> = plan.targets.iter().filter_map(Target::tag).map(str::to_owned).collect();
+    let mut found = engine.stored(&names)?.into_iter();
+    let stored = plan.targets.iter().map(|target| target.tag().and_then(|_| found.next().flatten())).collect();
+    let images = plan.targets.iter().filter_map(|target| target.work.stage().map(|stage| stage.image + 1)).max().unwrap_or(0);
+    let has_mounts = plan.targets.iter().any(|target| matches!(target.work, Work::Mounts(_)));
     let run = Run {
         engine,
         plan,
@@ -38,6 +43,8 @@ pub fn warm(
         cancel,
         tell,
         stored,
+        // What the builder cannot tell now is asked again where it matters.
+        mounts: if has_mounts { engine.cache_mounts().unwrap_or_default() } else { BTreeMap::new() },
         lost_seeds: (0..images).map(|_| AtomicBool::new(false)).collect(),
         lost: AtomicBool::new(false),
         progress: Mutex::new(plan.targets.iter().map(|_| Progress::Waiting).collect()),
@@ -50,20 +57,6 @@ pub fn warm(
     });
     let progress = run.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(progress.into_iter().map(Progress::into_done).collect())
-}
-
-fn base(target: &Target) -> Option<&str> {
-    match &target.work {
-        Work::Base { image, .. } => Some(image),
-        Work::Stage(_) => None,
-    }
-}
-
-fn stage(target: &Target) -> Option<&Stage> {
-    match &target.work {
-        Work::Base { .. } => None,
-        Work::Stage(stage) => Some(stage),
-    }
 }
 
 #[derive(Debug)]
@@ -119,6 +112,8 @@ struct Run<'a> {
     tell: &'a (dyn Fn(usize, Event) + Sync),
     /// What the engine had of each target at the beginning.
     stored: Vec<Option<StoredImage>>,
+    /// The cache mounts that the builder had at the beginning.
+    mounts: BTreeMap<String, u64>,
     /// Images whose seed could not be had: all their stages go on without, or the later ones would not find the earlier ones.
     lost_seeds: Vec<AtomicBool>,
     /// Whether the engine is gone: then nobody waits for it any more.
@@ -230,6 +225,7 @@ impl Run<'_> {
         match &self.plan.targets[index].work {
             Work::Base { image, platform } => self.base(index, image, platform.as_deref(), done),
             Work::Stage(stage) => self.stage(index, stage, done),
+            Work::Mounts(mounts) => self.mounts(index, mounts, done),
         }
     }
 
@@ -251,6 +247,34 @@ impl Run<'_> {
         }
     }
 
+    /// A mount that is there counts, also an empty one: some tools never write to theirs.
+    fn mounts(&self, index: usize, mounts: &Mounts, done: &mut Done) -> Result<Status, EngineError> {
+        let all_in = |found: &BTreeMap<String, u64>| mounts.ids.iter().all(|id| found.contains_key(id));
+        if all_in(&self.mounts) {
+            return Ok(Status::Warm);
+        }
+        // The stage was built a moment ago, or the steps of another one have filled them.
+        if all_in(&self.engine.cache_mounts()?) {
+            return Ok(Status::Built);
+        }
+        let stage = &mounts.stage;
+        let nonce = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos().to_string();
+        let text = refill::dockerfile(&mounts.dockerfile, stage.request.target.as_deref(), &nonce);
+        // The file was read as having this stage.
+        let Some(text) = text else { return Ok(Status::Warm) };
+        let dockerfile = Copied::write(&self.options.folder, &stage.request, &text, &nonce)?;
+        let mut request = stage.request.clone();
+        request.dockerfile.clone_from(&dockerfile.0);
+        request.target = Some(refill::STAGE.to_owned());
+        request.tags = Vec::new();
+        request.output = Output::Discard;
+        if self.lost_seeds[stage.image].load(Ordering::SeqCst) {
+            request.build_args.remove(SEED_ARGUMENT);
+        }
+        self.build(index, &request, done)?;
+        Ok(Status::Built)
+    }
+
     fn stage(&self, index: usize, stage: &Stage, done: &mut Done) -> Result<Status, EngineError> {
         let lost = &self.lost_seeds[stage.image];
         let mut request = stage.request.clone();
@@ -270,9 +294,19 @@ impl Run<'_> {
             }
             result = self.build(index, &request, done);
         }
-        result?;
+        self.forget_before(index, &result?);
         let ran = done.state.dockerfile_steps().iter().any(|step| step.final_status(true) == StepStatus::Ran);
         Ok(if ran { Status::Built } else { Status::Warm })
+    }
+
+    /// Removes the image that had the stage's tag before: without a name it would only hold layers that nobody asks for.
+    fn forget_before(&self, index: usize, outcome: &Outcome) {
+        if let (Some(before), Some(id)) = (&self.stored[index], &outcome.id)
+            && before.id != *id
+        {
+            // What stays is a matter of disk space only.
+            let _ = self.engine.forget(&before.id);
+        }
     }
 
     /// One build, from its begin on.
@@ -282,6 +316,34 @@ impl Run<'_> {
             done.state.apply(&event);
             (self.tell)(index, Event::Build(event));
         })
+    }
+}
+
+/// A Dockerfile for one build, with the ignore file that goes by the name of the original.
+#[derive(Debug)]
+struct Copied(Utf8PathBuf);
+
+impl Copied {
+    fn write(folder: &Utf8Path, request: &BuildRequest, text: &str, nonce: &str) -> Result<Self, EngineError> {
+        let copied = Self(folder.join(format!("{}-{nonce}.Dockerfile", request.name)));
+        let failed = |source| EngineError::File { path: copied.0.clone(), source };
+        fs::create_dir_all(folder).and_then(|()| fs::write(&copied.0, text)).map_err(failed)?;
+        let ignore = Utf8PathBuf::from(format!("{}.dockerignore", request.dockerfile));
+        if ignore.is_file() {
+            fs::copy(&ignore, copied.ignore()).map_err(failed)?;
+        }
+        Ok(copied)
+    }
+
+    fn ignore(&self) -> Utf8PathBuf {
+        format!("{}.dockerignore", self.0).into()
+    }
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_file(self.ignore());
     }
 }
 

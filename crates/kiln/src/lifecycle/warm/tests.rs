@@ -83,7 +83,7 @@ impl Engine for Scripted {
             events(BuildEvent::StepStarted { digest: digest.clone(), at: Timestamp::UNIX_EPOCH });
             events(BuildEvent::StepFinished { digest, at: Timestamp::UNIX_EPOCH, error: None });
         }
-        Ok(Outcome::default())
+        Ok(Outcome { id: Some(format!("id of {name}")), size: None })
     }
 
     fn image(&self, _: &str) -> Result<Option<ImageInfo>, EngineError> {
@@ -92,6 +92,15 @@ impl Engine for Scripted {
 
     fn cache_mount(&self, _: &str) -> Result<u64, EngineError> {
         Ok(0)
+    }
+
+    fn cache_mounts(&self) -> Result<BTreeMap<String, u64>, EngineError> {
+        let calls = self.calls.lock().unwrap();
+        // Steps fill their mounts.
+        let filled = calls.iter().any(|call| call.ends_with("deps") || call.ends_with("refill"));
+        let there = self.has.iter().filter(|name| name.starts_with("mount-")).copied();
+        let mounts = there.chain(filled.then_some("mount-cargo").filter(|_| !self.has.contains(&"api-prod-deps")));
+        Ok(mounts.map(|name| (name.to_owned(), 1)).collect())
     }
 
     fn builder_info(&self) -> Result<BuilderInfo, EngineError> {
@@ -108,13 +117,17 @@ impl Engine for Scripted {
         Ok(references.iter().map(image).collect())
     }
 
+    fn forget(&self, id: &str) -> Result<(), EngineError> {
+        self.call(&format!("forget {id}"), None)
+    }
+
     fn pull(&self, reference: &str, _: Option<&str>) -> Result<(), EngineError> {
         self.call(reference, None)
     }
 }
 
 fn quick() -> Options {
-    Options { pause: Duration::from_millis(1), ..Options::default() }
+    Options { pause: Duration::from_millis(1), ..Options::new(std::env::temp_dir().to_str().unwrap()) }
 }
 
 /// `name status attempts why`, one line for each target.
@@ -285,6 +298,16 @@ fn a_pull_follows_tags_that_moved() {
 }
 
 #[test]
+fn the_image_that_lost_its_tag_goes() {
+    let mut engine = Scripted::new(|_, _, _| Ok(()));
+    engine.has.push("shop-cache:api-prod-deps");
+    run(&engine, &WarmPlan::new("shop", &[image("api")], true), &quick());
+    let calls = engine.calls();
+    let forgotten: Vec<&String> = calls.iter().filter(|call| call.starts_with("forget")).collect();
+    assert_eq!(forgotten, ["forget shop-cache:api-prod-deps 0"]);
+}
+
+#[test]
 fn a_seed_that_is_gone_costs_time_and_no_stage() {
     const SEED: &str = "r.example/deps@sha256:00";
     let engine = Scripted::new(|name, _, request| {
@@ -303,12 +326,33 @@ fn a_seed_that_is_gone_costs_time_and_no_stage() {
 }
 
 #[test]
+fn mounts_are_filled_only_where_no_step_has() {
+    let with_mount = || {
+        let mut api = image("api");
+        api.dockerfile = DOCKERFILE.replace("RUN --mount", "RUN --mount=type=cache,id=mount-cargo,target=/c --mount");
+        WarmPlan::new("shop", &[api], true)
+    };
+    let has = |names: &[&'static str]| {
+        let mut engine = Scripted::new(|_, _, _| Ok(()));
+        engine.has.extend(names);
+        let lines = run(&engine, &with_mount(), &quick());
+        let refilled = engine.calls().iter().any(|call| call.ends_with("kiln-refill"));
+        (lines[3].clone(), refilled)
+    };
+    // The stage was built, and with it they were filled.
+    assert_eq!(has(&[]), ("api-prod-deps-mounts Built 1".to_owned(), false));
+    assert_eq!(has(&["api-prod-deps", "mount-cargo"]), ("api-prod-deps-mounts Warm 1".to_owned(), false));
+    // The layer is there, the mount is not.
+    assert_eq!(has(&["api-prod-deps"]), ("api-prod-deps-mounts Built 1".to_owned(), true));
+}
+
+#[test]
 fn an_interrupt_ends_pauses_at_once() {
     let engine = Scripted::new(|name, _, _| if name == "api-prod-chef" { Err(broken()) } else { Ok(()) });
     let plan = WarmPlan::new("shop", &[image("api")], true);
     let cancel = Cancel::new();
     let begun = Instant::now();
-    let options = Options { pause: Duration::from_secs(60), ..Options::default() };
+    let options = Options { pause: Duration::from_secs(60), ..quick() };
     let done = warm(&engine, &plan, &options, &cancel, &|_, event| {
         if matches!(event, Event::Again { .. }) {
             cancel.set();

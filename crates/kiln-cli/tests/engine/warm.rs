@@ -1,0 +1,211 @@
+//! `kiln warm` on an engine of its own that has base images and nothing else.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{command, copy_tree, kiln, repository};
+
+const ENGINE: &str = "warm-test";
+const MAIN: &str = "crates/shop/src/main.rs";
+const IMAGES: [&str; 3] = ["rust:1.95.0-slim-bookworm", "debian:bookworm-slim", "node:20-bookworm-slim"];
+
+/// An engine beside the machine's, which goes also when a test fails.
+struct Engine {
+    host: String,
+}
+
+impl Engine {
+    fn up() -> Self {
+        testbed("engine", &["down", "--name", ENGINE, "--purge"]);
+        testbed("engine", &["up", "--name", ENGINE]);
+        let env = testbed("engine", &["env", "--name", ENGINE]);
+        Self { host: env.trim().strip_prefix("export DOCKER_HOST=").expect("a host").to_owned() }
+    }
+
+    fn docker(&self, arguments: &[&str]) -> String {
+        succeeded(command("docker").args(arguments).env("DOCKER_HOST", &self.host).output())
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let engine = repository().join("testbed/engine");
+        let _ = command(engine).args(["down", "--name", ENGINE, "--purge"]).output();
+    }
+}
+
+fn testbed(script: &str, arguments: &[&str]) -> String {
+    succeeded(command(repository().join("testbed").join(script)).args(arguments).output())
+}
+
+fn succeeded(output: std::io::Result<Output>) -> String {
+    let output = output.expect("the program starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A copy of the small workspace beside this file, and the engine to build it on.
+struct Shop<'a> {
+    folder: tempfile::TempDir,
+    engine: &'a Engine,
+}
+
+impl<'a> Shop<'a> {
+    fn new(engine: &'a Engine) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        copy_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine/shop"), folder.path());
+        let shop = Self { folder, engine };
+        succeeded(shop.command(&["init"]).output());
+        shop
+    }
+
+    fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = command(kiln());
+        command.args(arguments).env("DOCKER_HOST", &self.engine.host).current_dir(self.folder.path());
+        command
+    }
+
+    fn edit(&self, from: &str, to: &str) {
+        let path = self.folder.path().join(MAIN);
+        let text = fs::read_to_string(&path).expect("read");
+        assert!(text.contains(from), "`{from}` stands in {text}");
+        fs::write(path, text.replacen(from, to, 1)).expect("written");
+    }
+
+    /// A change that compiles.
+    fn comment(&self, text: &str) {
+        self.edit("fn main", &format!("// {text}\nfn main"));
+    }
+
+    fn start(&self) -> Child {
+        let mut command = self.command(&["warm", "--json", "--progress", "plain"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kiln starts")
+    }
+
+    /// Exit code, and the targets that are not warm: `name status`.
+    fn warm(&self) -> (Option<i32>, Vec<String>) {
+        let output = self.start().wait_with_output().expect("kiln ends");
+        (output.status.code(), changed(&output))
+    }
+
+    /// Steps that a build of all images runs, and the external crates that it compiles.
+    fn build(&self) -> (Vec<String>, usize) {
+        let text = succeeded(self.command(&["build", "--json", "--progress", "plain"]).output());
+        let document: Value = serde_json::from_str(&text).expect("a document");
+        let (mut ran, mut external) = (Vec::new(), 0);
+        for build in document["builds"].as_array().expect("builds") {
+            external += build["external_crates_compiled"].as_array().map_or(0, Vec::len);
+            let steps = build["steps"].as_array().expect("steps").iter().filter(|step| step["status"] == "ran");
+            ran.extend(steps.map(|step| {
+                let instruction = step["instruction"].as_str().unwrap_or("?").split(' ').next().unwrap_or("?");
+                format!("{} {} {instruction}", build["service"].as_str().unwrap_or("?"), step["stage"].as_str().unwrap_or("?"))
+            }));
+        }
+        (ran, external)
+    }
+}
+
+fn changed(output: &Output) -> Vec<String> {
+    let document: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    let targets = document["targets"].as_array().expect("targets").iter();
+    let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    let lines = targets.filter(|target| target["status"] != "warm");
+    lines.map(|target| format!("{} {}", text(&target["name"]), text(&target["status"]))).collect()
+}
+
+#[test]
+#[ignore = "needs a Docker Engine: run `make engine-test`"]
+fn an_empty_engine_is_warmed_and_stays_so_through_faults() {
+    let engine = Engine::up();
+    succeeded(command(repository().join("testbed/images")).args(IMAGES).env("DOCKER_HOST", &engine.host).output());
+    let shop = Shop::new(&engine);
+    let (code, made) = shop.warm();
+    assert_eq!(code, Some(0), "{made:?}");
+    assert!(made.contains(&"shop-prod-deps built".to_owned()), "{made:?}");
+    assert_eq!(shop.warm(), (Some(0), Vec::new()), "nothing runs a second time");
+    an_edit_compiles_only_what_is_edited(&shop);
+    pruning_takes_no_stage_and_mounts_are_filled_again(&shop);
+    one_failing_stage_leaves_the_others(&shop);
+    two_at_once_do_not_disturb_each_other(&shop);
+    an_engine_that_stops_halfway_is_gone_on_with(&shop);
+}
+
+fn an_edit_compiles_only_what_is_edited(shop: &Shop<'_>) {
+    shop.comment("an edit");
+    let (ran, external) = shop.build();
+    assert_eq!(external, 0, "no dependency is compiled");
+    assert_eq!(
+        ran,
+        ["shop planner RUN", "shop builder RUN", "shop runtime COPY"],
+        "no dependency is installed, nothing is pulled"
+    );
+}
+
+/// What a tag names is not pruned; cache mounts are.
+fn pruning_takes_no_stage_and_mounts_are_filled_again(shop: &Shop<'_>) {
+    assert_eq!(shop.warm().0, Some(0));
+    shop.engine.docker(&["builder", "prune", "--force"]);
+    let (code, made) = shop.warm();
+    assert_eq!(code, Some(0));
+    assert!(made.iter().all(|line| line.ends_with("-mounts built")), "the stages are there: {made:?}");
+    assert!(made.contains(&"shop-prod-deps-mounts built".to_owned()), "{made:?}");
+    assert_eq!(shop.warm(), (Some(0), Vec::new()));
+    shop.comment("after pruning");
+    let (ran, external) = shop.build();
+    assert_eq!((ran.len(), external), (3, 0), "{ran:?}");
+    assert_eq!(shop.warm().0, Some(0));
+    let dangling = shop.engine.docker(&["images", "--quiet", "--filter", "dangling=true"]);
+    assert_eq!(dangling.trim(), "", "no image is left behind by a tag that moved on");
+}
+
+fn one_failing_stage_leaves_the_others(shop: &Shop<'_>) {
+    shop.edit("fn main", "this is no Rust\nfn main");
+    let (code, made) = shop.warm();
+    assert_eq!(code, Some(3), "{made:?}");
+    assert!(made.contains(&"shop-prod-builder failed".to_owned()), "{made:?}");
+    assert!(made.contains(&"shop-prod-runtime skipped".to_owned()), "{made:?}");
+    assert!(made.iter().all(|line| line.starts_with("shop-")), "{made:?}");
+    shop.edit("this is no Rust\n", "");
+}
+
+fn two_at_once_do_not_disturb_each_other(shop: &Shop<'_>) {
+    shop.comment("two at once");
+    let (one, two) = (shop.start(), shop.start());
+    for child in [one, two] {
+        let output = child.wait_with_output().expect("kiln ends");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(shop.warm(), (Some(0), Vec::new()));
+}
+
+/// Everything is gone but the base images; the engine stops while dependencies are compiled, and comes back later.
+fn an_engine_that_stops_halfway_is_gone_on_with(shop: &Shop<'_>) {
+    let engine = shop.engine;
+    let _ = fs::remove_dir_all(shop.folder.path().join(".kiln/builds"));
+    engine.docker(&["image", "rm", "--force", "shop-test-cache:shop-prod-deps", "shop-test-cache:shop-prod-builder"]);
+    engine.docker(&["builder", "prune", "--all", "--force"]);
+    let child = shop.start();
+    let until = Instant::now() + Duration::from_secs(120);
+    let works = || {
+        let records = fs::read_dir(shop.folder.path().join(".kiln/builds")).into_iter().flatten().flatten();
+        records.filter(|entry| fs::read_to_string(entry.path()).is_ok_and(|text| text.contains("\"target\":\"deps\""))).count()
+            > 0
+    };
+    while !works() {
+        assert!(Instant::now() < until, "dependencies are not built");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    testbed("engine", &["down", "--name", ENGINE]);
+    let output = child.wait_with_output().expect("kiln ends");
+    let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(75), "{talk}");
+    assert!(talk.contains("; trying again in "), "{talk}");
+    testbed("engine", &["up", "--name", ENGINE]);
+    assert_eq!(shop.warm().0, Some(0), "it goes on");
+    assert_eq!(shop.warm(), (Some(0), Vec::new()));
+}

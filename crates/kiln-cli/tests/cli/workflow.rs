@@ -16,7 +16,7 @@ fn shop(settings: &str) -> Test {
     let test = Test::new().docker().write("kiln.toml", &format!("[project]\nname = \"shop\"\n{settings}"));
     let mut test = test.fake("workflow", IMAGE).service("api", "").service("web", "");
     for service in ["api", "web"] {
-        fs::remove_file(test.project().join(service).join("Dockerfile")).unwrap();
+        fs::remove_file(test.project().join(service).join("Dockerfile")).expect("as written");
     }
     let ran = test.run_with(["init", "--ci", "github"]);
     assert_eq!(ran.code, Some(0), "{ran}");
@@ -24,11 +24,11 @@ fn shop(settings: &str) -> Test {
 }
 
 fn workflow(test: &Test) -> Value {
-    serde_saphyr::from_str(&fs::read_to_string(test.project().join(PATH)).unwrap()).unwrap()
+    serde_saphyr::from_str(&fs::read_to_string(test.project().join(PATH)).expect("as written")).expect("as written")
 }
 
 fn steps<'a>(workflow: &'a Value, job: &str) -> impl Iterator<Item = &'a Value> {
-    workflow["jobs"][job]["steps"].as_array().unwrap().iter()
+    workflow["jobs"][job]["steps"].as_array().expect("as written").iter()
 }
 
 /// What GitHub would put in the place of the expressions that the workflow uses.
@@ -50,9 +50,9 @@ fn run(test: &Test, job: &str, branch: &str, fork: bool) -> String {
     let workflow = workflow(test);
     let file = |name: &str| root.join(name);
     for name in ["env", "path", "summary"] {
-        fs::write(file(name), "").unwrap();
+        fs::write(file(name), "").expect("as written");
     }
-    fs::write(root.join("fake/calls"), "").unwrap();
+    fs::write(root.join("fake/calls"), "").expect("as written");
     let mut environment: BTreeMap<String, String> = BTreeMap::from([
         ("FAKE_DOCKER".to_owned(), file("fake").into_string()),
         ("GITHUB_REPOSITORY".to_owned(), "Acme/Shop".to_owned()),
@@ -65,28 +65,28 @@ fn run(test: &Test, job: &str, branch: &str, fork: bool) -> String {
     ]);
     let pairs = |value: &Value| -> Vec<(String, String)> {
         let entries = value.as_object().into_iter().flatten();
-        entries.map(|(name, value)| (name.clone(), expanded(value.as_str().unwrap(), fork))).collect()
+        entries.map(|(name, value)| (name.clone(), expanded(value.as_str().expect("as written"), fork))).collect()
     };
     environment.extend(pairs(&workflow["jobs"][job]["env"]));
     for step in steps(&workflow, job).filter(|step| step["run"].is_string()) {
         let mut own = environment.clone();
         own.extend(pairs(&step["env"]));
-        let path = fs::read_to_string(file("path")).unwrap().lines().collect::<Vec<_>>().join(":");
+        let path = fs::read_to_string(file("path")).expect("as written").lines().collect::<Vec<_>>().join(":");
         let output = Command::new("/bin/bash")
-            .args(["--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"].as_str().unwrap()])
+            .args(["--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"].as_str().expect("as written")])
             .env_clear()
             .envs(&own)
             .env("PATH", format!("{path}:{}:/usr/bin:/bin", file("bin")))
             .current_dir(test.project())
             .output()
-            .unwrap();
+            .expect("as written");
         assert!(output.status.success(), "{step:#}\n{}", String::from_utf8_lossy(&output.stderr));
-        let added = fs::read_to_string(file("env")).unwrap();
+        let added = fs::read_to_string(file("env")).expect("as written");
         environment.extend(
             added.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
     }
-    fs::read_to_string(root.join("fake/calls")).unwrap().replace(root.as_str(), "<root>")
+    fs::read_to_string(root.join("fake/calls")).expect("as written").replace(root.as_str(), "<root>")
 }
 
 #[test]

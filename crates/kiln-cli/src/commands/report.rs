@@ -11,7 +11,7 @@ use kiln::files::{FilesError, Ownership, Rendered, Status, compare};
 use kiln::plan::Variant;
 use kiln::record::{Ending, commit_subjects};
 use kiln::report::terminal::{Line, Role};
-use kiln::report::{Build, Bytes, Part, Report, Sources, markdown, page, terminal};
+use kiln::report::{Build, Bytes, Part, Reason, Report, Sources, markdown, page, terminal};
 use kiln::text::Text;
 use serde::Serialize;
 
@@ -92,6 +92,7 @@ struct LastStep<'a> {
     end: Option<f64>,
     seconds: f64,
     critical: bool,
+    reason: Option<Reason>,
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
@@ -267,6 +268,7 @@ fn last(build: &Build) -> Last<'_> {
                 end: step.times.map(|(_, end)| end),
                 seconds: step.seconds,
                 critical: step.critical,
+                reason: step.reason,
             })
             .collect(),
     }

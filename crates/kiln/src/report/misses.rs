@@ -2,13 +2,42 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::Build;
+
+/// Why a step ran, as far as the records of builds show it: facts, not guesses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// No earlier build of the image is recorded.
+    FirstBuild,
+    /// Its instruction is in no earlier record of the image.
+    NewInstruction,
+    /// A step whose result it takes ran.
+    StepBefore,
+    /// It reads a build context, and no step whose result it takes ran.
+    Context,
+}
+
+impl Reason {
+    /// The reason in words, after "because".
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::FirstBuild => "no earlier build of the image is recorded",
+            Self::NewInstruction => "its instruction is new or was changed",
+            Self::StepBefore => "a step that it takes from ran",
+            Self::Context => "it reads the sources, and nothing else before it ran",
+        }
+    }
+}
 
 /// What one reason has cost in recorded builds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Miss {
     /// The reason; nothing where the records do not tell it.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// How many steps ran because of it.
     pub steps: usize,
     /// In how many builds.
@@ -22,12 +51,12 @@ pub struct Miss {
 /// The misses of all builds, the dearest first. Steps that failed are none: they will run again for that reason alone.
 #[must_use]
 pub fn misses(builds: &[Build]) -> Vec<Miss> {
-    let mut found: BTreeMap<Option<&str>, (Miss, BTreeMap<String, f64>)> = BTreeMap::new();
+    let mut found: BTreeMap<Option<Reason>, (Miss, BTreeMap<String, f64>)> = BTreeMap::new();
     for build in builds {
-        let mut counted: Vec<Option<&str>> = Vec::new();
+        let mut counted: Vec<Option<Reason>> = Vec::new();
         for step in build.with_status(crate::event::StepStatus::Ran) {
-            let reason = step.reason.as_deref();
-            let none = Miss { reason: reason.map(str::to_owned), steps: 0, builds: 0, seconds: 0.0, dearest: Vec::new() };
+            let reason = step.reason;
+            let none = Miss { reason, steps: 0, builds: 0, seconds: 0.0, dearest: Vec::new() };
             let (miss, steps) = found.entry(reason).or_insert_with(|| (none, BTreeMap::new()));
             miss.steps += 1;
             miss.seconds += step.seconds;

@@ -87,7 +87,8 @@ const fn state(status: StepStatus) -> StageState {
     }
 }
 
-fn context(step: &Step) -> Option<String> {
+/// The build context that a step loads, if it does.
+pub(super) fn context(step: &Step) -> Option<String> {
     if step.place.is_some() {
         return None;
     }

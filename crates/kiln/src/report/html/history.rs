@@ -13,7 +13,7 @@ const LANE: f64 = 110.0;
 /// Room above and below the marks.
 const PAD: f64 = 10.0;
 /// Where lanes begin and end, in percent, so that no mark is cut.
-const SIDES: (f64, f64) = (1.0, 99.0);
+const SIDES: (f64, f64) = (2.5, 97.5);
 
 pub(super) fn section(report: &Report) -> Element {
     let question = "How long did builds take, and what changed?";

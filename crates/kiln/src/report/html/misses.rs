@@ -33,7 +33,7 @@ fn answer(misses: &[Miss], builds: usize) -> String {
 }
 
 fn row(miss: &Miss, scale: Scale) -> Element {
-    let reason = miss.reason.as_deref().unwrap_or("not known");
+    let reason = miss.reason.map_or("not known", crate::report::Reason::words);
     let class = if miss.reason.is_some() { "ran" } else { "unknown" };
     let step = |(name, took): &(String, f64)| element("li").with(format!("{name}, {}", seconds(*took)));
     let list = element("ul").all(miss.dearest.iter().take(NAMED).map(step));

@@ -6,10 +6,10 @@ use crate::event::StepStatus;
 use crate::report::{Build, Step};
 use crate::text::{bytes, count, seconds};
 
-/// Steps of BuildKit's own that take less and hold up nothing are left out.
+/// Steps of BuildKit's own that take less are left out.
 const SHORT: f64 = 0.1;
 /// How many characters of an instruction stand in the row.
-const CHARACTERS: usize = 72;
+const CHARACTERS: usize = 56;
 
 pub(super) fn picture(build: &Build) -> Element {
     let question = format!("Where did the time of this {} build go?", build.name());
@@ -36,8 +36,14 @@ fn answer(build: &Build) -> String {
         return format!("No step ran: all {} came from the cache.", count(build.cached(), "step"));
     };
     let share = if build.seconds > 0.0 { (critical / build.seconds * 100.0).clamp(0.0, 100.0) } else { 0.0 };
+    let idle = build.seconds - working(build);
+    let idle = if idle > build.seconds / 20.0 && idle > SHORT {
+        format!(" For {} no step worked: the engine looked at files and caches.", seconds(idle))
+    } else {
+        String::new()
+    };
     format!(
-        "The chain of steps that waited for each other took {} of {} ({share:.0} %); the longest of it, {}, {}.",
+        "The chain of steps that waited for each other took {} of {} ({share:.0} %); the longest of it, {}, {}.{idle}",
         seconds(critical),
         seconds(build.seconds),
         if dearest.place.is_some() { dearest.label.clone() } else { dearest.short(CHARACTERS) },
@@ -45,8 +51,19 @@ fn answer(build: &Build) -> String {
     )
 }
 
+/// Seconds in which at least one step worked.
+fn working(build: &Build) -> f64 {
+    let (mut total, mut covered) = (0.0, 0.0_f64);
+    // Steps are in the order of their begin.
+    for (begin, end) in build.steps.iter().filter_map(|step| step.times) {
+        total += (end - begin.max(covered)).max(0.0);
+        covered = covered.max(end);
+    }
+    total
+}
+
 fn is_shown(step: &Step) -> bool {
-    step.worked() && (step.place.is_some() || step.critical || step.seconds >= SHORT)
+    step.worked() && (step.place.is_some() || step.seconds >= SHORT)
 }
 
 const fn mark(step: &Step) -> &'static str {
@@ -88,8 +105,7 @@ fn name(step: &Step) -> Element {
     if step.place.is_some() && step.status == StepStatus::Ran {
         facts.push(
             step.reason
-                .as_ref()
-                .map_or_else(|| "why it ran is not known".to_owned(), |reason| format!("it ran because {reason}")),
+                .map_or_else(|| "why it ran is not known".to_owned(), |reason| format!("it ran because {}", reason.words())),
         );
     }
     let mut details = element("details").with(summary).with(element("code").class("whole").with(&step.text));

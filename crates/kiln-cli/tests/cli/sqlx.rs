@@ -57,3 +57,91 @@ fn check_is_content_when_all_is_there_and_strict_wants_no_dead_data() {
     let plain = Test::new().write("Cargo.toml", "[package]\nname = \"plain\"\nversion = \"0.1.0\"\n").write("src/main.rs", "");
     assert_snapshot!("check_no_sqlx", plain.args(["sqlx", "check"]).run());
 }
+
+/// Answers as the engine does for a database that needs two probes to be ready; `FAKE_RUN` makes `docker run` fail.
+const DOCKER: &str = r#"#!/bin/sh
+echo "docker $*" >>"$FAKE_DOCKER/calls"
+case $1 in
+run) if [ -n "$FAKE_RUN" ]; then echo "$FAKE_RUN" >&2; exit 125; fi; echo 0123456789abcdef ;;
+port) echo 127.0.0.1:49153 ;;
+exec) if [ -e "$FAKE_DOCKER/ready" ]; then exit 0; fi; : >"$FAKE_DOCKER/ready"; exit 2 ;;
+esac
+"#;
+
+/// Answers as cargo does: only where its target folder is.
+const CARGO: &str = r#"#!/bin/sh
+[ "$1" = metadata ] || exit 1
+echo "{\"target_directory\":\"$FAKE_DOCKER/target\"}"
+"#;
+
+/// Answers as sqlx-cli does: migrations that run, data for one query, and the error of a difference.
+const CARGO_SQLX: &str = r#"#!/bin/sh
+echo "cargo $*" >>"$FAKE_DOCKER/calls"
+case "$*" in
+*--version*) echo "sqlx-cli-sqlx $FAKE_VERSION" ;;
+*"migrate run"*) if [ -n "$FAKE_MIGRATION" ]; then echo "error: $FAKE_MIGRATION"; exit 1; fi ;;
+*prepare*)
+    if [ -n "$FAKE_COMPILE" ]; then
+        printf '   Compiling shop v0.1.0\nerror: %s\n --> src/main.rs:2:5\n\nerror: could not compile `shop`\n' "$FAKE_COMPILE" >&2
+        echo 'error: `cargo check` failed with status: exit status: 101'
+        exit 1
+    fi
+    mkdir -p "$FAKE_DOCKER/target/sqlx-prepare-check"
+    echo '{"db_name":"PostgreSQL"}' >"$FAKE_DOCKER/target/sqlx-prepare-check/query-$FAKE_HASH.json"
+    echo 'error: prepare check failed: .sqlx is missing one or more queries; you should re-run sqlx prepare'
+    exit 1
+    ;;
+esac
+"#;
+
+/// A project for PostgreSQL with one query, and programs that only say that they do something.
+fn with_programs() -> Test {
+    let test = with_data(shop("fn main() {\n    sqlx::query!(\"SELECT 1\");\n}\n"), "SELECT 0")
+        .write("Cargo.toml", &MANIFEST.replace("sqlite", "postgres"))
+        .write("migrations/20250101000000_first.sql", "CREATE TABLE t (id INT);\n")
+        .write("compose.yaml", "services:\n  db:\n    image: postgres:16-alpine\n")
+        .env("FAKE_HASH", &kiln::sqlx::hash("SELECT 1"))
+        .env("FAKE_VERSION", "0.8.2");
+    for (name, script) in [("docker", DOCKER), ("cargo", CARGO), ("cargo-sqlx", CARGO_SQLX)] {
+        test.program(name, script);
+    }
+    // The scripts need the usual programs, too.
+    let path = format!("{}:/usr/bin:/bin", test.root().join("bin"));
+    test.env("PATH", &path)
+}
+
+#[test]
+fn prepare_uses_a_container_of_the_version_in_the_compose_file_and_removes_it() {
+    let mut test = with_programs().args(["sqlx", "prepare", "--container"]);
+    assert_snapshot!("prepare_container", test.run());
+    assert_snapshot!("prepare_container_calls", test.redacted_calls());
+    assert_eq!(test.run_with(["sqlx", "prepare", "--container", "--check"]).code, Some(0));
+    let document = test.run_with(["sqlx", "prepare", "--container", "--json"]).json();
+    assert_eq!((&document["schema"], &document["queries"]), (&1.into(), &1.into()));
+}
+
+#[test]
+fn prepare_says_what_went_wrong_and_changes_nothing() {
+    let rejected = "while executing migration 20250101000000: error returned from database: type \"inte\" does not exist";
+    let table = [
+        ("container", with_programs().env("FAKE_RUN", "docker: pull access denied for postgres")),
+        ("migration", with_programs().env("FAKE_MIGRATION", rejected)),
+        ("compile", with_programs().env("FAKE_COMPILE", "error returned from database: relation \"t\" does not exist")),
+    ];
+    for (name, test) in table {
+        let test = test.args(["sqlx", "prepare", "--container"]);
+        let ran = test.run();
+        assert_snapshot!(format!("prepare_bad_{name}"), ran);
+        let left = std::fs::read_dir(test.project().join(".sqlx")).expect("read").count();
+        assert_eq!(left, 1, "{name}: what is dead is still there, and nothing is added");
+        assert!(test.redacted_calls().contains("docker rm --force --volumes kiln-sqlx-"), "{name}: {}", test.redacted_calls());
+    }
+    let other = with_programs().env("DATABASE_URL", "mysql://root@localhost/shop").args(["sqlx", "prepare"]);
+    assert_snapshot!("prepare_bad_url", other.run());
+    let mut none = with_programs().args(["sqlx", "prepare", "--migrations", "src"]);
+    assert_snapshot!("prepare_bad_folder", none.run());
+    std::fs::remove_dir_all(none.project().join("migrations")).expect("removed");
+    assert_snapshot!("prepare_bad_nothing", none.run_with(["sqlx", "prepare"]));
+    let old = with_programs().write("Cargo.lock", &LOCK.replace("0.8.6", "0.6.3")).args(["sqlx", "prepare"]);
+    assert_snapshot!("prepare_bad_old", old.run());
+}

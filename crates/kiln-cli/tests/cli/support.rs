@@ -77,6 +77,23 @@ impl Test {
         self
     }
 
+    /// Installs a program of the run's `PATH`.
+    pub(crate) fn program(&self, name: &str, script: &str) {
+        let program = self.root.join("bin").join(name);
+        fs::write(&program, script).expect("written");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("executable");
+    }
+
+    /// Calls of scripted programs, in order, without the number of the process.
+    pub(crate) fn redacted_calls(&self) -> String {
+        let text = fs::read_to_string(self.root.join("fake/calls")).unwrap_or_default();
+        let words = text.split_inclusive([' ', '\n']).map(|word| match word.strip_prefix("kiln-sqlx-") {
+            Some(rest) => "kiln-sqlx-<pid>".to_owned() + rest.trim_start_matches(|letter: char| letter.is_ascii_digit()),
+            None => word.to_owned(),
+        });
+        self.redact(&words.collect::<String>())
+    }
+
     pub(crate) fn args<'a>(mut self, args: impl IntoIterator<Item = &'a str>) -> Self {
         self.args.extend(args.into_iter().map(str::to_owned));
         self

@@ -102,9 +102,9 @@ fn sqlite_data_from_nothing_lets_an_image_build_pass() {
     succeeds(&kiro, &["prepare"]);
     assert_eq!(data(&folder), known);
     succeeds(&kiro, &["check", "--strict"]);
-    let build = kiro.build(&["backend"]);
+    let build = kiro.build(&["backend", "--variant", "fast"]);
     assert!(build.service("backend")["id"].is_string(), "{}", build.log);
-    let _ = command("docker").args(["rmi", "--force", &kiro.image("backend", "latest")]).output();
+    let _ = command("docker").args(["rmi", "--force", &kiro.image("backend", "fast")]).output();
 }
 
 #[test]

@@ -6,6 +6,7 @@
 #   make lint    format, clippy, docs, licences and sources
 #   make unit    the quick tests only: no engine, no cargo
 #   make rollup-matrix   what kiln says about rollup configurations against real rollups and Nodes (needs npm): minutes
+#   make sqlx-test  query data against a real PostgreSQL, which it installs; compiles sqlx-cli once, so it is no part of `make test`
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

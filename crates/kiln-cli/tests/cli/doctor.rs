@@ -95,3 +95,35 @@ fn a_sarif_file_that_cannot_be_written_is_named() {
     assert_eq!(ran.code, Some(1), "{ran}");
     assert!(ran.stderr.contains("cannot write `missing/out.sarif`"), "{ran}");
 }
+
+const CONFIG: &str = "// What rollup builds.\nexport default { input: 'src/index.js', output: { file: 'dist/index.js' } };\n";
+
+/// An ES module in `.cjs`, which a script names.
+fn wrong_extension() -> Test {
+    Test::new()
+        .write("package.json", "{ \"name\": \"web\", \"scripts\": { \"build\": \"rollup -c rollup.config.cjs\" } }\n")
+        .write("rollup.config.cjs", CONFIG)
+}
+
+#[test]
+fn fix_shows_the_difference_applies_it_and_does_nothing_the_second_time() {
+    let mut test = wrong_extension().args(["doctor"]);
+    assert_snapshot!("fix_before", test.run());
+    assert_snapshot!("fix_applied", test.run_with(["doctor", "--fix"]));
+    assert_snapshot!("fix_again", test.run_with(["doctor", "--fix"]));
+    assert_eq!(fs::read_to_string(test.project().join("rollup.config.mjs")).expect("read"), CONFIG);
+    assert!(!test.project().join("rollup.config.cjs").exists());
+}
+
+#[test]
+fn a_fix_after_which_rollup_loads_no_more_is_taken_back() {
+    // Stands for a Node whose rollup loads `.cjs` and nothing else.
+    let node = "#!/bin/sh\ncase \"$3\" in *.cjs) exit 0;; esac\necho 'Unexpected token' >&2\nexit 1\n";
+    let test = wrong_extension().program("node", node).args(["doctor", "--fix"]);
+    let ran = test.run();
+    assert_eq!(ran.code, Some(70), "{ran}");
+    assert!(ran.stderr.contains("no longer loads `rollup.config.mjs`") && ran.stderr.contains("Unexpected token"), "{ran}");
+    assert_eq!(fs::read_to_string(test.project().join("rollup.config.cjs")).expect("read"), CONFIG);
+    assert!(!test.project().join("rollup.config.mjs").exists());
+    assert!(fs::read_to_string(test.project().join("package.json")).expect("read").contains("rollup.config.cjs"));
+}

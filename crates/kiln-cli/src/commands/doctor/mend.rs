@@ -1,7 +1,8 @@
 //! `kiln doctor --fix`: rounds of looking and mending, until nothing is left to mend.
 
-use kiln::advice::{self, Context as Facts, Finding, FixError, Selection};
+use kiln::advice::{self, Context as Facts, Finding, FixError, Original, Selection};
 
+use super::verify::{Loads, rollup_configs};
 use super::{Mended, changes};
 use crate::commands::Context;
 use crate::commands::project::look_at;
@@ -26,7 +27,24 @@ pub(super) fn mend(context: &Context, selection: &Selection) -> Result<(Vec<Mend
         } else {
             context.ui.data(&changes.diff());
         }
-        changes.apply(&project.root).map_err(|error| fix_error(&error))?;
+        let before = rollup_configs(&project.root, changes.paths().map(|(from, _)| from), &context.cancel);
+        let originals = changes.apply(&project.root).map_err(|error| fix_error(&error))?;
+        let after = rollup_configs(&project.root, changes.paths().map(|(_, to)| to), &context.cancel);
+        for ((_, before), (path, after)) in before.iter().zip(&after) {
+            match (before, after) {
+                (Loads::Yes, Loads::No(reason)) => {
+                    Original::restore(&project.root, &originals).map_err(|error| fix_error(&error))?;
+                    let message =
+                        format!("rollup no longer loads `{path}` after the fix, so everything of this round was taken back");
+                    let mut error = CommandError::new(Kind::Internal, message);
+                    error.causes.push(reason.clone());
+                    return Err(error.hint("please report this with the file"));
+                }
+                (_, Loads::Yes) => context.ui.note(&format!("rollup loads {path}")),
+                (_, Loads::No(reason)) => context.ui.warn(&format!("rollup does not load `{path}` yet: {reason}")),
+                (_, Loads::Unknown) => {}
+            }
+        }
         mended.extend(
             changes.paths().map(|(from, to)| Mended { path: from.to_owned(), renamed_to: (from != to).then(|| to.to_owned()) }),
         );

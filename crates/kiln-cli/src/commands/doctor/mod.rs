@@ -3,6 +3,7 @@
 mod list;
 mod mend;
 mod show;
+mod verify;
 
 use std::process::ExitCode;
 

@@ -3,3 +3,4 @@
 pub(super) mod configs;
 pub(super) mod node_image;
 pub(super) mod node_lock;
+pub(super) mod rust_image;

@@ -2,6 +2,7 @@
 
 mod frontend;
 mod locks;
+mod native;
 mod sqlx;
 
 use super::{Group, Rule, Severity};
@@ -10,6 +11,7 @@ use super::{Group, Rule, Severity};
 const GROUPS: &[&[&Rule]] = &[
     frontend::RULES, //
     locks::RULES,
+    native::RULES,
     sqlx::RULES,
     &[&UNUSED_SILENCE],
 ];

@@ -10,6 +10,7 @@ mod module_exports_in_esm_config;
 mod require_in_esm_config;
 mod rollup_2_syntax;
 mod rollup_plugin_terser_import;
+mod rollup_plugin_terser_peer;
 mod terser_plugin_import;
 mod typeless_esm_config;
 
@@ -32,6 +33,7 @@ pub(super) const RULES: &[&Rule] = &[
     &json_import_assert::RULE,
     &terser_plugin_import::RULE,
     &rollup_plugin_terser_import::RULE,
+    &rollup_plugin_terser_peer::RULE,
     &typeless_esm_config::RULE,
 ];
 

@@ -3,8 +3,11 @@
 mod cargo_lock_missing;
 mod cargo_lock_out_of_step;
 mod engines_unmet;
+mod lock_ignored;
 mod node_lock_missing;
 mod node_lock_out_of_step;
+mod npm_peer_conflict;
+mod two_lockfiles;
 
 use crate::advice::Rule;
 
@@ -15,4 +18,8 @@ pub(super) const RULES: &[&Rule] = &[
     &node_lock_missing::RULE,
     &node_lock_out_of_step::RULE,
     &engines_unmet::RULE,
+    &lock_ignored::CARGO,
+    &lock_ignored::NODE,
+    &npm_peer_conflict::RULE,
+    &two_lockfiles::RULE,
 ];

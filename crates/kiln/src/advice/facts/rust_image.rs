@@ -1,0 +1,72 @@
+//! Which Rust image compiles which cargo workspace.
+
+use crate::advice::{Context, Dockerfile, command_text};
+use crate::plan::is_rust_image;
+use crate::project::cargo::CargoWorkspace;
+
+/// An official Rust image in a `FROM`.
+#[derive(Debug, Clone)]
+pub(crate) struct RustImage {
+    pub(crate) image: String,
+    /// Its version's first two numbers; absent for moving tags.
+    pub(crate) version: Option<(u64, u64)>,
+    /// Line of the `FROM`.
+    pub(crate) line: usize,
+}
+
+/// A stage that compiles a workspace on an official Rust image.
+#[derive(Debug)]
+pub(crate) struct Build<'c> {
+    pub(crate) dockerfile: &'c Dockerfile,
+    pub(crate) workspace: &'c CargoWorkspace,
+    pub(crate) image: RustImage,
+    /// The `RUN`s of the stage and of those it is based on, from the bottom up: line, text, and whether it compiles.
+    pub(crate) steps: Vec<(usize, String, bool)>,
+}
+
+impl Build<'_> {
+    /// Whether rustup takes another toolchain than the image's.
+    pub(crate) fn has_toolchain_file(&self) -> bool {
+        self.workspace.toolchain.as_ref().is_some_and(|toolchain| toolchain.channel.is_some())
+            || self.steps.iter().any(|(_, text, _)| text.contains("rustup "))
+    }
+}
+
+/// Words that compile dependencies or the workspace.
+const COMPILES: [&str; 5] = ["cargo build", "cargo chef cook", "cargo install --path", "cargo rustc", "kiln recipe co"];
+
+/// Every build whose workspace is known: the one in the Dockerfile's folder, or the only one of the repository.
+pub(crate) fn builds<'c>(context: &'c Context<'_>) -> Vec<Build<'c>> {
+    let own: Vec<&CargoWorkspace> = context.project.cargo.iter().filter(|workspace| !workspace.incidental).collect();
+    let mut found = Vec::new();
+    for dockerfile in context.dockerfiles() {
+        let here = own.iter().find(|workspace| context.relative(&workspace.directory).is_some_and(|f| f == dockerfile.folder()));
+        let workspace = match (here, own.as_slice()) {
+            (Some(workspace), _) | (None, [workspace]) => *workspace,
+            _ => continue,
+        };
+        let compiling: Vec<usize> = (0..dockerfile.file.stages.len())
+            .filter(|stage| dockerfile.runs().any(|(index, _, run)| index == *stage && compiles(&command_text(run))))
+            .collect();
+        // The first is enough: what it lacks, all lack.
+        let Some(stage) = compiling.first() else { continue };
+        let Some(image) = dockerfile.image(*stage).filter(|image| is_rust_image(image)) else { continue };
+        let mut ancestry = dockerfile.ancestry(*stage);
+        ancestry.reverse();
+        let bottom = ancestry.first().copied().unwrap_or(*stage);
+        let steps = ancestry.iter().flat_map(|stage| dockerfile.runs().filter(move |(index, ..)| index == stage));
+        let steps = steps.map(|(_, step, run)| (step.lines.first, command_text(run)));
+        let steps = steps.map(|(line, text)| (line, text.clone(), compiles(&text))).collect();
+        let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag);
+        let mut numbers = tag.split(['-', '@']).next().unwrap_or_default().split('.').map(|part| part.parse::<u64>().ok());
+        let version = numbers.next().flatten().zip(numbers.next().flatten());
+        let line = dockerfile.file.stages[bottom].lines.first;
+        let image = RustImage { image: image.to_owned(), version, line };
+        found.push(Build { dockerfile, workspace, image, steps });
+    }
+    found
+}
+
+fn compiles(text: &str) -> bool {
+    COMPILES.iter().any(|words| text.contains(words))
+}

@@ -108,9 +108,21 @@ fn wrong_extension() -> Test {
 #[test]
 fn fix_shows_the_difference_applies_it_and_does_nothing_the_second_time() {
     let mut test = wrong_extension().args(["doctor"]);
-    assert_snapshot!("fix_before", test.run());
-    assert_snapshot!("fix_applied", test.run_with(["doctor", "--fix"]));
-    assert_snapshot!("fix_again", test.run_with(["doctor", "--fix"]));
+    let before = test.run();
+    assert_eq!(before.code, Some(4), "{before}");
+    assert!(
+        before.stdout.contains("fix: rename to rollup.config.mjs") && before.stderr.contains("kiln doctor --fix"),
+        "{before}"
+    );
+    let fixed = test.run_with(["doctor", "--fix"]);
+    assert_eq!(fixed.code, Some(0), "{fixed}");
+    for line in
+        ["rename from rollup.config.cjs\nrename to rollup.config.mjs\n", "+++ b/package.json\n", "rollup -c rollup.config.mjs"]
+    {
+        assert!(fixed.stdout.contains(line), "{fixed}");
+    }
+    let again = test.run_with(["doctor", "--fix"]);
+    assert_eq!((again.code, again.stdout.as_str()), (Some(0), ""), "{again}");
     assert_eq!(fs::read_to_string(test.project().join("rollup.config.mjs")).expect("read"), CONFIG);
     assert!(!test.project().join("rollup.config.cjs").exists());
 }

@@ -95,6 +95,13 @@ impl World {
         self.with(rule, |_, findings| findings)
     }
 
+    /// What these rules find, the others unasked.
+    pub(crate) fn examine_only(&self, rules: BTreeSet<String>) -> Vec<Finding> {
+        let project = look(&self.path).expect("a repository that can be read");
+        let settings = Settings::load(&self.path).expect("settings that can be read");
+        examine(&Context::new(&project, &settings), &Selection { rules })
+    }
+
     pub(crate) fn diff(&self, rule: &str) -> String {
         self.with(Some(rule), |context, findings| Changes::of(context, &findings).diff())
     }

@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use kiln::advice::Severity;
+use kiln::advice::{Group, Severity, rules};
 
 use crate::support::World;
 use bodies::{BODIES, Body};
@@ -112,10 +112,9 @@ fn render(verdicts: &BTreeMap<String, String>) -> String {
 
 /// Rules that say what happens when rollup loads its configuration, with findings that matter.
 fn fires(world: &World) -> Vec<&'static str> {
-    let found = world.examine(None);
-    let about_loading =
-        |rule: &str| rule == IMAGE || kiln::advice::rules::find(rule).is_some_and(|rule| rule.group.page() == "frontend");
-    found.iter().filter(|f| f.severity > Severity::Note && about_loading(f.rule)).map(|finding| finding.rule).collect()
+    let asked = rules::all().filter(|rule| rule.id == IMAGE || rule.group == Group::Frontend).map(|rule| rule.id.to_owned());
+    let found = world.examine_only(asked.collect());
+    found.iter().filter(|finding| finding.severity > Severity::Note).map(|finding| finding.rule).collect()
 }
 
 /// Looks at each cell on one of as many threads as there are processors.

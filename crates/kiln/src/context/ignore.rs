@@ -1,7 +1,8 @@
 //! `.dockerignore`: read and matched as BuildKit does.
 //!
-//! The semantics are those of moby's `ignorefile` and `patternmatcher` (`MatchesOrParentMatches`), which are not gitignore's: patterns are
-//! anchored at the root, the last match wins, and `!docs/a.md` after `docs` brings the file back.
+//! The semantics are those of moby's `ignorefile` and of `patternmatcher` as a client that walks a context uses it
+//! (`MatchesUsingParentResults`), which are not gitignore's: patterns are anchored at the root, the last match wins, and `!docs/a.md` after
+//! `docs` brings the file back.
 
 use super::pattern::Pattern;
 pub use super::pattern::PatternError;
@@ -31,6 +32,15 @@ pub struct IgnoreError {
     pub source: Option<PatternError>,
 }
 
+/// What is known about a folder when its children are matched.
+///
+/// moby remembers for each pattern whether it matched the folder or one above it. A pattern that had nothing to decide there (an exception
+/// for a folder that nothing excludes) is not asked and counts as not matching, also for everything below.
+#[derive(Debug, Clone, Default)]
+pub struct FolderMatches {
+    matched: Option<Vec<bool>>,
+}
+
 impl IgnoreFile {
     /// Reads the text of an ignore file.
     ///
@@ -40,28 +50,19 @@ impl IgnoreFile {
         let mut rules = Vec::new();
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (index, raw) in text.lines().enumerate() {
-            if raw.starts_with('#') || raw.trim().is_empty() {
-                continue;
-            }
             let line = index + 1;
-            let trimmed = raw.trim();
-            let (included, pattern) = match trimmed.strip_prefix('!') {
-                Some(rest) => (true, rest.trim()),
-                None => (false, trimmed),
-            };
-            if pattern.is_empty() {
-                return Err(IgnoreError { line, pattern: trimmed.to_owned(), source: None });
+            let written = raw.trim();
+            let error = |source| IgnoreError { line, pattern: written.chars().take(200).collect(), source };
+            if raw.len() >= LONGEST_LINE {
+                return Err(error(Some(PatternError::TooLong)));
             }
-            let cleaned = clean(pattern);
-            let cleaned = match cleaned.strip_prefix('/') {
-                Some(rest) if !rest.is_empty() => rest,
-                _ => cleaned.as_str(),
+            let Some(pattern) = normalized(raw) else { continue };
+            let (included, pattern) = match pattern.strip_prefix('!') {
+                Some("") => return Err(error(None)),
+                Some(rest) => (true, rest),
+                None => (false, pattern.as_str()),
             };
-            let pattern = Pattern::new(cleaned).map_err(|source| IgnoreError {
-                line,
-                pattern: trimmed.to_owned(),
-                source: Some(source),
-            })?;
+            let pattern = Pattern::new(pattern).map_err(|source| error(Some(source)))?;
             rules.push(Rule { line, included, pattern });
         }
         Ok(Self { rules })
@@ -87,13 +88,67 @@ impl IgnoreFile {
         self.rules.iter().any(|rule| rule.included)
     }
 
+    /// Whether a path is left out, when what matched its folder is known, and what its own children then need to know.
+    ///
+    /// For walks of whole trees: each pattern is tried once for each path. The root's children take `FolderMatches::default()`.
+    /// A folder that is left out is still sent when something below it is not.
+    #[must_use]
+    pub fn enter(&self, folder: &FolderMatches, path: &str) -> (bool, FolderMatches) {
+        let (deciding, matched) = self.step(folder, path);
+        (deciding.is_some_and(|rule| !rule.included), matched)
+    }
+
+    fn step(&self, folder: &FolderMatches, path: &str) -> (Option<&Rule>, FolderMatches) {
+        let mut excluded = false;
+        let mut deciding = None;
+        let mut matched = vec![false; self.rules.len()];
+        for (index, rule) in self.rules.iter().enumerate() {
+            let inherited = folder.matched.as_ref().is_some_and(|matched| matched[index]);
+            // An exception has nothing to say about what is not excluded, and the other way round.
+            if !inherited && (rule.included != excluded || !rule.pattern.matches(path)) {
+                continue;
+            }
+            matched[index] = true;
+            excluded = !rule.included;
+            deciding = Some(rule);
+        }
+        (deciding, FolderMatches { matched: Some(matched) })
+    }
+
     fn deciding_rule(&self, path: &str) -> Option<&Rule> {
-        self.rules.iter().rev().find(|rule| matches_or_parent(&rule.pattern, path))
+        let mut folder = FolderMatches::default();
+        for (end, _) in path.match_indices('/') {
+            folder = self.step(&folder, &path[..end]).1;
+        }
+        self.step(&folder, path).0
     }
 }
 
-fn matches_or_parent(pattern: &Pattern, path: &str) -> bool {
-    pattern.matches(path) || path.match_indices('/').any(|(end, _)| pattern.matches(&path[..end]))
+/// Lines of this many bytes are not read by BuildKit.
+const LONGEST_LINE: usize = 64 << 10;
+
+/// A line as a pattern with its `!`, as moby first reads and then cleans it; `None` for one that says nothing.
+fn normalized(raw: &str) -> Option<String> {
+    if raw.starts_with('#') {
+        return None;
+    }
+    let trimmed = raw.trim();
+    let (mark, pattern) = match trimmed.strip_prefix('!') {
+        Some(rest) => ("!", rest.trim()),
+        None => ("", trimmed),
+    };
+    if trimmed.is_empty() {
+        return None;
+    }
+    let cleaned = if pattern.is_empty() { String::new() } else { clean(pattern) };
+    let relative = match cleaned.strip_prefix('/') {
+        Some(rest) if !rest.is_empty() => rest,
+        _ => cleaned.as_str(),
+    };
+    // Cleaned twice, the second time with the `!`: `/!a` is an exception, too, and `!/` one without a pattern.
+    let pattern = format!("{mark}{relative}");
+    let pattern = pattern.trim();
+    (!pattern.is_empty()).then(|| clean(pattern))
 }
 
 /// Go's `path.Clean`: the shortest equal path by text alone.
@@ -200,7 +255,7 @@ mod tests {
 
     #[test]
     fn invalid_patterns_name_their_line() {
-        for (text, line) in [("a\n[", 2), ("!", 1), ("x\ny\n[b-a]", 3), ("a\\", 1), ("[]", 1)] {
+        for (text, line) in [("a\n[", 2), ("!", 1), ("!/", 1), ("x\ny\n[b-a]", 3), ("a\\", 1), ("[]", 1)] {
             assert_eq!(IgnoreFile::parse(text).expect_err(text).line, line, "{text:?}");
         }
     }

@@ -35,7 +35,7 @@ pub enum EvaluationErrorKind {
     #[error("failed to parse platform {0}")]
     BadPlatform(String),
     /// An image name that is none.
-    #[error("failed to parse stage name {name:?}: invalid reference format{}", if *upper { format!(": repository name ({name}) must be lowercase") } else { String::new() })]
+    #[error("failed to parse stage name {name:?}: invalid reference format{}", upper_case(name, *upper))]
     BadReference {
         /// The name.
         name: String,
@@ -59,6 +59,14 @@ pub enum EvaluationErrorKind {
         /// The stage that copies.
         stage: String,
     },
+    /// A mount from a stage further down.
+    #[error("cannot mount from stage {from:?} to {target:?}, stage needs to be defined before current command")]
+    LaterMount {
+        /// The stage further down.
+        from: String,
+        /// Where the mount would be.
+        target: String,
+    },
     /// A word that cannot be expanded.
     #[error("failed to process {word:?}: {error}")]
     Word {
@@ -70,10 +78,17 @@ pub enum EvaluationErrorKind {
     /// A mount that is none.
     #[error(transparent)]
     Mount(MountError),
-    /// `WORKDIR $X` with nothing in `X`.
-    #[error("cannot normalize nothing")]
-    BlankWorkdir,
+    /// `COPY --from=$X`.
+    #[error(
+        "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround"
+    )]
+    VariableInFrom,
     /// An `ONBUILD` trigger that does not parse.
     #[error("{0}")]
     Trigger(ParseErrorKind),
+}
+
+fn upper_case(name: &str, upper: bool) -> String {
+    let library = if name.contains('/') { "" } else { "library/" };
+    if upper { format!(": repository name ({library}{name}) must be lowercase") } else { String::new() }
 }

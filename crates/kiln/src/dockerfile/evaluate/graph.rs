@@ -88,21 +88,22 @@ impl Graph {
                 .get(target.to_lowercase().as_str())
                 .ok_or_else(|| EvaluationError { lines: None, kind: EvaluationErrorKind::NoTarget(target.to_owned()) })?,
         };
-        let mut needs = vec![BTreeSet::new(); graph.stages.len()];
+        let mut edges = Vec::new();
         for (index, stage) in file.stages.iter().enumerate().filter(|(index, _)| !graph.stages[*index].replaced) {
             for step in &stage.steps {
-                for source in sources(step, options, &names, file.stages.len())? {
+                for (source, mount) in sources(step, options, &names, file.stages.len())? {
                     if let Source::Stage(from) = source {
-                        needs[index].insert(from);
+                        edges.push(Edge { stage: index, from, lines: step.lines, mount });
                     }
                 }
             }
         }
-        for (stage, needs) in graph.stages.iter_mut().zip(needs) {
-            stage.needs.extend(needs);
+        for edge in &edges {
+            graph.stages[edge.stage].needs.insert(edge.from);
         }
-        graph.check_order(file, options, &names)?;
+        graph.check_cycles(&edges)?;
         graph.mark_reachable();
+        graph.check_order(&edges)?;
         Ok(graph)
     }
 
@@ -151,14 +152,7 @@ impl Graph {
             (None, Some(&earlier)) => Base::Stage(earlier),
             (None, None) if image == "scratch" => Base::Scratch,
             (None, None) if options.contexts.contains(&image) => Base::Context(image),
-            (None, None)
-                if image.chars().any(char::is_uppercase) && image.split([':', '@']).next().is_some_and(repository_is_upper) =>
-            {
-                return Err(at(EvaluationErrorKind::BadReference { name: image, upper: true }));
-            }
-            (None, None) if image.contains(char::is_whitespace) => {
-                return Err(at(EvaluationErrorKind::BadReference { name: image, upper: false }));
-            }
+            (None, None) if !is_reference(&image) => return Err(at(bad_reference(image))),
             (None, None) => Base::Image(image),
         };
         let needs = if let Base::Stage(earlier) = base { BTreeSet::from([earlier]) } else { BTreeSet::new() };
@@ -166,8 +160,8 @@ impl Graph {
         Ok(GraphStage { name, lines: stage.lines, base, platform, needs, reachable: false, replaced: own.is_some() })
     }
 
-    /// Refuses stages that need each other, then those that need a later one.
-    fn check_order(&self, file: &File, options: &Options, names: &HashMap<&str, usize>) -> Result<(), EvaluationError> {
+    /// Refuses stages that need each other.
+    fn check_cycles(&self, edges: &[Edge]) -> Result<(), EvaluationError> {
         let mut state = vec![0_u8; self.stages.len()];
         for start in 0..self.stages.len() {
             // Depth first without recursion: a chain of thousands of stages is fine.
@@ -181,8 +175,11 @@ impl Graph {
                             path.push((stage, self.stages[stage].needs.iter().copied().collect()));
                         }
                         1 => {
+                            let from = path.last().map_or(stage, |(stage, _)| *stage);
+                            let closing = edges.iter().find(|edge| edge.stage == from && edge.from == stage);
+                            let lines = closing.map_or(self.stages[from].lines, |edge| edge.lines);
                             let kind = EvaluationErrorKind::Circular(self.stages[stage].name.clone());
-                            return Err(EvaluationError { lines: Some(self.stages[stage].lines), kind });
+                            return Err(EvaluationError { lines: Some(lines), kind });
                         }
                         _ => {}
                     }
@@ -197,22 +194,20 @@ impl Graph {
                 }
             }
         }
-        for (index, stage) in file.stages.iter().enumerate().filter(|(index, _)| !self.stages[*index].replaced) {
-            for step in &stage.steps {
-                for source in sources(step, options, names, file.stages.len())? {
-                    if let Source::Stage(from) = source
-                        && from > index
-                    {
-                        let kind = EvaluationErrorKind::LaterStage {
-                            from: self.stages[from].name.clone(),
-                            stage: self.stages[index].name.clone(),
-                        };
-                        return Err(EvaluationError { lines: Some(step.lines), kind });
-                    }
-                }
-            }
-        }
         Ok(())
+    }
+
+    /// Refuses files of a stage further down. BuildKit looks only at stages that the target needs.
+    fn check_order(&self, edges: &[Edge]) -> Result<(), EvaluationError> {
+        let Some(edge) = edges.iter().find(|edge| edge.from > edge.stage && self.stages[edge.stage].reachable) else {
+            return Ok(());
+        };
+        let (from, stage) = (self.stages[edge.from].name.clone(), self.stages[edge.stage].name.clone());
+        let kind = match &edge.mount {
+            Some(target) => EvaluationErrorKind::LaterMount { from, target: target.clone() },
+            None => EvaluationErrorKind::LaterStage { from, stage },
+        };
+        Err(EvaluationError { lines: Some(edge.lines), kind })
     }
 
     fn mark_reachable(&mut self) {
@@ -225,24 +220,59 @@ impl Graph {
     }
 }
 
-/// Whether the path of an image name has letters that no repository may have.
+/// Whether a name can be that of an image, as far as its characters go.
+fn is_reference(name: &str) -> bool {
+    has_reference_characters(name) && !repository_is_upper(name)
+}
+
+fn bad_reference(name: String) -> EvaluationErrorKind {
+    let upper = has_reference_characters(&name) && repository_is_upper(&name);
+    EvaluationErrorKind::BadReference { name, upper }
+}
+
+fn has_reference_characters(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@[]".contains(c))
+}
+
+/// Whether the path of an image name has letters that no repository may have; tags, digests and hosts may.
 fn repository_is_upper(name: &str) -> bool {
-    // What stands before the first slash may be a host, which may have upper case letters.
+    let name = name.split('@').next().unwrap_or(name);
+    let name = name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(name, |(name, _)| name);
     let path = name.split_once('/').map_or(name, |(host, path)| if host.contains(['.', ':']) { path } else { name });
     path.chars().any(char::is_uppercase)
 }
 
-/// The sources of one instruction.
-fn sources(step: &Step, options: &Options, names: &HashMap<&str, usize>, stages: usize) -> Result<Vec<Source>, EvaluationError> {
+/// That a step of a stage takes files from another stage.
+#[derive(Debug)]
+struct Edge {
+    stage: usize,
+    from: usize,
+    lines: Lines,
+    /// Target of the mount, where it is one.
+    mount: Option<String>,
+}
+
+/// The sources of one instruction, and the targets of those that are mounts.
+fn sources(
+    step: &Step,
+    options: &Options,
+    names: &HashMap<&str, usize>,
+    stages: usize,
+) -> Result<Vec<(Source, Option<String>)>, EvaluationError> {
     let at = |kind| EvaluationError { lines: Some(step.lines), kind };
     match &step.instruction {
         Instruction::Copy(copy) => match &copy.from {
-            Some(from) => Ok(vec![named_source(from, options, names, Some(stages)).map_err(at)?]),
+            Some(from) => Ok(vec![(named_source(from, options, names, Some(stages)).map_err(at)?, None)]),
             None => Ok(Vec::new()),
         },
         Instruction::Run(run) => {
-            let from = run.mounts.iter().filter_map(|mount| mount.from.as_ref());
-            from.map(|from| named_source(from, options, names, None).map_err(at)).collect()
+            let named = run.mounts.iter().filter_map(|mount| Some((mount, mount.from.as_ref()?)));
+            named
+                .map(|(mount, from)| {
+                    let target = mount.literal().ok().and_then(|mount| mount.target).unwrap_or_default();
+                    Ok((named_source(from, options, names, None).map_err(at)?, Some(target)))
+                })
+                .collect()
         }
         _ => Ok(Vec::new()),
     }
@@ -263,6 +293,10 @@ fn named_source(
         Some(&stage) => Source::Stage(stage),
         None if from == "scratch" => Source::Scratch,
         None if options.contexts.contains(from) => Source::Context(from.to_owned()),
+        None if stages.is_some() && from.find('$').is_some_and(|at| at + 1 < from.len()) => {
+            return Err(EvaluationErrorKind::VariableInFrom);
+        }
+        None if !is_reference(from) => return Err(bad_reference(from.to_owned())),
         None => Source::Image(from.to_owned()),
     })
 }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::super::parse::{
-    Add, Argument, CommandLine, Copy, Expanded, File, InlineFile, Instruction, Lexer, Lines, Pair, ParsedMount, Run, Step,
-    WordError, parse_trigger,
+    Add, Argument, CommandLine, Copy, Expanded, File, InlineFile, Instruction, Lexer, Lines, MountError, MountKind, Pair,
+    ParsedMount, Run, Step, WordError, parse_trigger,
 };
 use super::{Environment, EvaluationError, EvaluationErrorKind, Graph, ImageConfig};
 
@@ -188,12 +188,12 @@ impl Graph {
         let mut expansion = Expansion { lexer: Lexer::new(self.escape), environment: &stage.environment, unset: Vec::new() };
         expansion.instruction(&mut evaluated.instruction).map_err(at)?;
         if let Instruction::Run(run) = &evaluated.instruction {
-            evaluated.mounts = expansion.mounts(run).map_err(at)?;
+            evaluated.mounts = expansion.mounts(run, &evaluated.workdir).map_err(at)?;
             (evaluated.argv, evaluated.script) = command(&run.command, &stage.config.shell);
         }
         let unset = std::mem::take(&mut expansion.unset);
         stage.unset.extend(unset.into_iter().map(|name| (lines.first, name)));
-        stage.apply(&mut evaluated).map_err(at)?;
+        stage.apply(&mut evaluated);
         stage.steps.push(evaluated);
         Ok(())
     }
@@ -202,10 +202,9 @@ impl Graph {
     fn argument(
         &self,
         stage: &EvaluatedStage,
-        argument: &mut Argument,
+        argument: &Argument,
     ) -> Result<(Option<String>, Vec<String>), EvaluationErrorKind> {
         let mut expansion = Expansion { lexer: Lexer::new(self.escape), environment: &stage.environment, unset: Vec::new() };
-        expansion.word(&mut argument.name)?;
         let value = match (self.build_args.get(&argument.name), argument.default.clone()) {
             (Some(given), _) => Some(given.clone()),
             (None, Some(mut default)) => {
@@ -225,7 +224,7 @@ impl EvaluatedStage {
     }
 
     /// What an expanded instruction changes for those after it.
-    fn apply(&mut self, step: &mut EvaluatedStep) -> Result<(), EvaluationErrorKind> {
+    fn apply(&mut self, step: &mut EvaluatedStep) {
         match &step.instruction {
             Instruction::Env(pairs) => {
                 for Pair { name, value } in pairs {
@@ -234,10 +233,12 @@ impl EvaluatedStage {
                 }
             }
             Instruction::Workdir(path) => {
-                if path.is_empty() {
-                    return Err(EvaluationErrorKind::BlankWorkdir);
-                }
-                step.workdir = joined(&self.config.workdir, path);
+                // An absolute path stays as it is written, also with a slash at its end.
+                step.workdir = match path.as_str() {
+                    "" => self.config.workdir.clone(),
+                    path if path.starts_with('/') => path.to_owned(),
+                    path => joined(&self.config.workdir, path),
+                };
                 self.config.workdir.clone_from(&step.workdir);
             }
             Instruction::User(user) => self.config.user.clone_from(user),
@@ -245,7 +246,6 @@ impl EvaluatedStage {
             Instruction::Onbuild(trigger) => self.config.onbuild.push(trigger.clone()),
             _ => {}
         }
-        Ok(())
     }
 }
 
@@ -357,14 +357,23 @@ impl Expansion<'_> {
         Ok(())
     }
 
-    fn mounts(&mut self, run: &Run) -> Result<Vec<ParsedMount>, EvaluationErrorKind> {
+    fn mounts(&mut self, run: &Run, workdir: &str) -> Result<Vec<ParsedMount>, EvaluationErrorKind> {
         let unset = std::cell::RefCell::new(Vec::new());
         let expand = |value: &str| -> Result<String, WordError> {
             let expanded = self.lexer.word(value, &|name| self.environment.get(name).map(str::to_owned))?;
             unset.borrow_mut().extend(expanded.unset);
             Ok(expanded.text)
         };
-        let mounts = run.mounts.iter().map(|mount| mount.expanded(&expand).map_err(EvaluationErrorKind::Mount)).collect();
+        let checked = |mount: ParsedMount| {
+            let whole = joined(workdir, mount.target.as_deref().unwrap_or_default()) == "/";
+            let is_folder = matches!(mount.kind, MountKind::Bind | MountKind::Cache | MountKind::Tmpfs);
+            if whole && is_folder { Err(MountError::BadTarget("/".to_owned())) } else { Ok(mount) }
+        };
+        let mounts = run
+            .mounts
+            .iter()
+            .map(|mount| mount.expanded(&expand).and_then(checked).map_err(EvaluationErrorKind::Mount))
+            .collect();
         self.unset.extend(unset.into_inner());
         mounts
     }

@@ -88,7 +88,7 @@ pub enum ParseErrorKind {
     UnknownFlag {
         /// Without its dashes.
         name: String,
-        /// The nearest flag, with dashes.
+        /// The nearest flag.
         suggestion: Option<String>,
     },
     /// A flag given twice.
@@ -113,11 +113,6 @@ pub enum ParseErrorKind {
         /// The value.
         value: String,
     },
-    /// `--from=$X`.
-    #[error(
-        "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround"
-    )]
-    VariableInFrom,
     /// No argument where one is needed.
     #[error("{0} requires at least one argument")]
     AtLeastOne(&'static str),
@@ -169,7 +164,13 @@ pub enum ParseErrorKind {
     /// `HEALTHCHECK x`.
     #[error("Unknown type {0:?} in HEALTHCHECK (try CMD)")]
     HealthcheckType(String),
-    /// An interval or number of `HEALTHCHECK` that is none.
+    /// An interval of `HEALTHCHECK` that is no duration, in Go's words.
+    #[error("time: {0}")]
+    Duration(String),
+    /// An interval of `HEALTHCHECK` below a millisecond.
+    #[error("Interval {0:?} cannot be less than 1ms")]
+    ShortInterval(&'static str),
+    /// A number of `HEALTHCHECK` that is none.
     #[error("invalid value {value:?} for --{flag} of HEALTHCHECK")]
     HealthcheckValue {
         /// The flag.
@@ -198,7 +199,6 @@ impl ParseErrorKind {
                 )
             }
             Self::OutsideStage => "only `ARG` may stand before the first `FROM`".to_owned(),
-            Self::VariableInFrom => "add `FROM ${IMAGE} AS name` and write `--from=name`".to_owned(),
             Self::NotStringArray => "put every element in double quotes".to_owned(),
             Self::NotJson(name) => format!("write `{name} [\"/bin/sh\", \"-c\"]`"),
             _ => return None,

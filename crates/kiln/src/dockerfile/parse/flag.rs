@@ -28,7 +28,7 @@ impl Flags {
             let flag = flag.strip_prefix("--").unwrap_or(flag);
             let (name, value) = flag.split_once('=').map_or((flag, None), |(name, value)| (name, Some(value)));
             let Some(&(name, kind)) = known.iter().find(|(candidate, _)| *candidate == name) else {
-                let suggestion = did_you_mean(name, known.iter().map(|(name, _)| *name)).map(|name| format!("--{name}"));
+                let suggestion = did_you_mean(name, known.iter().map(|(name, _)| *name)).map(str::to_owned);
                 return Err(ParseErrorKind::UnknownFlag { name: name.to_owned(), suggestion });
             };
             if kind != Kind::List && given.iter().any(|(other, _)| *other == name) {

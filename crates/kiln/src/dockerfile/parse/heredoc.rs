@@ -31,7 +31,16 @@ pub(super) fn announced(line: &str) -> Vec<Heredoc> {
     let lexer = Lexer { raw_quotes: true, raw_escapes: true, unset: Unset::Keep, ..Lexer::new('\\') };
     // Text that is no shell words has no heredocs, as in BuildKit.
     let words = lexer.words(line, &|_| None).unwrap_or_default();
-    words.iter().filter_map(|word| delimiter(word)).collect()
+    let mut found = Vec::new();
+    let mut words = words.into_iter();
+    while let Some(mut word) = words.next() {
+        // `<< EOF` is `<<EOF` here.
+        if word.trim_start_matches(|c: char| c.is_ascii_digit()) == "<<" {
+            word.extend(words.next());
+        }
+        found.extend(delimiter(&word));
+    }
+    found
 }
 
 /// Reads a word as `<<NAME`, `<<-NAME` or with a file descriptor before it.

@@ -340,7 +340,8 @@ impl<'a> Scan<'a> {
     fn braced(&mut self) -> Result<String, WordError> {
         let name = self.name();
         let first = self.rest.next();
-        let mut modifier: String = first.into_iter().collect();
+        // Go shows the end of the text as this.
+        let mut modifier = first.unwrap_or('\u{fffd}').to_string();
         match first {
             Some('}') => {
                 let value = self.value(&name);

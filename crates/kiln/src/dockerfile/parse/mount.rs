@@ -108,6 +108,17 @@ pub enum MountError {
     /// A `sharing=` that is none.
     #[error("unsupported sharing value {0:?}")]
     UnknownSharing(String),
+    /// A value that is neither true nor false.
+    #[error("invalid value for {key}: {value}")]
+    NotBoolean {
+        /// The key.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// A target that is the whole file system.
+    #[error("invalid mount target {0:?}")]
+    BadTarget(String),
     /// A value of the wrong form.
     #[error("invalid value {value} for {key}")]
     BadValue {
@@ -233,12 +244,12 @@ impl MountSpec {
                 "from" => mount.from = text(value),
                 "source" | "src" => mount.source = text(value),
                 "target" | "dst" | "destination" => mount.target = text(value),
-                "readonly" | "ro" => read_only = Some(boolean("readonly", &value)?),
-                "readwrite" | "rw" => read_only = Some(!boolean("readwrite", &value)?),
-                "required" if mount.can_be_required() => mount.required = boolean("required", &value)?,
+                "readonly" | "ro" => read_only = Some(boolean(&key, &value)?),
+                "readwrite" | "rw" => read_only = Some(!boolean(&key, &value)?),
+                "required" if mount.can_be_required() => mount.required = boolean(&key, &value)?,
                 "size" if mount.kind == MountKind::Tmpfs => mount.size = Some(size(&value)?),
-                "env" if mount.kind == MountKind::Secret => mount.env = Some(value),
-                "required" | "size" | "env" => return Err(MountError::WrongKind { key, kind: mount.kind.name() }),
+                "env" => mount.env = Some(value),
+                "required" | "size" => return Err(MountError::WrongKind { key, kind: mount.kind.name() }),
                 "id" => mount.id = text(value),
                 "sharing" => mount.sharing = Some(sharing(value)?),
                 "mode" => mount.mode = Some(number("mode", &value, 8)?),
@@ -332,11 +343,11 @@ fn sharing(value: String) -> Result<MountSharing, MountError> {
 }
 
 /// What Go takes for a boolean.
-fn boolean(key: &'static str, value: &str) -> Result<bool, MountError> {
+fn boolean(key: &str, value: &str) -> Result<bool, MountError> {
     match value {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(MountError::BadValue { key, value: value.to_owned() }),
+        _ => Err(MountError::NotBoolean { key: key.to_owned(), value: value.to_owned() }),
     }
 }
 

@@ -355,15 +355,20 @@ fn healthcheck(node: &Node) -> Result<Healthcheck, ParseErrorKind> {
 /// Go's durations: `1h30m`, `1.5s`, `100ms`; zero, or a millisecond and more.
 fn duration(flags: &Flags, name: &'static str) -> Result<Duration, ParseErrorKind> {
     let Some(value) = flags.text(name) else { return Ok(Duration::ZERO) };
-    let bad = || ParseErrorKind::HealthcheckValue { flag: name, value: value.clone() };
+    let invalid = || ParseErrorKind::Duration(format!("invalid duration {value:?}"));
     let mut rest = value.strip_prefix('+').unwrap_or(&value);
+    if rest.starts_with('-') {
+        return Err(ParseErrorKind::ShortInterval(name));
+    }
     if rest == "0" {
         return Ok(Duration::ZERO);
     }
+    let is_number = |c: char| c.is_ascii_digit() || c == '.';
     let mut seconds = 0.0;
     while !rest.is_empty() {
-        let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(bad)?);
-        let (unit, after) = after.split_at(after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len()));
+        let (number, after) = rest.split_at(rest.find(|c| !is_number(c)).unwrap_or(rest.len()));
+        let (unit, after) = after.split_at(after.find(is_number).unwrap_or(after.len()));
+        let number: f64 = number.parse().map_err(|_| invalid())?;
         let factor = match unit {
             "ns" => 1e-9,
             "us" | "\u{b5}s" | "\u{3bc}s" => 1e-6,
@@ -371,15 +376,19 @@ fn duration(flags: &Flags, name: &'static str) -> Result<Duration, ParseErrorKin
             "s" => 1.0,
             "m" => 60.0,
             "h" => 3600.0,
-            _ => return Err(bad()),
+            "" => return Err(ParseErrorKind::Duration(format!("missing unit in duration {value:?}"))),
+            unit => return Err(ParseErrorKind::Duration(format!("unknown unit {unit:?} in duration {value:?}"))),
         };
-        seconds += number.parse::<f64>().map_err(|_| bad())? * factor;
+        seconds += number * factor;
         rest = after;
     }
     // What Go's type holds.
     let most = 9_223_372_036.0;
-    if seconds > most || value.is_empty() || (seconds > 0.0 && seconds < 0.001) {
-        return Err(bad());
+    if seconds > most {
+        return Err(invalid());
+    }
+    if seconds > 0.0 && seconds < 0.001 {
+        return Err(ParseErrorKind::ShortInterval(name));
     }
     Ok(Duration::from_secs_f64(seconds))
 }

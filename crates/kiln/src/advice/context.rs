@@ -9,6 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use ignore::WalkBuilder;
 
 use super::SourceFile;
+use super::dockerfile_source::{self, DockerfileSource};
 use super::dockerfiles::{BrokenDockerfile, Dockerfile, Dockerfiles};
 use super::facts::configs::{self, Config};
 use super::facts::node_lock::NodeLock;
@@ -31,6 +32,7 @@ pub struct Context<'a> {
     plan: OnceCell<Plan>,
     paths: OnceCell<Vec<Utf8PathBuf>>,
     dockerfiles: OnceCell<Dockerfiles>,
+    dockerfile_sources: OnceCell<Vec<DockerfileSource>>,
     sqlx: OnceCell<Vec<Check>>,
     configs: OnceCell<Vec<Config<'a>>>,
     node_locks: RefCell<BTreeMap<Utf8PathBuf, Option<Rc<NodeLock>>>>,
@@ -48,6 +50,7 @@ impl<'a> Context<'a> {
             plan: OnceCell::new(),
             paths: OnceCell::new(),
             dockerfiles: OnceCell::new(),
+            dockerfile_sources: OnceCell::new(),
             sqlx: OnceCell::new(),
             configs: OnceCell::new(),
             node_locks: RefCell::new(BTreeMap::new()),
@@ -134,6 +137,11 @@ impl<'a> Context<'a> {
             paths.sort();
             paths
         })
+    }
+
+    /// Every Dockerfile, with the context and the ignore file that a build of it would use.
+    pub fn dockerfile_sources(&self) -> &[DockerfileSource] {
+        self.dockerfile_sources.get_or_init(|| dockerfile_source::find(self))
     }
 
     /// An absolute path as one relative to the repository; `None` outside of it.

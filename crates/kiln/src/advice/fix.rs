@@ -10,7 +10,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 use similar::TextDiff;
 
+use super::dockerfile_source::is_dockerfile;
 use super::{Context, Finding, SourceFile};
+use crate::dockerfile::parse::parse;
 use crate::files::{FilesError, replace_files};
 
 /// A change that mends a finding.
@@ -273,6 +275,7 @@ fn verify(path: &Utf8Path, text: &str) -> Result<(), FixError> {
             serde_json::from_str::<serde::de::IgnoredAny>(text.trim_start_matches('\u{feff}')).err().map(|e| e.to_string())
         }
         Some("toml") => toml_edit::Document::parse(text).err().map(|error| error.message().to_owned()),
+        _ if is_dockerfile(path) => parse(text.as_bytes()).err().map(|error| error.to_string()),
         _ => None,
     };
     match reason {

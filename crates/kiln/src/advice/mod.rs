@@ -8,6 +8,7 @@
 //! One file per rule in `rules/`; its id is the anchor of its section in `docs/rules/`. How to add one: `CONTRIBUTING.md`.
 
 mod context;
+mod dockerfile_source;
 mod dockerfiles;
 mod facts;
 mod finding;
@@ -15,12 +16,14 @@ mod fix;
 mod javascript;
 pub mod rules;
 mod sarif;
+mod shell;
 mod silence;
 mod source;
 
 use std::collections::BTreeSet;
 
 pub use context::Context;
+pub use dockerfile_source::DockerfileSource;
 pub use dockerfiles::{BrokenDockerfile, Dockerfile, command_text};
 pub use finding::{Finding, Findings, Severity};
 pub use fix::{Changes, Edit, Fix, FixError, Original, Rename};

@@ -1,5 +1,6 @@
 //! The rules: one file each, one folder per group.
 
+mod dockerfile;
 mod frontend;
 mod locks;
 mod native;
@@ -10,6 +11,7 @@ use super::{Group, Rule, Severity};
 /// Groups, in the order in which rules are listed. A group's own list is in its folder.
 const GROUPS: &[&[&Rule]] = &[
     frontend::RULES, //
+    dockerfile::RULES,
     locks::RULES,
     native::RULES,
     sqlx::RULES,

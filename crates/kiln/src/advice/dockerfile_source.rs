@@ -1,0 +1,194 @@
+//! The Dockerfiles of a repository, parsed, with the context and the ignore file that a build would use.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::shell::{Command, commands};
+use super::{Context, SourceFile};
+use crate::context::{IgnoreError, IgnoreFile};
+use crate::dockerfile::parse::{self, File, Instruction, Lines, ParseError, ParsedStage, Step};
+use crate::project::is_incidental;
+
+/// A Dockerfile of the repository.
+#[derive(Debug)]
+pub struct DockerfileSource {
+    /// Its text.
+    pub file: Rc<SourceFile>,
+    /// What BuildKit reads.
+    pub parsed: Result<File, ParseError>,
+    /// The folder that is most likely its build context, relative to the repository: the one that has what it copies.
+    pub context: Utf8PathBuf,
+    /// The ignore file that applies.
+    pub ignore_path: Utf8PathBuf,
+    /// Its rules; empty where there is no such file.
+    pub ignore: Result<IgnoreFile, IgnoreError>,
+}
+
+/// Names of files that make a folder the root of something that is built.
+const MANIFESTS: [&str; 7] = ["package.json", "Cargo.toml", "go.mod", "pyproject.toml", "requirements.txt", "Gemfile", "pom.xml"];
+
+/// All Dockerfiles, by path. Those in folders of test data are none of the repository's builds.
+pub(super) fn find(context: &Context<'_>) -> Vec<DockerfileSource> {
+    let is_test_data = |path: &Utf8Path| path.parent().is_some_and(is_incidental);
+    let paths = context.paths().iter().filter(|path| is_dockerfile(path) && !is_test_data(path));
+    paths.filter_map(|path| source(context, context.file(path)?)).collect()
+}
+
+pub(super) fn is_dockerfile(path: &Utf8Path) -> bool {
+    let Some(name) = path.file_name() else { return false };
+    let stem = ["Dockerfile", "Containerfile"]
+        .iter()
+        .any(|stem| name == *stem || name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('.')));
+    (stem && !name.ends_with(".dockerignore")) || name.ends_with(".Dockerfile") || name.ends_with(".dockerfile")
+}
+
+fn source(context: &Context<'_>, file: Rc<SourceFile>) -> Option<DockerfileSource> {
+    let parsed = parse::parse(file.text.as_bytes());
+    let folder = build_context(context, &file.path, parsed.as_ref().ok());
+    let own = Utf8PathBuf::from(format!("{}.dockerignore", file.path));
+    let ignore_path = if context.exists(&own) { own } else { folder.join(".dockerignore") };
+    let ignore = IgnoreFile::parse(context.file(&ignore_path).map(|file| file.text.clone()).unwrap_or_default().as_str());
+    Some(DockerfileSource { file, parsed, context: folder, ignore_path, ignore })
+}
+
+/// The folder, among those above a Dockerfile, that holds most of what it copies by name; the nearest of several. Where nothing is copied by
+/// name, the nearest with a manifest.
+fn build_context(context: &Context<'_>, path: &Utf8Path, parsed: Option<&File>) -> Utf8PathBuf {
+    let folders: Vec<&Utf8Path> = path.ancestors().skip(1).collect();
+    let nearest = folders.first().copied().unwrap_or(Utf8Path::new("")).to_owned();
+    let mut named = Vec::new();
+    for step in parsed.into_iter().flat_map(|file| &file.stages).flat_map(|stage| &stage.steps) {
+        let sources = context_sources(step).into_iter().map(|source| source.trim_matches('/').to_owned());
+        named.extend(
+            sources.filter(|source| !matches!(source.as_str(), "" | "." | "..") && !source.contains(['*', '?', '[', '$', ':'])),
+        );
+    }
+    let score = |folder: &Utf8Path| {
+        let found = named.iter().filter(|source| context.exists(&folder.join(source))).count();
+        let manifest = MANIFESTS.iter().any(|name| context.exists(&folder.join(name)));
+        (found, named.is_empty() && manifest)
+    };
+    let mut best: Option<(&Utf8Path, (usize, bool))> = None;
+    for folder in folders {
+        let score = score(folder);
+        if best.is_none_or(|(_, known)| score > known) {
+            best = Some((folder, score));
+        }
+    }
+    best.map_or(nearest, |(folder, _)| folder.to_owned())
+}
+
+/// What a `COPY` or `ADD` takes from the context; empty for other steps, stages and addresses.
+pub(super) fn context_sources(step: &Step) -> Vec<&str> {
+    match &step.instruction {
+        Instruction::Copy(copy) if copy.from.is_none() => copy.sources.iter().map(String::as_str).collect(),
+        Instruction::Add(add) => add.sources.iter().map(String::as_str).filter(|source| !is_address(source)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether an `ADD` source comes from elsewhere.
+pub(super) fn is_address(source: &str) -> bool {
+    ["http://", "https://", "git@", "git://", "ssh://"].iter().any(|scheme| source.starts_with(scheme))
+}
+
+/// Whether a source is the whole context.
+pub(super) fn is_broad(source: &str) -> bool {
+    matches!(source.trim_start_matches("./").trim_matches('/'), "" | "." | "*" | "**")
+}
+
+/// The commands that a `RUN` starts, as far as they can be read off its text.
+pub(super) fn run_commands(step: &Step) -> Vec<Command> {
+    let Instruction::Run(run) = &step.instruction else { return Vec::new() };
+    if !run.command.shell {
+        // Behind a shell the last word is the text; otherwise the words are the command.
+        return match run.command.words.as_slice() {
+            [shell, flag, text] if shell.ends_with("sh") && flag.starts_with('-') => commands(text),
+            words => vec![Command { words: words.to_vec(), piped: false }],
+        };
+    }
+    let mut found = Vec::new();
+    if !run.command.is_one_heredoc() {
+        found.extend(run.command.words.iter().flat_map(|text| commands(text)));
+    }
+    found.extend(run.command.heredocs.iter().flat_map(|heredoc| commands(&heredoc.text())));
+    found
+}
+
+impl DockerfileSource {
+    /// The stages; none where the file does not parse.
+    #[must_use]
+    pub fn stages(&self) -> &[ParsedStage] {
+        self.parsed.as_ref().map_or(&[], |file| file.stages.as_slice())
+    }
+
+    /// Every instruction, with the index of its stage.
+    pub fn steps(&self) -> impl Iterator<Item = (usize, &Step)> {
+        self.stages().iter().enumerate().flat_map(|(index, stage)| stage.steps.iter().map(move |step| (index, step)))
+    }
+
+    /// The steps of a stage and before them those of the stages of this file that it is based on.
+    #[must_use]
+    pub fn lineage(&self, stage: usize) -> Vec<&Step> {
+        let mut chain = vec![stage];
+        while let Some(base) = self.base(chain[chain.len() - 1]) {
+            chain.push(base);
+        }
+        chain.iter().rev().flat_map(|index| &self.stages()[*index].steps).collect()
+    }
+
+    /// The earlier stage that a stage is based on.
+    #[must_use]
+    pub fn base(&self, stage: usize) -> Option<usize> {
+        let image = &self.stages().get(stage)?.from.image;
+        self.stages()[..stage].iter().rposition(|earlier| earlier.from.name.as_deref() == Some(image.as_str()))
+    }
+
+    /// The last stage, which a plain `docker build` builds.
+    #[must_use]
+    pub fn last_stage(&self) -> Option<usize> {
+        self.stages().len().checked_sub(1)
+    }
+
+    /// The bytes of an instruction's lines.
+    #[must_use]
+    pub fn span(&self, lines: Lines) -> Range<usize> {
+        let start = self.file.line_span(lines.first).start;
+        start..self.file.line_span(lines.last).end.max(start)
+    }
+
+    /// Where a text stands first within an instruction; its first line where it does not.
+    #[must_use]
+    pub fn locate(&self, lines: Lines, text: &str) -> Range<usize> {
+        let span = self.span(lines);
+        match self.file.text.get(span.clone()).and_then(|body| body.find(text)) {
+            Some(at) if !text.is_empty() => span.start + at..span.start + at + text.len(),
+            _ => self.file.line_span(lines.first),
+        }
+    }
+
+    /// Whether a path of the context is sent to a build.
+    #[must_use]
+    pub fn is_sent(&self, path: &str) -> bool {
+        self.ignore.as_ref().is_ok_and(|ignore| !ignore.excludes(path))
+    }
+
+    /// The first step that takes the whole context: `COPY .`, or a bind mount of it.
+    #[must_use]
+    pub fn broad_step(&self) -> Option<&Step> {
+        self.steps().map(|(_, step)| step).find(|step| takes_context(step))
+    }
+}
+
+/// Whether a step takes the whole context.
+fn takes_context(step: &Step) -> bool {
+    let mounts_all = |step: &Step| match &step.instruction {
+        Instruction::Run(run) => run.mounts.iter().filter_map(|mount| mount.literal().ok()).any(|mount| {
+            mount.kind == parse::MountKind::Bind && mount.from.is_none() && is_broad(mount.source.as_deref().unwrap_or(""))
+        }),
+        _ => false,
+    };
+    context_sources(step).into_iter().any(is_broad) || mounts_all(step)
+}

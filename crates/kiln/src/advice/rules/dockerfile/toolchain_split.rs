@@ -1,0 +1,51 @@
+//! A toolchain file that names another toolchain than the image has.
+
+use crate::advice::{Context, Findings, Group, Rule, Severity};
+
+pub(super) const RULE: Rule = Rule {
+    id: "toolchain-split",
+    group: Group::Dockerfile,
+    severity: Severity::Warning,
+    summary: "rust-toolchain names another version than the base image",
+    fixable: false,
+    check,
+};
+
+fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
+    for source in context.dockerfile_sources() {
+        let Some((name, channel)) = channel(context, &source.context) else { continue };
+        for stage in source.stages() {
+            let Some(tag) = stage.from.image.strip_prefix("rust:").or(stage.from.image.strip_prefix("docker.io/library/rust:"))
+            else {
+                continue;
+            };
+            let version = tag.split('-').next().unwrap_or(tag);
+            let is_version = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+            if !is_version(version) || !source.is_sent(name) {
+                continue;
+            }
+            let same = channel == version
+                || is_version(&channel)
+                    && (channel.starts_with(&format!("{version}.")) || version.starts_with(&format!("{channel}.")));
+            if same {
+                continue;
+            }
+            findings
+                .at(&source.file, source.locate(stage.lines, &stage.from.image), format!("{name} asks for `{channel}`: the first cargo command behind the copied sources says `info: syncing channel updates for '{channel}-…'` and downloads a second toolchain, after every edit"))
+                .help(format!("use `rust:{channel}` where there is such a tag, or copy {name} before the dependencies and run `rustup show` there"));
+        }
+    }
+}
+
+/// The toolchain that a context asks for, and the file it stands in.
+fn channel(context: &Context<'_>, folder: &camino::Utf8Path) -> Option<(&'static str, String)> {
+    for name in ["rust-toolchain.toml", "rust-toolchain"] {
+        let Some(file) = context.file(&folder.join(name)) else { continue };
+        if !file.text.contains('[') {
+            return Some((name, file.text.trim().to_owned()));
+        }
+        let document = toml_edit::Document::parse(file.text.clone()).ok()?;
+        return Some((name, document.get("toolchain")?.get("channel")?.as_str()?.to_owned()));
+    }
+    None
+}

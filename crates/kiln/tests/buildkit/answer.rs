@@ -196,10 +196,10 @@ fn apply(
             set_list(config, "Entrypoint", command(line));
         }
         Instruction::Label(pairs) => {
-            object(config, "Labels", &mut pairs.iter().map(|pair| (pair.name.clone(), json!(pair.value))))
+            object(config, "Labels", &mut pairs.iter().map(|pair| (pair.name.clone(), json!(pair.value))));
         }
         Instruction::Expose(ports) => {
-            object(config, "ExposedPorts", &mut ports.iter().flat_map(|port| exposed(port)).map(|port| (port, json!({}))))
+            object(config, "ExposedPorts", &mut ports.iter().flat_map(|port| exposed(port)).map(|port| (port, json!({}))));
         }
         Instruction::Volume(paths) => object(config, "Volumes", &mut paths.iter().map(|path| (path.clone(), json!({})))),
         Instruction::StopSignal(signal) => {

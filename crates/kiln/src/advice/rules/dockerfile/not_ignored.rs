@@ -10,7 +10,9 @@ pub(super) const TARGET: Rule = Rule {
     severity: Severity::Warning,
     summary: "cargo's target folder is part of the build context",
     fixable: true,
-    check: |context, findings| check(context, findings, &["Cargo.toml"], "target", "**/target", MANY, &["target/"]),
+    check: |context, findings| {
+        check(context, findings, &["Cargo.toml"], "target", "**/target", MANY, &["target/"]);
+    },
 };
 
 pub(super) const NODE_MODULES: Rule = Rule {
@@ -20,7 +22,7 @@ pub(super) const NODE_MODULES: Rule = Rule {
     summary: "node_modules is part of the build context",
     fixable: true,
     check: |context, findings| {
-        check(context, findings, &["package.json"], "node_modules", "**/node_modules", FOREIGN, &["node_modules/"])
+        check(context, findings, &["package.json"], "node_modules", "**/node_modules", FOREIGN, &["node_modules/"]);
     },
 };
 
@@ -39,7 +41,7 @@ pub(super) const GIT: Rule = Rule {
             ".git",
             COMMITS,
             &[".git/", "git ", "vergen", "built"],
-        )
+        );
     },
 };
 

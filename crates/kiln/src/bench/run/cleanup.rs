@@ -103,7 +103,7 @@ pub(super) fn clean_up(docker: &str, name: &str, what: What, made: &Made) -> Cle
         }
         let ids: Vec<String> = left.iter().map(|record| record.id.clone()).collect();
         for ids in ids.chunks(AT_ONCE) {
-            output(docker, &["buildx", "prune", "--force", "--filter", &format!("id~=^({})$", ids.join("|"))]);
+            output(docker, &["buildx", "prune", "--all", "--force", "--filter", &format!("id~=^({})$", ids.join("|"))]);
         }
         removed.extend(ids);
         left = wanted(docker, name, what);

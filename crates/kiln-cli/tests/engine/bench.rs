@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
 use kiln::dockerfile::{Peer, render_peer};
@@ -133,89 +131,6 @@ fn a_bench_counts_what_is_compiled_and_leaves_nothing() {
     assert!(document["clean_up"]["records"].as_u64() > Some(10), "{:#}", document["clean_up"]);
     let entries: Vec<_> = fs::read_dir(tiny.0.join(".kiln/bench")).expect("folder").flatten().collect();
     assert_eq!(entries.len(), 1, "only the result is left: {entries:?}");
-}
-
-/// The one JSON document that kiln prints in a folder.
-fn json(root: &Path, args: &[&str]) -> Value {
-    let output = command(kiln()).args(args).current_dir(root).output().expect("kiln starts");
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("stdout is one JSON document")
-}
-
-/// A bench that goes on, once it has begun to measure edits.
-fn bench_in_the_middle(root: &Path, folder_of_results: &Path) -> Child {
-    let mut command = command(kiln());
-    command.args(["bench", "--scenario", "source-bin", "--against", "naive", "--runs", "9", "--slow-runs", "9", "--json"]);
-    let mut child = command.current_dir(root).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("kiln starts");
-    let until = Instant::now() + Duration::from_secs(300);
-    let measures_edits = || {
-        let files = fs::read_dir(folder_of_results).into_iter().flatten().flatten();
-        let mut texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
-        texts.any(|text| !text.contains("\"line\":\"end\"") && text.contains("\"line\":\"sample\",\"scenario\":\"source-bin\""))
-    };
-    while !measures_edits() {
-        assert!(child.try_wait().expect("a child").is_none(), "the bench has ended before it was in the middle");
-        assert!(Instant::now() < until, "the bench does not come to edits");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    child
-}
-
-/// Crates that `kiln build` compiles after an edit, and whether it ran nothing before it.
-fn warmth(root: &Path, edit: &str) -> (Vec<String>, usize) {
-    let steps = |document: &Value| {
-        let steps = document["builds"][0]["steps"].as_array().expect("steps");
-        steps.iter().filter(|step| step["status"] == "ran").count()
-    };
-    let idle = steps(&json(root, &["build", "--json"]));
-    let main = root.join("app/src/main.rs");
-    let text = fs::read_to_string(&main).expect("a file");
-    fs::write(&main, text.replace("fn main() {\n", &format!("fn main() {{\n    println!(\"{edit}\");\n"))).expect("written");
-    let edited = json(root, &["build", "--json"]);
-    let names = |key: &str| edited["builds"][0][key].as_array().expect("a list").clone();
-    let crates = [names("local_crates_compiled"), names("external_crates_compiled")].concat();
-    (crates.iter().map(|name| name.as_str().expect("text").to_owned()).collect(), idle)
-}
-
-#[test]
-#[ignore = "needs a Docker Engine: run `make engine-test`"]
-fn caches_of_a_warm_project_are_as_warm_behind_a_bench_whatever_becomes_of_it() {
-    let tiny = tiny();
-    let root = tiny.0.as_path();
-    let results = root.join(".kiln/bench");
-    json(root, &["init", "--json"]);
-    json(root, &["build", "--json"]);
-    assert_eq!(warmth(root, "warm"), (vec!["tiny (bin)".to_owned()], 0), "the project is not warm to begin with");
-
-    let document = json(root, &["bench", "--scenario", "source-bin,gc-ed-mount,fresh-builder", "--runs", "1", "--json"]);
-    assert_eq!(warmth(root, "whole"), (vec!["tiny (bin)".to_owned()], 0));
-    assert_eq!(left(document["run"].as_str().expect("a name")), Vec::<String>::new());
-
-    let name = || {
-        let files =
-            fs::read_dir(&results).expect("a folder").flatten().map(|file| file.file_name().into_string().expect("UTF-8"));
-        files.filter_map(|file| file.strip_prefix("work-").map(str::to_owned)).max().expect("a run that goes on")
-    };
-    let mut interrupted = bench_in_the_middle(root, &results);
-    let run = name();
-    let pid = rustix::process::Pid::from_child(&interrupted);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a process");
-    assert_eq!(interrupted.wait().expect("an end").code(), Some(130));
-    assert_eq!(left(&run), Vec::<String>::new(), "an interrupted run cleans up");
-    assert_eq!(warmth(root, "interrupted"), (vec!["tiny (bin)".to_owned()], 0));
-
-    fs::remove_dir_all(&results).expect("removed");
-    let mut killed = bench_in_the_middle(root, &results);
-    let run = name();
-    killed.kill().expect("a process");
-    killed.wait().expect("an end");
-    assert_ne!(left(&run), Vec::<String>::new(), "a killed run cannot clean up");
-    assert_eq!(warmth(root, "killed"), (vec!["tiny (bin)".to_owned()], 0));
-    // Builds that nobody waits for go on for a moment.
-    std::thread::sleep(Duration::from_secs(10));
-    json(root, &["bench", "--scenario", "no-op", "--runs", "1", "--json"]);
-    assert_eq!(left(&run), Vec::<String>::new(), "the next run cleans up behind it");
-    assert!(!results.join(format!("work-{run}")).exists());
 }
 
 #[test]

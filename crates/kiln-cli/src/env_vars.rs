@@ -12,6 +12,10 @@ pub(crate) const DOCKER: &str = "KILN_DOCKER";
 pub(crate) const TOOL: &str = "KILN_TOOL";
 /// The builder instance, as `--builder`; buildx's own variable.
 pub(crate) const BUILDER: &str = "BUILDX_BUILDER";
+/// Where programs keep what they know between runs; `~/.local/state` when absent.
+pub(crate) const STATE: &str = "XDG_STATE_HOME";
+/// The user's home.
+pub(crate) const HOME: &str = "HOME";
 /// cargo's home, as `--cargo-home`.
 pub(crate) const CARGO_HOME: &str = "CARGO_HOME";
 /// Where tools are installed that commands need, as `--tools`.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use camino::{Utf8Path, Utf8PathBuf};
 use kiln::files::{Comparison, FilesError, Status, Surroundings, compare, render};
+use kiln::lifecycle::gc::{Daemon, setting};
 use kiln::plan::ImageEngine;
 use kiln::settings::Settings;
 use kiln::text::{Text, count};
@@ -42,6 +43,17 @@ pub(crate) struct Args {
     /// Also write a workflow: all images in one build with a cache in the registry, and measurements on demand
     #[arg(long, value_name = "SYSTEM")]
     ci: Option<CiArg>,
+    /// Write nothing; print the piece of configuration under which the engine keeps caches up to a bound
+    #[arg(long, value_name = "DAEMON")]
+    gc: Option<GcArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum GcArg {
+    /// Docker Engine 28 or later: for its daemon.json
+    Docker,
+    /// A builder of its own: for its buildkitd.toml
+    Buildkitd,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -81,6 +93,11 @@ struct File {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
+    if let Some(daemon) = args.gc {
+        let daemon = if daemon == GcArg::Docker { Daemon::Docker } else { Daemon::Buildkitd };
+        context.ui.data(&setting(daemon));
+        return Ok(ExitCode::SUCCESS);
+    }
     let (root, plan) = look_and_decide_with(&context.project, args.engine.map(ImageEngine::from))?;
     if let Some(error) = refuse(&plan) {
         return Err(error);

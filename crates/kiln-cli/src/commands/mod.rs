@@ -2,6 +2,8 @@
 
 mod bench;
 mod build;
+mod cached;
+mod clean;
 mod completions;
 mod doctor;
 mod init;
@@ -12,6 +14,7 @@ mod recipe_npm;
 mod refresh;
 mod report;
 mod sqlx;
+mod status;
 mod warm;
 
 use std::process::ExitCode;
@@ -53,6 +56,8 @@ pub(crate) enum Command {
     Build(Box<build::Args>),
     Warm(Box<warm::Args>),
     Refresh(Box<refresh::Args>),
+    Status(status::Args),
+    Clean(clean::Args),
     Bench(Box<bench::Args>),
     Sqlx(sqlx::Args),
     Report(report::Args),
@@ -69,6 +74,8 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, Comma
         Command::Build(args) => build::run(context, &args),
         Command::Warm(args) => warm::run(context, &args),
         Command::Refresh(args) => refresh::run(context, &args),
+        Command::Status(args) => status::run(context, &args),
+        Command::Clean(args) => clean::run(context, &args),
         Command::Bench(args) => bench::run(context, &args),
         Command::Sqlx(args) => sqlx::run(context, &args),
         Command::Doctor(args) => doctor::run(context, &args),

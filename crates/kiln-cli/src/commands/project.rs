@@ -1,10 +1,13 @@
 //! What commands share that begin with a repository: looking, deciding, and saying what keeps kiln from going on.
 
 use camino::{Utf8Path, Utf8PathBuf};
+use kiln::lifecycle::presence::{Checkout, Presence};
 use kiln::plan::{ImageEngine, Plan, Question, QuestionKind};
 use kiln::project::{LookError, Project, look};
 use kiln::settings::{At, Settings, SettingsError};
 
+use super::Context;
+use crate::env_vars;
 use crate::error::{CommandError, Kind};
 
 /// Reads `kiln.toml` and the repository, and decides. Gives the absolute root with the plan.
@@ -52,6 +55,22 @@ pub(crate) fn state_directory(root: &Utf8Path) -> Result<Utf8PathBuf, CommandErr
         command_error.causes.push(error.to_string());
         command_error.hint("kiln keeps build records and links to contexts there")
     })
+}
+
+/// Where kiln keeps what concerns several checkouts: which projects there are, and who builds them. In the checkout itself where there is
+/// no home.
+pub(crate) fn shared_state(state: &Utf8Path) -> Utf8PathBuf {
+    let home = || Some(Utf8PathBuf::from(env_vars::read(env_vars::HOME)?).join(".local/state"));
+    let folder = env_vars::read(env_vars::STATE).map(Utf8PathBuf::from).or_else(home);
+    folder.filter(|folder| folder.is_absolute()).map_or_else(|| state.to_owned(), |folder| folder.join("kiln"))
+}
+
+/// Keeps `kiln clean` from this project's caches as long as the value lives, and lets it know that the project is here. What goes wrong
+/// is no reason not to build.
+pub(crate) fn present(context: &Context, plan: &Plan, root: &Utf8Path, state: &Utf8Path) -> Option<Presence> {
+    let folder = shared_state(state);
+    let _ = Checkout { root: root.to_owned(), project: plan.project.clone() }.remember(&folder.join("projects"));
+    Presence::share(&folder.join("locks"), &plan.project, || context.ui.note("waiting for `kiln clean` to end")).ok()
 }
 
 /// The file of the running program.

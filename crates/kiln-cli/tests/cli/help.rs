@@ -11,6 +11,8 @@ const COMMANDS: &[&[&str]] = &[
     &["plan"],
     &["init"],
     &["build"],
+    &["status"],
+    &["clean"],
     &["bench"],
     &["doctor"],
     &["sqlx", "check"],

@@ -9,6 +9,7 @@ mod edits;
 mod guard;
 mod images;
 mod leaving;
+mod lifecycle;
 mod node;
 mod robustness;
 mod seed;

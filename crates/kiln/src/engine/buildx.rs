@@ -283,7 +283,19 @@ impl Engine for Buildx {
 
 /// The questions of [`Engine`] that are no builds.
 impl Buildx {
-    fn with_builder(&self, run: Run) -> Run {
+    pub(super) fn client(&self) -> Run {
+        Run::new(&self.docker)
+    }
+
+    pub(super) const fn cancel_flag(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    pub(super) fn builder_name(&self) -> Option<&str> {
+        self.builder.as_deref()
+    }
+
+    pub(super) fn with_builder(&self, run: Run) -> Run {
         match &self.builder {
             Some(builder) => run.args(["--builder", builder]),
             None => run,

@@ -77,7 +77,7 @@ pub(super) fn mounts(text: &str) -> BTreeMap<String, u64> {
 }
 
 /// `129.6MB`: decimal units, as the client prints them.
-fn bytes(text: &str) -> Option<u64> {
+pub(super) fn bytes(text: &str) -> Option<u64> {
     const UNITS: [(&str, f64); 6] = [("kB", 1e3), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12), ("B", 1.0)];
     let (number, factor) = UNITS.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))?;
     number.trim().parse::<f64>().ok().map(|number| (number * factor) as u64)

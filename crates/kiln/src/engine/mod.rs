@@ -11,6 +11,7 @@ mod look;
 mod sent;
 mod store;
 mod tool;
+mod usage;
 pub mod wire;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub use cache::{CacheKind, CacheRef, CacheRefError, LocalCacheError};
 pub use failure::BuildFailure;
 pub use layers::{Layer, image_layers};
 pub use tool::{Tool, ToolKind};
+pub use usage::{CacheRecord, GcPolicy, GcRule, verbose_records};
 
 /// The oldest Docker Engine that kiln works with.
 pub const MINIMUM_ENGINE: (u32, u32) = (23, 0);

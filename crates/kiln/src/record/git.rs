@@ -1,6 +1,6 @@
 //! What is checked out, read from git's files: starting git would cost more than the answer is worth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
@@ -63,6 +63,34 @@ pub fn commit_subjects<'a>(
     text.lines().filter_map(|line| line.split_once(' ')).map(|(hash, subject)| (hash.to_owned(), subject.to_owned())).collect()
 }
 
+/// Names of the branches of the repository that holds a folder; `None` if that cannot be told without git.
+#[must_use]
+pub fn git_branches(folder: &Utf8Path) -> Option<BTreeSet<String>> {
+    let git = folder.ancestors().map(|folder| folder.join(".git")).find(|path| path.exists())?;
+    let git = if git.is_dir() { git } else { pointed(&git, "gitdir: ")? };
+    let common = pointed(&git.join("commondir"), "").unwrap_or_else(|| git.clone());
+    // Another format keeps them elsewhere.
+    if common.join("reftable").exists() {
+        return None;
+    }
+    let packed = read(&common.join("packed-refs")).unwrap_or_default();
+    let names = packed.lines().filter_map(|line| line.split_once(' ')?.1.strip_prefix("refs/heads/"));
+    let mut branches: BTreeSet<String> = names.map(str::to_owned).collect();
+    let heads = common.join("refs/heads");
+    let mut pending = vec![heads.clone()];
+    while let Some(folder) = pending.pop() {
+        for entry in folder.read_dir_utf8().into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                pending.push(path.to_owned());
+            } else if let Ok(name) = path.strip_prefix(&heads) {
+                branches.insert(name.to_string());
+            }
+        }
+    }
+    Some(branches)
+}
+
 /// A path that a file holds, relative to the file's folder.
 fn pointed(file: &Utf8Path, prefix: &str) -> Option<Utf8PathBuf> {
     Some(file.parent()?.join(read(file)?.strip_prefix(prefix)?))
@@ -98,6 +126,9 @@ mod tests {
         write("a/.git/worktrees/w/commondir", "../..\n");
         write("w/.git", &format!("gitdir: {root}/a/.git/worktrees/w\n"));
         assert_eq!(git_head(&root.join("w")), head("def2", Some("main")));
+        write("a/.git/refs/heads/topic/one", "def3\n");
+        let branches = git_branches(&root.join("w")).unwrap();
+        assert_eq!(branches.into_iter().collect::<Vec<_>>(), ["main", "topic/one"]);
         write("a/.git/HEAD", "0123\n");
         assert_eq!(git_head(&root.join("a")), head("0123", None));
     }

@@ -22,7 +22,7 @@ use crate::recipe::CargoReport;
 
 pub use edited::Edited;
 pub use files::{Entry, Limits, list, prune};
-pub use git::{GitHead, commit_subjects, git_head};
+pub use git::{GitHead, commit_subjects, git_branches, git_head};
 pub use history::History;
 pub use recorder::Recorder;
 

@@ -18,7 +18,7 @@ use kiln::plan::{Plan, Variant};
 use kiln::record::GitHead;
 
 use super::Context;
-use super::project::{look_and_decide, refuse, state_directory};
+use super::project::{look_and_decide, present, refuse, state_directory};
 use crate::env_vars;
 use crate::error::{CommandError, Kind};
 use crate::hints;
@@ -95,6 +95,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         return Err(error);
     }
     let state = state_directory(&root)?;
+    let _present = present(context, &plan, &root, &state);
     let git = kiln::record::git_head(&root);
     let mut jobs = jobs::collect(context, args, &plan, &root, &state)?;
     let branch = branch(git.as_ref());

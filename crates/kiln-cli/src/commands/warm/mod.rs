@@ -18,7 +18,7 @@ use row::Row;
 
 use super::Context;
 use super::build::{self, Ending, Wanted, Warming};
-use super::project::{look_and_decide, refuse, state_directory};
+use super::project::{look_and_decide, present, refuse, state_directory};
 use crate::env_vars;
 use crate::error::{CommandError, Kind};
 use crate::hints;
@@ -123,6 +123,7 @@ pub(super) fn warm(context: &Context, what: &What, pull: bool) -> Result<(Vec<Wa
         return Err(error);
     }
     let state = state_directory(&root)?;
+    let _present = present(context, &plan, &root, &state);
     let git = kiln::record::git_head(&root);
     let branch = build::branch(git.as_ref());
     let mut builders: Vec<Option<String>> = what.builders.iter().cloned().map(Some).collect();

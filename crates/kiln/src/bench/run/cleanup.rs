@@ -12,10 +12,13 @@ use std::thread;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::bench::strategy::LABEL;
+use crate::engine::{CacheRecord, verbose_records};
 use crate::process::{Cancel, Finished, Run};
+use crate::text::bytes;
 
 /// How many records one call removes: their ids have to fit on a command line.
 const AT_ONCE: usize = 500;
@@ -32,19 +35,8 @@ pub struct CleanUp {
     pub objects: usize,
     /// Records of the build cache removed, layers and mounts.
     pub records: usize,
-    /// Cache records that are still there: description, type and size as the engine prints them.
+    /// Cache records that are still there: description, type and size.
     pub left: Vec<String>,
-}
-
-/// A record of the build cache, as `docker buildx du --verbose` prints it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct CacheRecord {
-    id: String,
-    parents: Vec<String>,
-    created: String,
-    description: String,
-    size: String,
-    kind: String,
 }
 
 /// Which part of a run's state to remove.
@@ -70,10 +62,10 @@ impl Made {
 
     /// Notes the layers that a namespace has now. To be called before they are exported, and so before they can be imported.
     pub(super) fn note(&self, docker: &str, namespace: &str) -> io::Result<()> {
-        let all = records(&output(docker, &["buildx", "du", "--verbose"]));
+        let all = verbose_records(&output(docker, &["buildx", "du", "--verbose"]), Timestamp::now());
         let found = of_run(&all, namespace, &BTreeMap::new());
         let lines =
-            all.iter().filter(|record| found.contains(&record.id)).map(|record| format!("{}\t{namespace}\n", record.created));
+            all.iter().filter(|record| found.contains(&record.id)).map(|record| format!("{}\t{namespace}\n", created(record)));
         let text: String = lines.collect();
         let mut file = File::options().create(true).append(true).open(&self.0)?;
         file.write_all(text.as_bytes())
@@ -114,13 +106,16 @@ pub(super) fn clean_up(docker: &str, name: &str, what: What, made: &Made) -> Cle
     CleanUp {
         objects,
         records: removed.len(),
-        left: left.into_iter().map(|record| format!("{} ({}, {})", record.description, record.kind, record.size)).collect(),
+        left: left
+            .into_iter()
+            .map(|record| format!("{} ({}, {})", record.description, record.kind, bytes(record.bytes)))
+            .collect(),
     }
 }
 
 /// The records that are to be removed.
 fn wanted(docker: &str, name: &str, what: What, made: &BTreeMap<String, String>) -> Vec<CacheRecord> {
-    let all = records(&output(docker, &["buildx", "du", "--verbose"]));
+    let all = verbose_records(&output(docker, &["buildx", "du", "--verbose"]), Timestamp::now());
     let found = of_run(&all, name, made);
     let is_wanted =
         |record: &CacheRecord| found.contains(&record.id) && (what != What::Mounts || record.kind == "exec.cachemount");
@@ -158,38 +153,15 @@ fn output(docker: &str, args: &[&str]) -> String {
     finished.filter(Finished::success).map(|finished| finished.stdout).unwrap_or_default()
 }
 
-/// Takes the output of `du --verbose` apart.
-fn records(text: &str) -> Vec<CacheRecord> {
-    let mut records: Vec<CacheRecord> = Vec::new();
-    for line in text.lines() {
-        if let Some(parent) = line.strip_prefix(" - ")
-            && let Some(record) = records.last_mut()
-        {
-            record.parents.push(parent.trim().to_owned());
-            continue;
-        }
-        let Some((key, value)) = line.split_once(':') else { continue };
-        let value = value.trim();
-        if key == "ID" {
-            records.push(CacheRecord { id: value.to_owned(), ..CacheRecord::default() });
-            continue;
-        }
-        let Some(record) = records.last_mut() else { continue };
-        match key {
-            "Created at" => value.clone_into(&mut record.created),
-            "Description" => value.clone_into(&mut record.description),
-            "Size" => value.clone_into(&mut record.size),
-            "Type" => value.clone_into(&mut record.kind),
-            _ => {}
-        }
-    }
-    records
+/// When a record was made, as text that tells it from others.
+fn created(record: &CacheRecord) -> String {
+    record.created.map(|time| time.to_string()).unwrap_or_default()
 }
 
 /// Ids of the records that name the run or are known by their time, and of all that lie on top of them.
 fn of_run(records: &[CacheRecord], name: &str, made: &BTreeMap<String, String>) -> BTreeSet<String> {
     let came_back = |record: &CacheRecord| {
-        let namespace = made.get(&record.created).filter(|_| record.description.starts_with(IMPORTED));
+        let namespace = made.get(&created(record)).filter(|_| record.description.starts_with(IMPORTED));
         namespace.and_then(|namespace| namespace.strip_prefix(name)).is_some_and(ends)
     };
     let own = records.iter().filter(|record| names(&record.description, name) || came_back(record));
@@ -297,10 +269,10 @@ Total: 3GB
 
     #[test]
     fn a_run_owns_its_mounts_and_what_lies_on_its_folder() {
-        let all = records(DU);
+        let all = verbose_records(DU, Timestamp::now());
         assert_eq!(all.len(), 12);
         assert_eq!(all[2].parents, ["middle", "other"]);
-        assert_eq!((all[4].size.as_str(), all[4].kind.as_str()), ("1.5GB", "exec.cachemount"));
+        assert_eq!((all[4].bytes, all[4].kind.as_str()), (1_500_000_000, "exec.cachemount"));
         let none = BTreeMap::new();
         let of_run = |all: &[CacheRecord], name: &str| of_run(all, name, &none);
         let found: Vec<String> = of_run(&all, "app-bench-1a").into_iter().collect();
@@ -316,8 +288,8 @@ Total: 3GB
         let folder = tempfile::tempdir().unwrap();
         let made = Made::at(Utf8Path::from_path(folder.path()).unwrap());
         assert!(made.read().is_empty(), "a run that never exported has no list");
-        fs::write(&made.0, "2026-11-24 15:00:00.123456789 +0000 UTC\tapp-bench-1a-api-kiln-0\ncut o").unwrap();
-        let found = |name: &str| of_run(&records(DU), name, &made.read());
+        fs::write(&made.0, "2026-11-24T15:00:00.123456789Z\tapp-bench-1a-api-kiln-0\ncut o").unwrap();
+        let found = |name: &str| of_run(&verbose_records(DU, Timestamp::now()), name, &made.read());
         for name in ["app-bench-1a", "app-bench-1a-api-kiln-0"] {
             assert!(found(name).contains("back") && found(name).contains("above"), "{name}");
             // The same content, made by somebody else.

@@ -1,0 +1,106 @@
+//! What `kiln status` and `kiln clean` look at: the builder's cache, and what kiln knows of it.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use kiln::engine::{Buildx, CacheRecord, Engine as _, EngineInfo};
+use kiln::lifecycle::cache_repository;
+use kiln::lifecycle::known::{KnownBuild, dockerfile_keys, mounts};
+use kiln::lifecycle::presence::Checkout;
+use kiln::lifecycle::status::{Inventory, Knowledge};
+use kiln::plan::{Plan, Variant};
+
+use super::Context;
+use super::project::{look_and_decide, shared_state};
+use crate::env_vars;
+use crate::error::CommandError;
+use crate::hints;
+
+/// A project and the builder that is asked.
+pub(crate) struct World {
+    pub(crate) root: Utf8PathBuf,
+    pub(crate) state: Utf8PathBuf,
+    pub(crate) plan: Plan,
+    pub(crate) engine: Buildx,
+    pub(crate) info: EngineInfo,
+    /// Whether stages are kept as images.
+    store: bool,
+}
+
+impl World {
+    pub(crate) fn find(context: &Context, builder: Option<&str>) -> Result<Self, CommandError> {
+        let (root, plan) = look_and_decide(&context.project)?;
+        let state = root.join(".kiln");
+        let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
+        let engine = Buildx::new(&state).docker(docker).builder(builder.map(str::to_owned)).cancel(context.cancel.clone());
+        let info = engine.check().map_err(|error| hints::engine_error(&error))?;
+        let store = engine.builder_info().map_err(|error| hints::engine_error(&error))?.has_store();
+        Ok(Self { root, state, plan, engine, info, store })
+    }
+
+    /// Whether Docker's own builder is asked.
+    pub(crate) const fn is_dockers_own(&self) -> bool {
+        self.store
+    }
+
+    /// The records of the builder, and whose they are.
+    pub(crate) fn look(&self) -> Result<(Vec<CacheRecord>, Inventory), CommandError> {
+        let records = self.engine.cache_records().map_err(|error| hints::engine_error(&error))?;
+        let inventory = Inventory::of(&records, &self.knowledge());
+        Ok((records, inventory))
+    }
+
+    /// Names of the cached stages among the engine's images.
+    pub(crate) fn tags(&self) -> Result<Vec<String>, CommandError> {
+        if !self.store {
+            return Ok(Vec::new());
+        }
+        self.engine.images_of(&cache_repository(&self.plan.project)).map_err(|error| hints::engine_error(&error))
+    }
+
+    fn knowledge(&self) -> Knowledge {
+        let mut known = Knowledge { branches: kiln::record::git_branches(&self.root), ..Knowledge::default() };
+        let builds = |root: &Utf8Path| KnownBuild::read(&root.join(".kiln/builds"));
+        known.builds = builds(&self.root);
+        for checkout in Checkout::all(&shared_state(&self.state).join("projects")) {
+            if checkout.root == self.root {
+                continue;
+            }
+            if checkout.project == self.plan.project {
+                // Another checkout may have other branches.
+                known.branches = None;
+                known.builds.extend(builds(&checkout.root));
+            } else {
+                known.others.extend(builds(&checkout.root));
+            }
+        }
+        for (service, variant) in self.plan.services.iter().flat_map(|service| Variant::ALL.map(|variant| (service, variant))) {
+            let text = fs::read_to_string(self.root.join(service.files.dockerfile(variant))).unwrap_or_default();
+            known.mounts.extend(mounts(&text));
+            known.steps.extend(dockerfile_keys(&text));
+        }
+        // Without an id a mount is everyone's who mounts that path.
+        let shared: BTreeSet<String> =
+            known.others.iter().flat_map(|build| &build.steps).flat_map(|step| step.mounts.clone()).collect();
+        known.mounts.retain(|id| !shared.contains(id));
+        known
+    }
+}
+
+/// `5 min ago`
+pub(crate) fn ago(time: Option<jiff::Timestamp>) -> String {
+    let Some(time) = time else { return "never".to_owned() };
+    let seconds = jiff::Timestamp::now().duration_since(time).as_secs().max(0);
+    format!("{} ago", span(seconds.unsigned_abs()))
+}
+
+/// `5 min`, `48 h`, `60 days`
+pub(crate) fn span(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        7200..=345_599 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}

@@ -1,0 +1,99 @@
+//! `kiln status` and `kiln clean` against the engine's own count.
+
+use serde_json::Value;
+
+use crate::support::{Copy, docker};
+
+/// A package with one small dependency.
+fn project(name: &str) -> Copy {
+    let copy = Copy::of(
+        name,
+        &[
+            (
+                "Cargo.toml",
+                "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[dependencies]\nitoa = \"=1.0.14\"\n",
+            ),
+            (
+                "Cargo.lock",
+                "version = 4\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\n \"itoa\",\n]\n\n[[package]]\nname = \"itoa\"\nversion = \"1.0.14\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\nchecksum = \"d75a2a4b1b190afb6f5425f10f6a8f959d2ea0b9c2b1d79553551850539e4674\"\n",
+            ),
+            ("rust-toolchain.toml", "[toolchain]\nchannel = \"1.95.0\"\n"),
+            ("src/main.rs", ""),
+        ],
+    );
+    // The source names the project: nothing of it is ever another's.
+    copy.write(
+        "src/main.rs",
+        &format!("fn main() {{ println!(\"{}\", itoa::Buffer::new().format(1)); }} // {}\n", "{}", copy.project),
+    );
+    copy.run(&["init"]);
+    copy.build(&[]);
+    copy
+}
+
+fn json(copy: &Copy, arguments: &[&str]) -> Value {
+    let mut all = arguments.to_vec();
+    all.push("--json");
+    serde_json::from_slice(&copy.run(&all).stdout).expect("stdout is one JSON document")
+}
+
+fn ran(copy: &Copy) -> Vec<String> {
+    copy.build(&[]).stages_that_ran("app")
+}
+
+/// Bytes of the engine's records, by its own count, without those that images hold.
+fn engine_bytes() -> f64 {
+    let text = docker(&["buildx", "du", "--verbose"]);
+    let private = text.lines().rev().find_map(|line| line.strip_prefix("Total:")).expect("a total").trim().to_owned();
+    let units = [("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("B", 1.0)];
+    let (number, factor) = units.iter().find_map(|(unit, factor)| Some((private.strip_suffix(unit)?, factor))).expect("a unit");
+    number.parse::<f64>().expect("a number") * factor
+}
+
+#[test]
+#[ignore = "needs a Docker Engine: run `make engine-test`"]
+fn cleaning_one_project_leaves_every_cache_of_the_other() {
+    let (one, two) = (project("clean-one"), project("clean-two"));
+    assert_eq!((ran(&one), ran(&two)), (vec![], vec![]), "both are warm");
+    let cleaned = json(&one, &["clean", "--all"]);
+    assert!(!cleaned["removed"].as_array().expect("removed").is_empty(), "{cleaned:#}");
+    assert_eq!(ran(&two), Vec::<String>::new(), "{cleaned:#}");
+    let left = json(&one, &["status"]);
+    let own: Vec<&Value> =
+        left["entries"].as_array().expect("entries").iter().filter(|entry| entry["shared"] != "others").collect();
+    assert!(own.is_empty(), "{own:#?}\n{cleaned:#}");
+    assert!(!docker(&["buildx", "du", "--verbose"]).contains(&format!("/{}-", one.project)), "a mount is left");
+}
+
+#[test]
+#[ignore = "needs a Docker Engine: run `make engine-test`"]
+fn after_a_bump_the_old_layers_go_and_the_engine_counts_the_same() {
+    let copy = project("clean-bump");
+    let before = engine_bytes();
+    copy.edit("Cargo.toml", "=1.0.14", "=1.0.19");
+    copy.edit("Cargo.lock", "1.0.14", "1.0.19");
+    copy.edit(
+        "Cargo.lock",
+        "d75a2a4b1b190afb6f5425f10f6a8f959d2ea0b9c2b1d79553551850539e4674",
+        "3bd1574e617a9a6c1f8f8181bd7e841e1f20e4277607ef28945765188d6284d4",
+    );
+    copy.build(&[]);
+    let status = json(&copy, &["status"]);
+    let full = engine_bytes();
+    // What this project's last build added is in its status.
+    assert!(status["totals"]["project"]["bytes"].as_f64().expect("bytes") >= (full - before) * 0.95, "{status:#}");
+    let planned = json(&copy, &["clean", "--dry-run"]);
+    let cleaned = json(&copy, &["clean"]);
+    assert_eq!(planned["removed"], cleaned["removed"], "a dry run says what goes");
+    assert!(
+        cleaned["removed"]
+            .as_array()
+            .is_some_and(|removed| removed.iter().any(|it| it["what"].as_str().is_some_and(|what| what.contains("cook")))),
+        "{cleaned:#}"
+    );
+    let freed = cleaned["bytes"].as_f64().expect("bytes");
+    let counted = full - engine_bytes();
+    assert!((freed - counted).abs() <= counted * 0.01 + full * 0.001, "kiln says {freed}, the engine {counted}");
+    assert_eq!(ran(&copy), Vec::<String>::new(), "what is current stays");
+    json(&copy, &["clean", "--all"]);
+}

@@ -1,0 +1,350 @@
+//! What a builder holds of one project: each record mapped to service, stage and mount, by what kiln has recorded of its builds.
+//!
+//! A record of BuildKit says which command made it and when, but not for whom. kiln's records say which of the project's steps ran when.
+//! Where both agree, the record is the project's. Cache mounts bear their id. What fits a step of the project but none of its recorded
+//! builds may be someone else's, so it is counted as unknown, and is never removed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::known::{KnownBuild, record_key};
+use crate::engine::CacheRecord;
+
+/// A record may be let go this long after the build is said to have ended.
+const SLACK: SignedDuration = SignedDuration::from_secs(10);
+/// BuildKit's description of the layer with the program that generated Dockerfiles need.
+const TOOL: &str = "[1/1] COPY kiln /kiln";
+
+/// What is known on this side.
+#[derive(Debug, Clone, Default)]
+pub struct Knowledge {
+    /// Builds of the project in all its checkouts, the latest first.
+    pub builds: Vec<KnownBuild>,
+    /// Builds of every other project on this machine.
+    pub others: Vec<KnownBuild>,
+    /// Branches that exist; `None` if that cannot be told: then all do.
+    pub branches: Option<BTreeSet<String>>,
+    /// Ids of the cache mounts that the current Dockerfiles name.
+    pub mounts: BTreeSet<String>,
+    /// Keys of the steps of the current Dockerfiles.
+    pub steps: BTreeSet<String>,
+}
+
+/// What kind of thing is cached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryKind {
+    /// The result of a step.
+    Layer,
+    /// A cache mount.
+    Mount,
+    /// The builder's copy of a build context or of a Dockerfile.
+    Context,
+    /// The program that generated Dockerfiles need; all projects of this kiln share it.
+    Tool,
+}
+
+/// Who else has something of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shared {
+    /// Nobody that kiln knows of.
+    No,
+    /// An image holds it too: its removal frees nothing as long as the image is there.
+    Image,
+    /// Another project uses it, or something did after this project's last build.
+    Others,
+}
+
+/// One cached thing of the project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Id of the builder's record.
+    pub id: String,
+    /// What kind of thing.
+    pub kind: EntryKind,
+    /// The services and variants it is of, as `api-prod`; several for what they share.
+    pub owners: BTreeSet<String>,
+    /// Stages of those.
+    pub stages: BTreeSet<String>,
+    /// The instruction, the id of the mount, the name of the context.
+    pub what: String,
+    /// Bytes.
+    pub bytes: u64,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// When it was last used.
+    pub last_used: Option<Timestamp>,
+    /// In how many recorded builds it was found there.
+    pub hits: usize,
+    /// Who else has something of it.
+    pub shared: Shared,
+    /// Whether a build works with it now.
+    pub in_use: bool,
+    /// Whether the latest builds of the project, one for each service, variant and branch, use it.
+    pub current: bool,
+}
+
+/// How many records, and their bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Sum {
+    /// Records.
+    pub records: usize,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl Sum {
+    fn add(&mut self, bytes: u64) {
+        self.records += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// Everything in the builder's cache, sorted by whose it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// The project's.
+    pub entries: Vec<Entry>,
+    /// What fits steps of the project but none of its recorded builds.
+    pub unknown: Sum,
+    /// What is not the project's: of other projects, of base images, dangling.
+    pub elsewhere: Sum,
+}
+
+impl Inventory {
+    /// Maps records to the project.
+    #[must_use]
+    pub fn of(records: &[CacheRecord], known: &Knowledge) -> Self {
+        let mapping = Mapping::new(records, known);
+        let mut inventory = Self::default();
+        for record in records {
+            match mapping.entry(record) {
+                Some(entry) => inventory.entries.push(entry),
+                None if mapping.may_be_ours(record) => inventory.unknown.add(record.bytes),
+                None => inventory.elsewhere.add(record.bytes),
+            }
+        }
+        mapping.mark_current(records, &mut inventory.entries);
+        inventory.entries.sort_by(|a, b| (&a.owners, &a.stages, a.kind, &a.what).cmp(&(&b.owners, &b.stages, b.kind, &b.what)));
+        inventory
+    }
+
+    /// The sum of all entries that pass.
+    #[must_use]
+    pub fn sum(&self, passes: impl Fn(&Entry) -> bool) -> Sum {
+        let mut sum = Sum::default();
+        self.entries.iter().filter(|entry| passes(entry)).for_each(|entry| sum.add(entry.bytes));
+        sum
+    }
+}
+
+/// Lookups that every record needs.
+struct Mapping<'a> {
+    known: &'a Knowledge,
+    /// Keys of records, by their ids.
+    keys: BTreeMap<&'a str, String>,
+    /// End of the project's last build.
+    last: Option<Timestamp>,
+    /// Ids of mounts that the project has or had.
+    mounts: BTreeSet<&'a str>,
+    /// Keys that another project's latest builds found cached, and that it has no record of its own for; with the time of the build.
+    needed_by_others: Vec<(&'a str, Timestamp)>,
+    /// When the layers with the tool were made.
+    tools: Vec<Timestamp>,
+}
+
+impl<'a> Mapping<'a> {
+    fn new(records: &'a [CacheRecord], known: &'a Knowledge) -> Self {
+        let keys: BTreeMap<&str, String> =
+            records.iter().filter_map(|record| Some((record.id.as_str(), record_key(&record.description)?))).collect();
+        let in_records = known.builds.iter().flat_map(|build| &build.steps).flat_map(|step| &step.mounts);
+        let mounts = known.mounts.iter().chain(in_records).map(String::as_str).collect();
+        let has_own = |key: &str| {
+            records.iter().any(|record| {
+                keys.get(record.id.as_str()).is_some_and(|own| own == key)
+                    && record
+                        .created
+                        .is_some_and(|time| known.others.iter().flat_map(|build| &build.steps).any(|step| step.made(key, time)))
+            })
+        };
+        let mut needed_by_others = Vec::new();
+        for build in latest(&known.others, |_| true) {
+            let cached = build.steps.iter().filter(|step| step.ran.is_none() && !has_own(&step.key));
+            needed_by_others.extend(cached.map(|step| (step.key.as_str(), build.ended)));
+        }
+        let tools = records.iter().filter(|record| record.description == TOOL).filter_map(|record| record.created).collect();
+        let last = known.builds.iter().map(|build| build.ended).max();
+        Self { known, keys, last, mounts, needed_by_others, tools }
+    }
+
+    fn entry(&self, record: &CacheRecord) -> Option<Entry> {
+        let kind = match record.kind.as_str() {
+            "exec.cachemount" => EntryKind::Mount,
+            "source.local" => EntryKind::Context,
+            _ if record.description == TOOL => EntryKind::Tool,
+            _ => EntryKind::Layer,
+        };
+        let mut entry = Entry {
+            id: record.id.clone(),
+            kind,
+            owners: BTreeSet::new(),
+            stages: BTreeSet::new(),
+            what: String::new(),
+            bytes: record.bytes,
+            created: record.created,
+            last_used: record.last_used,
+            hits: 0,
+            shared: if record.shared { Shared::Image } else { Shared::No },
+            in_use: record.in_use,
+            current: false,
+        };
+        match kind {
+            EntryKind::Mount => self.mount(record, &mut entry)?,
+            EntryKind::Context => self.context(record, &mut entry)?,
+            EntryKind::Tool => self.tool(&mut entry),
+            EntryKind::Layer => self.layer(record, &mut entry)?,
+        }
+        Some(entry)
+    }
+
+    fn mount(&self, record: &CacheRecord, entry: &mut Entry) -> Option<()> {
+        let id = record.mount_id()?;
+        if !self.mounts.contains(id) {
+            return None;
+        }
+        id.clone_into(&mut entry.what);
+        let mut runs = 0;
+        for build in &self.known.builds {
+            for step in build.steps.iter().filter(|step| step.mounts.contains(id)) {
+                entry.owners.insert(owner(build));
+                entry.stages.insert(step.stage.clone());
+                runs += usize::from(step.ran.is_some() && record.created.is_none_or(|created| build.ended >= created));
+            }
+        }
+        // The first one filled it.
+        entry.hits = runs.saturating_sub(1);
+        Some(())
+    }
+
+    fn context(&self, record: &CacheRecord, entry: &mut Entry) -> Option<()> {
+        let name = record.description.strip_prefix("local source for ")?;
+        let created = record.created?;
+        let builds: Vec<&KnownBuild> = self.known.builds.iter().filter(|build| build.spans(created)).collect();
+        if builds.is_empty() {
+            // kiln keeps the tool as an image for plain `docker build` right after a build.
+            let tool = self.tools.iter().any(|time| (0..3000).contains(&time.duration_since(created).as_millis()));
+            tool.then(|| self.tool(entry))?;
+            entry.kind = EntryKind::Tool;
+        }
+        entry.owners.extend(builds.into_iter().map(owner));
+        name.clone_into(&mut entry.what);
+        Some(())
+    }
+
+    fn tool(&self, entry: &mut Entry) {
+        "kiln, the program that runs in image builds".clone_into(&mut entry.what);
+        entry.shared = Shared::Others;
+        entry.current = self.last.is_some();
+    }
+
+    fn layer(&self, record: &CacheRecord, entry: &mut Entry) -> Option<()> {
+        let key = self.keys.get(record.id.as_str())?;
+        let created = record.created?;
+        for build in &self.known.builds {
+            for step in build.steps.iter().filter(|step| step.made(key, created)) {
+                entry.owners.insert(owner(build));
+                entry.stages.insert(step.stage.clone());
+                step.instruction.clone_into(&mut entry.what);
+            }
+        }
+        if entry.owners.is_empty() {
+            return None;
+        }
+        let later = self.known.builds.iter().filter(|build| build.started > created);
+        entry.hits = later.filter(|build| build.steps.iter().any(|step| step.key == *key && step.ran.is_none())).count();
+        let made_by_others = || self.known.others.iter().flat_map(|build| &build.steps).any(|step| step.made(key, created));
+        let needed = || self.needed_by_others.iter().any(|(other, time)| other == key && *time >= created);
+        let used_since =
+            || record.last_used.zip(self.last).is_some_and(|(used, last)| used.duration_since(last) - record.rounded > SLACK);
+        if made_by_others() || needed() || used_since() {
+            entry.shared = Shared::Others;
+        }
+        Some(())
+    }
+
+    fn may_be_ours(&self, record: &CacheRecord) -> bool {
+        let Some(key) = self.keys.get(record.id.as_str()) else { return false };
+        let recorded = self.known.builds.iter().flat_map(|build| &build.steps).any(|step| step.key == *key);
+        let by_others = record
+            .created
+            .is_some_and(|time| self.known.others.iter().flat_map(|build| &build.steps).any(|step| step.made(key, time)));
+        (recorded || self.known.steps.contains(key)) && !by_others
+    }
+
+    /// Marks what the latest builds use: the result of each of their steps, the mounts that those name, and what results lie on.
+    fn mark_current(&self, records: &[CacheRecord], entries: &mut [Entry]) {
+        let exists = |build: &KnownBuild| match (&self.known.branches, &build.branch) {
+            (Some(branches), Some(branch)) => branches.contains(branch),
+            _ => true,
+        };
+        let mut current: BTreeSet<String> = BTreeSet::new();
+        let mut contexts_since: Option<Timestamp> = None;
+        for build in latest(&self.known.builds, exists) {
+            contexts_since = Some(contexts_since.map_or(build.started, |since: Timestamp| since.min(build.started)));
+            for step in &build.steps {
+                let candidates = entries.iter().filter(|entry| {
+                    entry.kind == EntryKind::Layer && self.keys.get(entry.id.as_str()).is_some_and(|key| *key == step.key)
+                });
+                let before: Vec<&Entry> = candidates
+                    .filter(|entry| entry.created.is_some_and(|created| created.duration_since(build.ended) <= SLACK))
+                    .collect();
+                let used = before.iter().filter(|entry| entry.last_used.is_some_and(|used| used >= build.started));
+                let mut found: Vec<&str> = used.map(|entry| entry.id.as_str()).collect();
+                if found.is_empty() {
+                    // A step below one that is cached is not even looked at.
+                    found.extend(before.iter().max_by_key(|entry| entry.created).map(|entry| entry.id.as_str()));
+                }
+                current.extend(found.into_iter().map(str::to_owned));
+            }
+        }
+        let parents: BTreeMap<&str, &[String]> =
+            records.iter().map(|record| (record.id.as_str(), record.parents.as_slice())).collect();
+        let mut pending: Vec<String> = current.iter().cloned().collect();
+        while let Some(id) = pending.pop() {
+            for parent in parents.get(id.as_str()).copied().unwrap_or_default() {
+                if current.insert(parent.clone()) {
+                    pending.push(parent.clone());
+                }
+            }
+        }
+        let named: BTreeSet<&String> = latest(&self.known.builds, exists)
+            .flat_map(|build| build.steps.iter().flat_map(|step| &step.mounts))
+            .chain(&self.known.mounts)
+            .collect();
+        for entry in entries {
+            entry.current = match entry.kind {
+                EntryKind::Layer => current.contains(&entry.id),
+                EntryKind::Mount => named.contains(&entry.what),
+                EntryKind::Context => entry.last_used.zip(contexts_since).is_none_or(|(used, since)| used >= since),
+                EntryKind::Tool => true,
+            };
+        }
+    }
+}
+
+/// `api-prod`
+fn owner(build: &KnownBuild) -> String {
+    format!("{}-{}", build.service, build.variant.name())
+}
+
+/// The latest successful build of each service, variant, stage and branch.
+fn latest(builds: &[KnownBuild], passes: impl Fn(&KnownBuild) -> bool) -> impl Iterator<Item = &KnownBuild> {
+    let mut seen = BTreeSet::new();
+    let mut found: Vec<&KnownBuild> = builds.iter().filter(|build| build.succeeded && passes(build)).collect();
+    found.sort_by_key(|build| std::cmp::Reverse(build.started));
+    found.retain(|build| seen.insert((build.service.clone(), build.variant.name(), build.target.clone(), build.branch.clone())));
+    found.into_iter()
+}

@@ -1,0 +1,145 @@
+//! Whose records are whose, and what may go.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::clean::{Extent, Kept, choose};
+use super::known::{KnownBuild, KnownStep, mounts, step_key};
+use super::status::{EntryKind, Inventory, Knowledge, Shared};
+use crate::engine::CacheRecord;
+use crate::plan::Variant;
+
+const COOK: &str = "RUN --mount=type=cache,id=shop-cargo,target=/kiln/cargo kiln recipe cook /recipe.json";
+const COPY: &str = "COPY . /app";
+
+fn at(seconds: i64) -> Timestamp {
+    "2026-11-25T12:00:00Z".parse::<Timestamp>().unwrap().checked_add(SignedDuration::from_secs(seconds)).unwrap()
+}
+
+/// A build of ten seconds from `start`: of each step, whether it ran.
+fn build(service: &str, start: i64, steps: &[(&str, bool)]) -> KnownBuild {
+    let steps = steps.iter().map(|(instruction, ran)| KnownStep {
+        stage: "deps".to_owned(),
+        key: step_key(instruction),
+        instruction: (*instruction).to_owned(),
+        mounts: mounts(instruction),
+        ran: ran.then(|| (at(start), at(start + 10))),
+    });
+    KnownBuild {
+        service: service.to_owned(),
+        variant: Variant::Prod,
+        target: None,
+        branch: Some("main".to_owned()),
+        started: at(start),
+        ended: at(start + 10),
+        succeeded: true,
+        steps: steps.collect(),
+    }
+}
+
+fn record(id: &str, parents: &[&str], description: &str, created: i64, used: i64) -> CacheRecord {
+    let kind = if description.starts_with("cached mount") { "exec.cachemount" } else { "regular" };
+    CacheRecord {
+        id: id.to_owned(),
+        parents: parents.iter().map(|&parent| parent.to_owned()).collect(),
+        description: description.to_owned(),
+        kind: kind.to_owned(),
+        bytes: 100,
+        created: Some(at(created)),
+        last_used: Some(at(used)),
+        rounded: SignedDuration::ZERO,
+        usage_count: 1,
+        shared: false,
+        in_use: false,
+    }
+}
+
+fn cook(id: &str, parents: &[&str], created: i64, used: i64) -> CacheRecord {
+    record(id, parents, "mount / from exec /bin/sh -c kiln recipe cook /recipe.json", created, used)
+}
+
+/// `id: shared, current` of each entry.
+fn shown(inventory: &Inventory) -> BTreeMap<&str, (Shared, bool)> {
+    inventory.entries.iter().map(|entry| (entry.id.as_str(), (entry.shared, entry.current))).collect()
+}
+
+#[test]
+fn a_record_is_mapped_by_command_and_time_and_a_mount_by_its_id() {
+    let records = [
+        cook("ours", &["base"], 5, 8),
+        cook("theirs", &["base"], 500, 508),
+        record("base", &[], "pulled from docker.io/library/rust", 0, 8),
+        record("cargo", &[], "cached mount /kiln/cargo from exec kiln recipe cook with id \"/shop-cargo\"", 5, 8),
+        record("other", &[], "cached mount /kiln/cargo from exec kiln recipe cook with id \"/shop-api-cargo\"", 5, 8),
+    ];
+    let known = Knowledge { builds: vec![build("api", 0, &[(COOK, true)])], ..Knowledge::default() };
+    let inventory = Inventory::of(&records, &known);
+    assert_eq!(shown(&inventory).into_keys().collect::<Vec<_>>(), ["cargo", "ours"]);
+    assert_eq!((inventory.unknown.records, inventory.elsewhere.records), (1, 2));
+    let entry = inventory.entries.iter().find(|entry| entry.id == "ours").unwrap();
+    assert_eq!((entry.owners.clone(), entry.kind), (BTreeSet::from(["api-prod".to_owned()]), EntryKind::Layer));
+}
+
+#[test]
+fn a_bump_makes_the_old_layer_stale_and_a_deleted_branch_its_own() {
+    let records = [cook("old", &[], 5, 10), cook("new", &[], 1005, 1010), cook("topic", &[], 505, 510)];
+    let mut topic = build("api", 500, &[(COOK, true)]);
+    topic.branch = Some("topic".to_owned());
+    let builds = vec![build("api", 1000, &[(COOK, true)]), topic, build("api", 0, &[(COOK, true)])];
+    let known = Knowledge { builds, ..Knowledge::default() };
+    let all = Inventory::of(&records, &known);
+    assert_eq!(
+        shown(&all),
+        BTreeMap::from([("new", (Shared::No, true)), ("old", (Shared::No, false)), ("topic", (Shared::No, true))])
+    );
+    assert_eq!(choose(&all, &records, Extent::Stale { unused_since: None }).remove, BTreeSet::from(["old".to_owned()]));
+    let known = Knowledge { branches: Some(BTreeSet::from(["main".to_owned()])), ..known };
+    assert!(!shown(&Inventory::of(&records, &known))["topic"].1);
+}
+
+#[test]
+fn what_a_later_build_found_cached_is_current_though_it_is_old() {
+    // Reverted to the old recipe: the builder used the old record again.
+    let records = [cook("old", &[], 5, 2005), cook("new", &[], 1005, 1010)];
+    let builds =
+        vec![build("api", 2000, &[(COOK, false)]), build("api", 1000, &[(COOK, true)]), build("api", 0, &[(COOK, true)])];
+    let inventory = Inventory::of(&records, &Knowledge { builds, ..Knowledge::default() });
+    assert_eq!((shown(&inventory)["old"].1, shown(&inventory)["new"].1), (true, false));
+    assert_eq!(inventory.entries.iter().find(|entry| entry.id == "old").unwrap().hits, 1);
+}
+
+#[test]
+fn nothing_of_another_project_is_let_go() {
+    let records = [
+        record("app", &["cook"], "[1/2] COPY . /app", 5, 10),
+        cook("cook", &[], 5, 10),
+        record("foreign", &["app"], "mount / from exec /bin/sh -c theirs", 6, 9),
+        cook("lent", &[], 1005, 1010),
+    ];
+    let builds = vec![build("api", 1000, &[(COOK, true)]), build("api", 0, &[(COOK, true), (COPY, true)])];
+    let known = Knowledge { builds, ..Knowledge::default() };
+    let inventory = Inventory::of(&records, &known);
+    let choice = choose(&inventory, &records, Extent::All);
+    assert_eq!(choice.remove, BTreeSet::from(["lent".to_owned()]));
+    assert_eq!(choice.kept, BTreeMap::from([("app".to_owned(), Kept::Below), ("cook".to_owned(), Kept::Below)]));
+
+    // A project with the same steps found all of them cached and has none of its own.
+    let others = vec![build("api", 1015, &[(COOK, false)])];
+    let inventory = Inventory::of(&records, &Knowledge { others, ..known.clone() });
+    assert_eq!(choose(&inventory, &records, Extent::All).kept["lent"], Kept::Shared);
+
+    // Somebody whom kiln does not know used it after the last build.
+    let later = [cook("lent", &[], 1005, 1500)];
+    let inventory = Inventory::of(&later, &known);
+    assert_eq!(choose(&inventory, &later, Extent::All).kept["lent"], Kept::Shared);
+}
+
+#[test]
+fn a_bound_takes_what_is_current_and_old() {
+    let records = [cook("only", &[], 5, 10)];
+    let inventory =
+        Inventory::of(&records, &Knowledge { builds: vec![build("api", 0, &[(COOK, true)])], ..Knowledge::default() });
+    let taken = |since| choose(&inventory, &records, Extent::Stale { unused_since: since }).remove.len();
+    assert_eq!((taken(None), taken(Some(at(5))), taken(Some(at(60)))), (0, 0, 1));
+}

@@ -118,6 +118,18 @@ fn an_image_that_no_registry_has_is_named() {
 }
 
 #[test]
+fn a_full_disk_is_said_once_and_tried_once() {
+    let line = r#"{"vertexes":[{"digest":"e","name":"exporting to image","started":"2026-01-01T00:00:01Z","completed":"2026-01-01T00:00:02Z","error":"write /var/lib/docker/tmp/x: no space left on device"}]}"#;
+    let script = format!(
+        "if [[ $target == deps ]]; then echo '{line}' >&2; echo 'ERROR: failed to build: failed to solve: write /var/lib/docker/tmp/x: no space left on device' >&2; exit 1; fi; stream noop"
+    );
+    let ran = shop().fake("build", &script).run();
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert_eq!(ran.stderr.matches("error: the disk of the Docker engine is full").count(), 1, "{ran}");
+    assert!(ran.stdout.contains("needs api-prod-deps") && !ran.stderr.contains("trying again"), "{ran}");
+}
+
+#[test]
 fn a_lost_connection_is_tried_again() {
     let script = "if [[ $target == deps && ! -e $FAKE_DOCKER/lost ]]; then : >\"$FAKE_DOCKER/lost\"; stream stopped-halfway; exit 1; fi; stream noop";
     let ran = shop().fake("build-api-prod", script).args(["--json"]).run();

@@ -197,7 +197,7 @@ fn label(entry: &Entry) -> String {
 }
 
 impl Cleaned {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let mut text = Text::new("");
         let verb = if self.dry_run { "would go" } else { "removed" };
         for removed in &self.removed {

@@ -3,14 +3,19 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
+use kiln::lifecycle::clean::Extent;
+use serde::Serialize;
+
 use super::Context;
+use super::clean::{Cleaned, clean};
 use super::warm::{self, What};
 use crate::error::CommandError;
 
-/// Follows base images that moved, and warms again
+/// Cleans what is stale, follows base images that moved, and warms again
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Pulls every base image, says which ones moved, and makes again what was built on them, as `kiln warm` does. Exit codes are those of `kiln warm`.
+Removes what `kiln clean` would, pulls every base image, says which ones moved, and makes again what was built on them, as `kiln warm` does.
+Exit codes are those of `kiln warm`; 75 also while a build of the project runs.
 
 Examples:
   kiln refresh
@@ -21,9 +26,26 @@ pub(crate) struct Args {
     what: What,
 }
 
+/// What both halves did.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    /// One for each builder.
+    cleaned: &'a [Cleaned],
+    targets: Vec<warm::TargetDocument<'a>>,
+}
+
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
     let begun = Instant::now();
+    let mut cleaned = Vec::new();
+    for builder in args.what.builders() {
+        cleaned.push(clean(context, builder.as_deref(), Extent::Stale { unused_since: None }, false)?);
+    }
     let (warmed, errors) = warm::warm(context, &args.what, true)?;
-    warm::show_result(context, &warmed, begun);
+    if context.ui.json {
+        context.ui.document(&Document { cleaned: &cleaned, targets: warm::targets(&warmed) });
+    } else {
+        cleaned.iter().for_each(|cleaned| context.ui.data(&cleaned.text()));
+        context.ui.data(&warm::table(&warmed, begun.elapsed().as_secs_f64()));
+    }
     warm::finish(context, errors)
 }

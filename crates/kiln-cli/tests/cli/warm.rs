@@ -253,9 +253,9 @@ fn cache_mounts_that_are_gone_are_filled_although_the_layers_are_there() {
 }
 
 #[test]
-fn a_refresh_tells_which_base_images_moved() {
+fn a_pull_tells_which_base_images_moved() {
     let stored = "if [[ -e $FAKE_DOCKER/pulled ]]; then has node:20-slim debian:slim; else has debian:slim; for name in \"${references[@]}\"; do if [[ $name == node:20-slim ]]; then echo '{\"Id\":\"sha256:0123456789abcdef\",\"RepoTags\":[\"node:20-slim\"]}'; fi; done; fi";
     let mut test =
         shop().fake("stored", stored).fake("pull", "if [[ ${*: -1} == node:20-slim ]]; then : >\"$FAKE_DOCKER/pulled\"; fi");
-    insta::assert_snapshot!(test.run_with(["refresh", "api", "--progress", "quiet", "--jobs", "1"]));
+    insta::assert_snapshot!(test.run_with(["warm", "api", "--pull", "--progress", "quiet", "--jobs", "1"]));
 }

@@ -12,7 +12,7 @@ pub(crate) struct Document<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct TargetDocument<'a> {
+pub(crate) struct TargetDocument<'a> {
     name: &'a str,
     kind: TargetKind,
     /// Name of the image that keeps it in the engine; nothing on a builder without an image store.
@@ -43,11 +43,16 @@ struct Moved<'a> {
 
 /// All targets of all builders.
 pub(crate) fn document(warmed: &[Warmed]) -> Document<'_> {
+    Document { targets: targets(warmed) }
+}
+
+/// The same without the document around it.
+pub(crate) fn targets(warmed: &[Warmed]) -> Vec<TargetDocument<'_>> {
     let mut targets = Vec::new();
     for one in warmed {
         targets.extend(one.rows.iter().map(|row| target(one.builder.as_deref(), row)));
     }
-    Document { targets }
+    targets
 }
 
 fn target<'a>(builder: Option<&'a str>, row: &'a Row) -> TargetDocument<'a> {

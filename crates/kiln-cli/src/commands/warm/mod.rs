@@ -14,7 +14,9 @@ use kiln::engine::{Buildx, Engine as _, EngineError};
 use kiln::lifecycle::warm::{Done, Options, Status, WarmPlan, Why};
 use kiln::plan::Variant;
 
+pub(super) use document::{TargetDocument, targets};
 use row::Row;
+pub(super) use table::text as table;
 
 use super::Context;
 use super::build::{self, Ending, Wanted, Warming};
@@ -103,17 +105,12 @@ pub(super) struct Warmed {
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
     let begun = Instant::now();
     let (warmed, errors) = warm(context, &args.what, args.pull)?;
-    show_result(context, &warmed, begun);
-    finish(context, errors)
-}
-
-/// Prints the document, or the table; `begun` is when the command did.
-pub(super) fn show_result(context: &Context, warmed: &[Warmed], begun: Instant) {
     if context.ui.json {
-        context.ui.document(&document::document(warmed));
+        context.ui.document(&document::document(&warmed));
     } else if !warmed.is_empty() {
-        context.ui.data(&table::text(warmed, begun.elapsed().as_secs_f64()));
+        context.ui.data(&table::text(&warmed, begun.elapsed().as_secs_f64()));
     }
+    finish(context, errors)
 }
 
 /// Warms every builder; gives how it went, and an error for each thing that failed.
@@ -126,14 +123,9 @@ pub(super) fn warm(context: &Context, what: &What, pull: bool) -> Result<(Vec<Wa
     let _present = present(context, &plan, &root, &state);
     let git = kiln::record::git_head(&root);
     let branch = build::branch(git.as_ref());
-    let mut builders: Vec<Option<String>> = what.builders.iter().cloned().map(Some).collect();
-    builders.dedup();
-    if builders.is_empty() {
-        builders.push(None);
-    }
     let mut fleet = Vec::new();
     let mut errors = Vec::new();
-    for builder in builders {
+    for builder in what.builders() {
         let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
         let engine = Buildx::new(&state).docker(docker).builder(builder.clone()).cancel(context.cancel.clone());
         // Two questions and the reading of the project, side by side.
@@ -176,6 +168,16 @@ pub(super) fn warm(context: &Context, what: &What, pull: bool) -> Result<(Vec<Wa
 }
 
 impl What {
+    /// The builders; `None` is the current one.
+    pub(super) fn builders(&self) -> Vec<Option<String>> {
+        let mut builders: Vec<Option<String>> = self.builders.iter().cloned().map(Some).collect();
+        builders.dedup();
+        if builders.is_empty() {
+            builders.push(None);
+        }
+        builders
+    }
+
     fn wanted(&self, builder: Option<String>) -> Wanted {
         Wanted {
             services: self.services.clone(),

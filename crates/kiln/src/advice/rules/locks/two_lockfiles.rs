@@ -29,18 +29,21 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                     )
                     .help("remove the one that is not in use, and name the manager in `packageManager` of package.json");
             }
-            if let (true, Some(pinned)) = (rest.is_empty(), pinned) {
-                if pinned != first.manager && !first.same_family(pinned) {
-                    let line = workspace.pinned_manager.as_ref().map_or(1, |pinned| pinned.line);
-                    let Some(manifest) = context.file(&folder.join("package.json")) else { continue };
-                    findings
-                        .line(
-                            &manifest,
-                            line,
-                            format!("package.json pins another package manager than that of {}: corepack refuses to run the other one, or each build resolves anew", first.name),
-                        )
-                        .help(format!("install with the pinned manager and commit its lockfile in place of {}", first.name));
-                }
+            let other = pinned.filter(|pinned| rest.is_empty() && *pinned != first.manager && !first.same_family(*pinned));
+            if other.is_some() {
+                let line = workspace.pinned_manager.as_ref().map_or(1, |pinned| pinned.line);
+                let Some(manifest) = context.file(&folder.join("package.json")) else { continue };
+                findings
+                    .line(
+                        &manifest,
+                        line,
+                        format!(
+                            "package.json pins another package manager than that of {}: corepack refuses to run the other one, or each build \
+                             resolves anew",
+                            first.name
+                        ),
+                    )
+                    .help(format!("install with the pinned manager and commit its lockfile in place of {}", first.name));
             }
         }
     }

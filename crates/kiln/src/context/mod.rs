@@ -1,7 +1,18 @@
-//! The build context: which files BuildKit sees.
+//! The build context: which files BuildKit sees, and what it would take them for.
 
 mod expression;
+mod glob;
+mod hashes;
 pub mod ignore;
 mod pattern;
+mod select;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod walk;
 
+pub use hashes::{ContentId, Hashes};
 pub use ignore::{FolderMatches, IgnoreError, IgnoreFile, PatternError};
+pub use select::{Selection, Selector};
+pub use tree::{Difference, Entry, Tree};
+pub use walk::{ContextError, MAX_ENTRIES, read_context, read_ignore};

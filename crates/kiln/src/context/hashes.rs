@@ -1,0 +1,230 @@
+//! Content hashes, remembered: a file is read again only when the system says that it may have changed.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::{self, Metadata};
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use sha1::{Digest as _, Sha1};
+
+/// Begins the file; another version is as good as none.
+const MAGIC: &[u8; 8] = b"kilnhsh1";
+/// A file that was written so shortly before it was read may be written again within the same tick of the clock: it is not remembered.
+const RACY: Duration = Duration::from_secs(2);
+
+/// What is in a file: git's id of the content as a blob, so that a commit's files need not be read at all.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ContentId([u8; 20]);
+
+impl ContentId {
+    /// The id of some bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut hash = Sha1::new();
+        hash.update(format!("blob {}\0", bytes.len()));
+        hash.update(bytes);
+        Self(hash.finalize().into())
+    }
+
+    /// The id of 20 bytes that git calls so; `None` for another length.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// Reads 40 hexadecimal digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.as_bytes();
+        if digits.len() != 40 {
+            return None;
+        }
+        let mut bytes = [0; 20];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
+            let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        }
+        Some(Self(bytes))
+    }
+
+    /// The id of a file's content, which is never in memory as a whole.
+    fn of_file(path: &Utf8Path, size: u64) -> io::Result<Self> {
+        let mut file = fs::File::open(path)?;
+        let mut hash = Sha1::new();
+        hash.update(format!("blob {size}\0"));
+        let mut buffer = [0; 64 * 1024];
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(Self(hash.finalize().into())),
+                count => hash.update(&buffer[..count]),
+            }
+        }
+    }
+}
+
+impl fmt::Display for ContentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ContentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What the system says about a file; a write changes at least one of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    inode: u64,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            inode: metadata.ino(),
+        }
+    }
+}
+
+/// Hashes of the files of one folder, by path.
+#[derive(Debug, Default)]
+pub struct Hashes {
+    known: HashMap<String, (Stamp, ContentId)>,
+    /// Whether saving would write something else than is there.
+    changed: bool,
+}
+
+/// A file whose hash is asked for.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) path: String,
+    pub(super) metadata: Metadata,
+}
+
+impl Hashes {
+    /// Reads remembered hashes. A file that is missing, damaged or of another version has none.
+    #[must_use]
+    pub fn load(file: &Utf8Path) -> Self {
+        let known = fs::read(file).ok().and_then(|bytes| read(&bytes)).unwrap_or_default();
+        Self { known, changed: false }
+    }
+
+    /// Writes them beside `file` and renames: a reader never sees half of it. Nothing happens where nothing is new.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn save(&self, file: &Utf8Path) -> io::Result<()> {
+        if !self.changed {
+            return Ok(());
+        }
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut bytes = MAGIC.to_vec();
+        for (path, (stamp, id)) in &self.known {
+            let numbers = [stamp.modified.0, stamp.modified.1, stamp.changed.0, stamp.changed.1];
+            bytes.extend(stamp.size.to_le_bytes());
+            numbers.iter().for_each(|number| bytes.extend(number.to_le_bytes()));
+            bytes.extend(stamp.inode.to_le_bytes());
+            bytes.extend(id.0);
+            bytes.extend(u32::try_from(path.len()).unwrap_or_default().to_le_bytes());
+            bytes.extend(path.as_bytes());
+        }
+        bytes.extend(blake3::hash(&bytes).as_bytes());
+        let temporary = Utf8PathBuf::from(format!("{file}.{}.new", std::process::id()));
+        fs::write(&temporary, bytes)?;
+        fs::rename(&temporary, file)
+    }
+
+    /// Answers all questions, from memory where possible, reading the rest on all processors. Files that are not asked for are
+    /// forgotten. The first file that cannot be read is an error, with its path.
+    pub(super) fn answer(&mut self, root: &Utf8Path, questions: &[Question]) -> Result<Vec<ContentId>, (String, io::Error)> {
+        let begun = SystemTime::now();
+        let mut answers: Vec<Option<ContentId>> = questions
+            .iter()
+            .map(|question| self.known.get(&question.path).filter(|(stamp, _)| *stamp == Stamp::of(&question.metadata)))
+            .map(|known| known.map(|(_, id)| *id))
+            .collect();
+        let open: Vec<usize> = (0..questions.len()).filter(|&index| answers[index].is_none()).collect();
+        for (index, read) in in_parallel(&open, |&index| {
+            let question = &questions[index];
+            (index, ContentId::of_file(&root.join(&question.path), question.metadata.len()))
+        }) {
+            answers[index] = Some(read.map_err(|error| (questions[index].path.clone(), error))?);
+        }
+        let ids: Vec<ContentId> = answers.into_iter().flatten().collect();
+        let settled = |metadata: &Metadata| {
+            let limit = begun.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(RACY);
+            let limit = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
+            metadata.ctime() < limit && metadata.mtime() < limit
+        };
+        if !open.is_empty() || self.known.len() != questions.len() {
+            let remembered = questions.iter().zip(&ids).filter(|(question, _)| settled(&question.metadata));
+            self.known = remembered.map(|(question, id)| (question.path.clone(), (Stamp::of(&question.metadata), *id))).collect();
+            self.changed = true;
+        }
+        Ok(ids)
+    }
+}
+
+/// Does some work for each item on all processors; the results are in no particular order.
+pub(super) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len().div_ceil(16));
+    if threads <= 1 {
+        return items.iter().map(work).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut results = Vec::new();
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            results.push(work(item));
+        }
+        results
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(worker)).collect();
+        let mut results = worker();
+        for worker in workers {
+            results.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        results
+    })
+}
+
+fn read(bytes: &[u8]) -> Option<HashMap<String, (Stamp, ContentId)>> {
+    let (body, sum) = bytes.split_last_chunk::<32>()?;
+    if blake3::hash(body) != *sum {
+        return None;
+    }
+    let mut rest = body.strip_prefix(MAGIC)?;
+    let mut known = HashMap::with_capacity(rest.len() / 96);
+    while !rest.is_empty() {
+        let (fixed, after) = rest.split_first_chunk::<72>()?;
+        let number = |index: usize| fixed[index * 8..].first_chunk::<8>().map(|bytes| i64::from_le_bytes(*bytes));
+        let unsigned = |index: usize| fixed[index * 8..].first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes));
+        let stamp = Stamp {
+            size: unsigned(0)?,
+            modified: (number(1)?, number(2)?),
+            changed: (number(3)?, number(4)?),
+            inode: unsigned(5)?,
+        };
+        let id = ContentId(*fixed[48..].first_chunk::<20>()?);
+        let length = usize::try_from(u32::from_le_bytes(*fixed[68..].first_chunk::<4>()?)).ok()?;
+        let (path, after) = after.split_at_checked(length)?;
+        known.insert(String::from_utf8(path.to_vec()).ok()?, (stamp, id));
+        rest = after;
+    }
+    Some(known)
+}

@@ -22,6 +22,7 @@ pub mod event;
 pub mod files;
 pub mod lifecycle;
 pub mod plan;
+pub mod predict;
 pub mod process;
 pub mod project;
 pub mod recipe;

@@ -6,8 +6,10 @@ mod cached;
 mod clean;
 mod completions;
 mod doctor;
+mod foresee;
 mod init;
 mod plan;
+mod predict;
 mod project;
 mod recipe;
 mod recipe_npm;
@@ -16,6 +18,7 @@ mod report;
 mod sqlx;
 mod status;
 mod warm;
+mod why;
 
 use std::process::ExitCode;
 
@@ -63,6 +66,8 @@ pub(crate) enum Command {
     Report(report::Args),
     Recipe(Box<recipe::Args>),
     Doctor(Box<doctor::Args>),
+    Predict(Box<predict::Args>),
+    Why(why::Args),
     Completions(completions::Args),
 }
 
@@ -80,6 +85,8 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, Comma
         Command::Sqlx(args) => sqlx::run(context, &args),
         Command::Doctor(args) => doctor::run(context, &args),
         Command::Report(args) => report::run(context, &args),
+        Command::Predict(args) => predict::run(context, &args),
+        Command::Why(args) => why::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),
         Command::Recipe(args) => recipe::run(context, &args),
     }

@@ -15,6 +15,8 @@ const COMMANDS: &[&[&str]] = &[
     &["clean"],
     &["bench"],
     &["doctor"],
+    &["predict"],
+    &["why"],
     &["sqlx", "check"],
     &["sqlx", "prepare"],
     &["report"],

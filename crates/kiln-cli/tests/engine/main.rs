@@ -11,6 +11,7 @@ mod images;
 mod leaving;
 mod lifecycle;
 mod node;
+mod predict;
 mod robustness;
 mod seed;
 mod sqlx;

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::hashes::{Question, in_parallel};
-use super::{Entry, Hashes, IgnoreError, IgnoreFile, Tree};
+use super::{Entry, FolderMatches, Hashes, IgnoreError, IgnoreFile, Tree};
 
 /// More files than this are no context: kiln stops instead of reading a whole disk.
 pub const MAX_ENTRIES: usize = 2_000_000;
@@ -70,9 +70,9 @@ pub fn read_ignore(context: &Utf8Path, dockerfile: Option<&Utf8Path>) -> Result<
 /// What BuildKit's client could not read either, and too many files.
 pub fn read_context(root: &Utf8Path, ignore: &IgnoreFile, hashes: &mut Hashes) -> Result<Tree, ContextError> {
     let mut walk = Walk { entries: Vec::new(), files: Vec::new() };
-    let mut level = vec![String::new()];
+    let mut level = vec![(String::new(), FolderMatches::default())];
     while !level.is_empty() {
-        let read = in_parallel(&level, |folder| read_folder(root, folder, ignore));
+        let read = in_parallel(&level, |(folder, matches)| read_folder(root, folder, matches, ignore));
         level.clear();
         for folder in read {
             let folder = folder?;
@@ -101,10 +101,10 @@ struct Walk {
 struct Folder {
     entries: Vec<(String, Entry)>,
     files: Vec<Question>,
-    folders: Vec<String>,
+    folders: Vec<(String, FolderMatches)>,
 }
 
-fn read_folder(root: &Utf8Path, folder: &str, ignore: &IgnoreFile) -> Result<Folder, ContextError> {
+fn read_folder(root: &Utf8Path, folder: &str, matches: &FolderMatches, ignore: &IgnoreFile) -> Result<Folder, ContextError> {
     let mut found = Folder::default();
     let directory = root.join(folder);
     let failed = |path: Utf8PathBuf| move |source| ContextError::Read { path, source };
@@ -112,7 +112,7 @@ fn read_folder(root: &Utf8Path, folder: &str, ignore: &IgnoreFile) -> Result<Fol
         let entry = entry.map_err(failed(directory.clone()))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
-        let excluded = ignore.excludes(&path);
+        let (excluded, below) = ignore.enter(matches, &path);
         if excluded && !ignore.has_inclusions() {
             continue;
         }
@@ -127,7 +127,7 @@ fn read_folder(root: &Utf8Path, folder: &str, ignore: &IgnoreFile) -> Result<Fol
             if !excluded {
                 found.entries.push((path.clone(), Entry::Folder));
             }
-            found.folders.push(path);
+            found.folders.push((path, below));
         } else if excluded {
         } else if metadata.is_symlink() {
             let full = directory.join(entry.file_name().to_string_lossy().as_ref());

@@ -3,6 +3,7 @@
 mod caches;
 mod failed;
 mod jobs;
+mod models;
 mod seeds;
 mod session;
 mod summary;
@@ -18,6 +19,7 @@ use kiln::plan::{Plan, Variant};
 use kiln::record::GitHead;
 
 use super::Context;
+use super::foresee::sentence;
 use super::project::{look_and_decide, present, refuse, state_directory};
 use crate::env_vars;
 use crate::error::{CommandError, Kind};
@@ -54,6 +56,9 @@ pub(crate) struct Args {
     /// Build argument; without a value it is taken from the environment
     #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
     build_args: Vec<String>,
+    /// Say of every step that ran why it did
+    #[arg(long)]
+    explain: bool,
     /// Stage to build instead of the last one
     #[arg(long, value_name = "STAGE")]
     target: Option<String>,
@@ -105,7 +110,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
 
     let group = context.cancel.child();
     let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
-    let engine = Buildx::new(&state).docker(docker).builder(args.builder.clone()).cancel(group.clone());
+    let engine = Buildx::new(&state).docker(docker.as_str()).builder(args.builder.clone()).cancel(group.clone());
     let seeding = seeds::Seeding { context, args, plan: &plan, root: &root, state: &state, engine: &engine, branch };
     seeding.choose(&mut jobs)?;
     let check_cancel = context.cancel.child();
@@ -124,8 +129,12 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         git,
     };
     let mut display = progress::for_ui(&context.ui);
-    let builds = session.run(jobs, display.as_mut());
+    let looking = models::look(&jobs, &state);
+    let mut builds = session.run(jobs, display.as_mut());
     display.close();
+    if !context.cancel.is_set() {
+        looking.finish(context, &mut builds, &docker, &state);
+    }
     seeding.remember(&builds);
     if builds.failed() == 0 && summary::any_step_ran(&builds) && !args.push && args.builder.is_none() {
         tool_image::keep(context, &engine, &plan.tool_image, &builds, &state);
@@ -134,7 +143,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     if context.ui.json {
         context.ui.document(&summary::document(&builds));
     }
-    let code = finish(context, &root, &builds)?;
+    let code = finish(context, &root, &builds, args.explain)?;
     seeding.publish(&builds)?;
     Ok(code)
 }
@@ -145,7 +154,7 @@ pub(super) fn branch(git: Option<&GitHead>) -> Option<String> {
 }
 
 /// Says how it went, and decides the exit code.
-fn finish(context: &Context, root: &Utf8Path, builds: &session::Builds) -> Result<ExitCode, CommandError> {
+fn finish(context: &Context, root: &Utf8Path, builds: &session::Builds, explain: bool) -> Result<ExitCode, CommandError> {
     if context.cancel.is_set() {
         return Err(CommandError::new(Kind::Interrupted, "the build was interrupted"));
     }
@@ -161,6 +170,11 @@ fn finish(context: &Context, root: &Utf8Path, builds: &session::Builds) -> Resul
     if builds.builds.len() > 1 || builds.failed() == 0 {
         for line in summary::lines(builds) {
             context.ui.note(&line);
+        }
+    }
+    for build in &builds.builds {
+        for miss in models::worth_naming(&build.misses, explain) {
+            context.ui.note(&format!("  {}", sentence::miss(miss)));
         }
     }
     caches::report(context, builds);

@@ -9,6 +9,7 @@ use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use kiln::engine::{Engine, EngineError, EngineInfo, Outcome};
 use kiln::event::{BuildEvent, BuildState, StepStatus};
+use kiln::predict::Miss;
 use kiln::process::Cancel;
 use kiln::record::{Edited, End, Ending, GitHead, Header, History, Limits, RECORD_SCHEMA, RecordError, Recorder, prune};
 use kiln::seed::Pin;
@@ -69,6 +70,10 @@ pub(super) struct Build {
     pub(super) state: BuildState,
     pub(super) seconds: f64,
     pub(super) result: Result<Outcome, EngineError>,
+    /// Its record, if it has one.
+    pub(super) record: Option<Utf8PathBuf>,
+    /// The steps that ran, with the reasons.
+    pub(super) misses: Vec<Miss>,
 }
 
 /// A build that goes on.
@@ -260,10 +265,11 @@ impl<E: Engine> Session<'_, E> {
             error: result.as_ref().err().map(ToString::to_string),
             warnings: view.state.warnings.clone(),
         };
+        let record = build.recorder.as_ref().map(|recorder| recorder.path().to_owned());
         if let Some(Err(error)) = build.recorder.map(|recorder| recorder.finish(&view.state, end)) {
             self.not_recorded(&error);
         }
-        Build { job, state: view.state, seconds, result }
+        Build { job, state: view.state, seconds, result, record, misses: Vec::new() }
     }
 
     fn prune(&self) {

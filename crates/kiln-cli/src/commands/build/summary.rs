@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use kiln::engine::EngineError;
 use kiln::event::{Step, StepStatus};
 use kiln::plan::Variant;
+use kiln::predict::{Miss, MissReason};
 use kiln::record::crates_compiled;
 use kiln::text::{bytes, count, seconds};
 use serde::Serialize;
@@ -52,8 +53,8 @@ struct StepDocument<'a> {
     line: Option<u32>,
     status: StepStatus,
     seconds: f64,
-    /// Why it ran: not told apart yet.
-    reason: Option<()>,
+    /// Why it ran; nothing where it did not, or where no model could be kept.
+    reason: Option<&'a [MissReason]>,
 }
 
 /// The `--json` document.
@@ -90,10 +91,18 @@ fn build_document(build: &Build) -> BuildDocument<'_> {
                 line: step.line,
                 status,
                 seconds: rounded(step.seconds(Timestamp::now())),
-                reason: None,
+                reason: reasons(build, step),
             })
             .collect(),
     }
+}
+
+/// Why a step ran, as far as it was explained.
+fn reasons<'a>(build: &'a Build, step: &Step) -> Option<&'a [MissReason]> {
+    let own = |miss: &&Miss| {
+        step.name.stage() == Some(&miss.place.stage) && step.name.position().is_some_and(|(index, _)| index == miss.place.index)
+    };
+    build.misses.iter().find(own).map(|miss| miss.reasons.as_slice())
 }
 
 fn rounded(seconds: f64) -> f64 {
@@ -106,7 +115,7 @@ fn steps(build: &Build) -> impl Iterator<Item = (&Step, StepStatus)> {
     build.state.dockerfile_steps().into_iter().map(move |step| (step, step.final_status(succeeded)))
 }
 
-fn ran(build: &Build) -> impl Iterator<Item = &Step> {
+pub(super) fn ran(build: &Build) -> impl Iterator<Item = &Step> {
     steps(build).filter(|(_, status)| *status == StepStatus::Ran).map(|(step, _)| step)
 }
 

@@ -31,6 +31,7 @@ pub(in crate::commands) struct Wanted {
 impl From<Wanted> for Args {
     fn from(wanted: Wanted) -> Self {
         Self {
+            explain: false,
             services: wanted.services,
             variants: wanted.variants,
             tag: None,
@@ -135,10 +136,17 @@ impl<'a> Warming<'a> {
                 seed.pin = Pin::scratch();
             }
             for (state, seconds, error) in ending.failed {
-                broken.push(Build { job: job.clone(), state, seconds, result: Err(error) });
+                broken.push(Build { job: job.clone(), state, seconds, result: Err(error), record: None, misses: Vec::new() });
             }
             if ending.whole {
-                whole.push(Build { job, state: BuildState::new(), seconds: 0.0, result: Ok(Outcome::default()) });
+                whole.push(Build {
+                    job,
+                    state: BuildState::new(),
+                    seconds: 0.0,
+                    result: Ok(Outcome::default()),
+                    record: None,
+                    misses: Vec::new(),
+                });
             }
         }
         let builds = |builds| Builds { builds, lack: None, engine: None, seconds: 0.0 };

@@ -1,0 +1,94 @@
+//! Models of the builds: what they were made of, so that the next ones can be foreseen and these explained.
+//!
+//! Nothing here can fail a build: what cannot be looked at or saved is a warning.
+
+use std::thread::{self, JoinHandle};
+
+use camino::Utf8Path;
+use kiln::predict::outputs::FolderOutputs;
+use kiln::predict::{Inputs, Miss, Model, Origin, Subject, SubjectError, inspect, known, misses, save};
+use kiln::process::Cancel;
+use kiln::record::Record;
+
+use super::jobs::Job;
+use super::session::Builds;
+use crate::commands::Context;
+use crate::commands::foresee::subjects;
+
+/// What is being looked at, one for each job, while the builds run.
+pub(super) struct Looking {
+    jobs: Vec<(Subject, JoinHandle<Result<Inputs, SubjectError>>)>,
+}
+
+/// Begins to look at what the jobs are made of.
+pub(super) fn look(jobs: &[Job], state: &Utf8Path) -> Looking {
+    let look = |job: &Job| {
+        let subject = subjects::of_request(&job.request);
+        let (own, memory) = (subject.clone(), subjects::hashes(state));
+        (subject, thread::spawn(move || own.inputs(Some(&memory))))
+    };
+    Looking { jobs: jobs.iter().map(look).collect() }
+}
+
+impl Looking {
+    /// Explains the builds that are over, and keeps their models beside their records.
+    pub(super) fn finish(self, context: &Context, builds: &mut Builds, docker: &str, state: &Utf8Path) {
+        let folder = subjects::models(state);
+        let can_merge = builds.engine.as_ref().map(|engine| engine.containerd_store);
+        for ((subject, looking), build) in self.jobs.into_iter().zip(&mut builds.builds) {
+            let Ok(inputs) = looking.join() else { continue };
+            let Some(path) = build.record.clone() else { continue };
+            let image = format!("{}-{}", build.job.service, build.job.variant.name());
+            let earlier = known(&folder, &image).models;
+            let latest = earlier.first();
+            let model = inputs.and_then(|mut inputs| {
+                inputs.merges = can_merge.or(latest.map(|model| model.merges)).unwrap_or_default();
+                inputs.images = latest.map(|model| model.images.clone()).unwrap_or_default();
+                let outputs = FolderOutputs { context: subject.context.clone() };
+                let refused = |source| SubjectError::Predict { path: subject.dockerfile.clone(), source: Box::new(source) };
+                let mut model = Model::new(inputs.clone(), &outputs).map_err(refused)?;
+                model.settle(&build.state, build.result.is_ok());
+                if super::summary::ran(build).next().is_some() {
+                    let images = inspect(docker, &images(&model), &Cancel::new());
+                    if images != inputs.images {
+                        model = Model::new(Inputs { images, ..inputs }, &outputs).map_err(refused)?;
+                        model.settle(&build.state, build.result.is_ok());
+                    }
+                }
+                Ok(model)
+            });
+            let model = match model {
+                Ok(model) => model,
+                // The build has failed for the same reason, and said so.
+                Err(_) if build.result.is_err() => continue,
+                Err(error) => {
+                    context.ui.warn(&format!("this build will not be explained: {error}"));
+                    continue;
+                }
+            };
+            if let Ok(record) = Record::load(&path) {
+                build.misses = misses(&model, &earlier, &record.steps);
+            }
+            let name = path.file_stem().unwrap_or_default();
+            if let Err(error) = save(&folder, name, &model) {
+                context.ui.warn(&format!("the next build will be compared with an earlier one: {error}"));
+            }
+        }
+    }
+}
+
+/// Images that steps stand on or read from.
+fn images(model: &Model) -> Vec<String> {
+    let origins = model.steps.iter().flat_map(|step| step.reads.iter().map(|read| &read.origin).chain([&step.base]));
+    let mut images: Vec<String> =
+        origins.filter_map(|origin| if let Origin::Image(image) = origin { Some(image.clone()) } else { None }).collect();
+    images.sort();
+    images.dedup();
+    images
+}
+
+/// Misses that are worth a line: those with a reason of their own that took a second or more, or all of them.
+pub(super) fn worth_naming(misses: &[Miss], all: bool) -> impl Iterator<Item = &Miss> {
+    let first = |miss: &Miss| miss.reasons.contains(&kiln::predict::MissReason::FirstBuild);
+    misses.iter().filter(move |miss| all || (miss.is_cause && miss.cost_seconds >= 1.0 && !first(miss)))
+}

@@ -1,0 +1,283 @@
+//! `kiln predict`
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use kiln::event::{StepKind, StepName};
+use kiln::plan::Variant;
+use kiln::predict::outputs::{FolderOutputs, KnownOutputs, RecipeCall};
+use kiln::predict::{Model, Predicted, Prediction, Verdict, installs_dependencies, predict};
+use kiln::record::History;
+use kiln::text::{Text, count, seconds};
+use serde::Serialize;
+
+use super::Context;
+use super::foresee::{sentence, subjects};
+use crate::error::{CommandError, Kind};
+
+/// Tells which steps the next build would run, and why; needs no engine
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Compares the working tree with the builds that kiln has recorded. What a program writes that runs again cannot be known:
+steps that read it are `unknown`. Base images are taken to be what they were.
+
+Examples:
+  kiln predict                                   the next `kiln build`
+  kiln predict --changed backend/src/main.rs     what an edit of this file would cost
+  kiln predict --fail-if dependencies            exit code 4 if dependencies would be installed again
+  kiln predict --dockerfile Dockerfile --changed README.md
+  kiln predict --watch                           stays on screen while you edit")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    selection: subjects::Selection,
+    /// As if this file had just been edited after a build of everything else, relative to the project (may be given several times)
+    #[arg(long, value_name = "PATH")]
+    changed: Vec<Utf8PathBuf>,
+    /// Exit with 4 if such steps would run
+    #[arg(long, value_name = "WHAT")]
+    fail_if: Option<FailIf>,
+    /// Stay and show the prediction again whenever it changes
+    #[arg(long, conflicts_with = "fail_if")]
+    watch: bool,
+    /// Show steps that are cached, too
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum FailIf {
+    /// Steps that install or compile dependencies
+    Dependencies,
+    /// Any step
+    Any,
+}
+
+/// How often `--watch` looks.
+const PAUSE: Duration = Duration::from_millis(400);
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    steps: Vec<StepDocument<'a>>,
+    seconds_estimate: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct StepDocument<'a> {
+    service: &'a str,
+    variant: Option<Variant>,
+    dockerfile: &'a str,
+    #[serde(flatten)]
+    step: &'a Predicted,
+}
+
+/// What is foreseen for one image.
+#[derive(Debug, PartialEq)]
+struct Foreseen {
+    service: String,
+    variant: Option<Variant>,
+    name: String,
+    dockerfile: Utf8PathBuf,
+    prediction: Prediction,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
+    if args.watch {
+        return watch(context, args);
+    }
+    let foreseen = foresee(context, args)?;
+    show(context, args, &foreseen);
+    let failing = |step: &&Predicted| {
+        step.verdict == Verdict::Runs
+            && match args.fail_if {
+                None => false,
+                Some(FailIf::Any) => true,
+                Some(FailIf::Dependencies) => installs_dependencies(&step.instruction),
+            }
+    };
+    let failing: Vec<String> = foreseen
+        .iter()
+        .flat_map(|image| {
+            image
+                .prediction
+                .steps
+                .iter()
+                .filter(failing)
+                .map(move |step| format!("{}: {}", image.dockerfile, sentence::step(&step.place)))
+        })
+        .collect();
+    match failing.as_slice() {
+        [] => Ok(ExitCode::SUCCESS),
+        [first, rest @ ..] => {
+            let more = if rest.is_empty() { String::new() } else { format!(" and {}", count(rest.len(), "other step")) };
+            let what =
+                if args.fail_if == Some(FailIf::Any) { "steps would run" } else { "dependencies would be installed again" };
+            Err(CommandError::new(Kind::Check, format!("{what}: {first}{more}")))
+        }
+    }
+}
+
+fn foresee(context: &Context, args: &Args) -> Result<Vec<Foreseen>, CommandError> {
+    let all = subjects::find(context, &args.selection)?;
+    let memory = subjects::hashes(&all.state);
+    let root = context.project.canonicalize_utf8().unwrap_or_else(|_| context.project.clone());
+    let mut foreseen = Vec::new();
+    for meant in all.meant {
+        if meant.known.damaged > 0 {
+            context.ui.warn(&format!(
+                "{} of {} cannot be read and {} left out",
+                count(meant.known.damaged, "model"),
+                meant.name(),
+                if meant.known.damaged == 1 { "is" } else { "are" }
+            ));
+        }
+        let mut inputs = meant.subject.inputs(Some(&memory)).map_err(|error| subjects::error(&error))?;
+        let outputs = FolderOutputs { context: meant.subject.context.clone() };
+        let refused = |source| {
+            subjects::error(&kiln::predict::SubjectError::Predict { path: meant.shown.clone(), source: Box::new(source) })
+        };
+        let (next, earlier) = if args.changed.is_empty() {
+            (Model::new(inputs, &outputs).map_err(refused)?, meant.known.models)
+        } else {
+            // Compared with a build of what is there now.
+            let mut now = Model::new(inputs.clone(), &outputs).map_err(refused)?;
+            now.steps.iter_mut().for_each(|step| step.done = true);
+            let mut edits_recipe = false;
+            for path in &args.changed {
+                let path = root.join(path);
+                if let Ok(inside) = path.strip_prefix(&meant.subject.context) {
+                    inputs.touch(inside.as_str());
+                    edits_recipe |= decides_recipe(inside.file_name().unwrap_or_default());
+                }
+            }
+            let outputs = WhatIf { outputs, unknown: edits_recipe };
+            let mut earlier = vec![now];
+            earlier[0].steps.iter_mut().zip(names(&meant.known.models)).for_each(|(step, name)| step.name = name);
+            (Model::new(inputs, &outputs).map_err(refused)?, earlier)
+        };
+        let mut prediction = predict(&next, &earlier);
+        if let Some(variant) = meant.variant {
+            let history = History::read(&all.state.join("builds"), &meant.service, variant);
+            for step in &mut prediction.steps {
+                let kind = StepKind::Stage { platform: None, stage: Some(step.place.stage.clone()), index: 0, total: 0 };
+                let name = step.name.clone().map(|text| StepName { kind, text });
+                step.seconds_estimate = name.and_then(|name| history.expected_seconds(&name));
+            }
+        }
+        let name = match meant.variant {
+            Some(variant) => format!("{} {}", meant.service, variant.name()),
+            None => meant.service.clone(),
+        };
+        foreseen.push(Foreseen { service: meant.service, variant: meant.variant, name, dockerfile: meant.shown, prediction });
+    }
+    Ok(foreseen)
+}
+
+/// What BuildKit calls the steps of the latest build, in their order.
+fn names(models: &[Model]) -> impl Iterator<Item = Option<String>> {
+    models.first().map(|model| model.steps.iter().map(|step| step.name.clone())).into_iter().flatten()
+}
+
+/// Recipes of files whose content is only supposed: unknown where one of them decides about it.
+struct WhatIf {
+    outputs: FolderOutputs,
+    unknown: bool,
+}
+
+impl KnownOutputs for WhatIf {
+    fn of(&self, call: &RecipeCall) -> Option<std::collections::BTreeMap<String, String>> {
+        if self.unknown { None } else { self.outputs.of(call) }
+    }
+}
+
+/// Whether a recipe may read the content of a file of this name. Sources only count by being there.
+fn decides_recipe(name: &str) -> bool {
+    !(name.ends_with(".rs") || name.ends_with(".md"))
+        && (name.starts_with("Cargo.")
+            || name.starts_with("rust-toolchain")
+            || name.starts_with("config")
+            || !name.contains('.')
+            || ["json", "yaml", "yml", "lock", "npmrc", "yarnrc", "lockb", "patch", "toml", "js", "cjs", "mjs"]
+                .iter()
+                .any(|ending| name.ends_with(ending)))
+}
+
+fn show(context: &Context, args: &Args, foreseen: &[Foreseen]) {
+    if !context.ui.json {
+        return context.ui.data(&text(args, foreseen));
+    }
+    let steps = foreseen.iter().flat_map(|image| {
+        image.prediction.steps.iter().map(|step| StepDocument {
+            service: &image.service,
+            variant: image.variant,
+            dockerfile: image.dockerfile.as_str(),
+            step,
+        })
+    });
+    let seconds_estimate = foreseen.iter().map(|image| image.prediction.seconds().0).sum();
+    context.ui.document(&Document { steps: steps.collect(), seconds_estimate });
+}
+
+fn text(args: &Args, foreseen: &[Foreseen]) -> String {
+    let mut text = Text::default();
+    for image in foreseen {
+        let steps = &image.prediction.steps;
+        let number = |verdict| image.prediction.with(verdict).count();
+        let (runs, unknown) = (number(Verdict::Runs), number(Verdict::Unknown));
+        let mut parts = vec![format!("{} cached", count(number(Verdict::Cached), "step"))];
+        if runs > 0 {
+            let (known, unmeasured) = image.prediction.seconds();
+            let about = if unmeasured < runs { format!(" (about {})", seconds(known)) } else { String::new() };
+            parts.push(format!("{runs} to run{about}"));
+        }
+        if unknown > 0 {
+            parts.push(format!("{unknown} unknown"));
+        }
+        text += format_args!("{}  {}\n", image.name, parts.join(", "));
+        if !steps.is_empty() && steps.iter().all(|step| step.reasons == [kiln::predict::MissReason::FirstBuild]) && !args.all {
+            text += format_args!("  no earlier build is known: every step runs\n");
+            continue;
+        }
+        for step in steps.iter().filter(|step| args.all || step.verdict != Verdict::Cached) {
+            let verdict = match step.verdict {
+                Verdict::Cached => "cached",
+                Verdict::Runs => "runs",
+                Verdict::Unknown => "unknown",
+            };
+            let time = step.seconds_estimate.map(|time| format!("  {}", seconds(time))).unwrap_or_default();
+            text += format_args!(
+                "  {verdict:<8}{}:{}  {}{time}\n",
+                image.dockerfile,
+                step.place.line,
+                sentence::short(&step.instruction)
+            );
+            if !step.reasons.is_empty() {
+                text += format_args!("          {}\n", sentence::reasons(&step.reasons));
+            }
+        }
+    }
+    text.finish()
+}
+
+/// Shows the prediction again whenever it is another, until interrupted.
+fn watch(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
+    let mut shown: Option<Result<Vec<Foreseen>, String>> = None;
+    while !context.cancel.is_set() {
+        let now = foresee(context, args).map_err(|error| error.message);
+        if shown.as_ref() != Some(&now) {
+            match &now {
+                Ok(foreseen) => {
+                    if shown.is_some() && !context.ui.json {
+                        context.ui.data("\n");
+                    }
+                    show(context, args, foreseen);
+                }
+                // Files are half written while one edits: the next look may be better.
+                Err(message) => context.ui.warn(message),
+            }
+            shown = Some(now);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Err(CommandError::new(Kind::Interrupted, "interrupted"))
+}

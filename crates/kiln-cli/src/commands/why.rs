@@ -1,0 +1,178 @@
+//! `kiln why`
+
+use std::process::ExitCode;
+
+use kiln::event::StepStatus;
+use kiln::plan::Variant;
+use kiln::predict::{Miss, known, misses};
+use kiln::record::{Entry, Record, list};
+use kiln::text::{Text, count, seconds};
+use serde::Serialize;
+
+use super::Context;
+use super::foresee::{sentence, subjects};
+use super::project::state_directory;
+use crate::error::{CommandError, Kind};
+
+/// Tells why the steps of a recorded build ran, what that cost, and what would help
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kiln why                     the latest build of each image
+  kiln why backend             the latest build of one service
+  kiln why 20261123T070028.158Z-backend-prod
+  kiln why --list              the builds that are recorded")]
+pub(crate) struct Args {
+    /// A service, or a build by its record's name; the latest of each image when absent
+    #[arg(value_name = "BUILD")]
+    build: Option<String>,
+    /// List the recorded builds
+    #[arg(long, conflicts_with = "build")]
+    list: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Document {
+    builds: Vec<BuildDocument>,
+}
+
+#[derive(Debug, Serialize)]
+struct BuildDocument {
+    build: String,
+    service: String,
+    variant: Variant,
+    seconds: Option<f64>,
+    /// Whether there is a model of this build: without one nothing can be said of its steps.
+    explained: bool,
+    steps: Vec<Miss>,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
+    let root = context.project.canonicalize_utf8().map_err(|error| {
+        let mut message = CommandError::new(Kind::User, format!("cannot read `{}`", context.project));
+        message.causes.push(error.to_string());
+        message
+    })?;
+    let state = state_directory(&root)?;
+    let entries = list(&state.join("builds")).map_err(|error| CommandError::from_error(Kind::User, &error))?;
+    if args.list {
+        let lines: String = entries.iter().map(|entry| format!("{}\n", name(entry))).collect();
+        if context.ui.json {
+            let builds: Vec<&str> = entries.iter().map(name).collect();
+            context.ui.document(&serde_json::json!({ "builds": builds }));
+        } else {
+            context.ui.data(&lines);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let chosen = choose(&entries, args.build.as_deref())?;
+    let mut builds = Vec::new();
+    for entry in chosen {
+        let record = Record::load(&entry.path).map_err(|error| CommandError::from_error(Kind::User, &error))?;
+        if record.damaged > 0 {
+            context.ui.warn(&format!("{} of `{}` cannot be read", count(record.damaged, "line"), entry.path));
+        }
+        builds.push(explain(&state, entry, &record));
+    }
+    if context.ui.json {
+        context.ui.document(&Document { builds });
+    } else {
+        context.ui.data(&text(&builds));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Name of a record: its file without ending.
+fn name(entry: &Entry) -> &str {
+    entry.path.file_stem().unwrap_or_default()
+}
+
+fn choose<'a>(entries: &'a [Entry], wanted: Option<&str>) -> Result<Vec<&'a Entry>, CommandError> {
+    let mut chosen: Vec<&Entry> = Vec::new();
+    for entry in entries {
+        let matches = wanted.is_none_or(|wanted| entry.service == wanted || name(entry) == wanted);
+        if matches && !chosen.iter().any(|known| (&known.service, known.variant) == (&entry.service, entry.variant)) {
+            chosen.push(entry);
+        }
+    }
+    if !chosen.is_empty() {
+        return Ok(chosen);
+    }
+    Err(match wanted {
+        Some(wanted) => CommandError::new(Kind::User, format!("there is no record of `{wanted}`"))
+            .hint("`kiln why --list` names those there are"),
+        None => CommandError::new(Kind::User, "no build is recorded yet").hint("`kiln build` records what it does"),
+    })
+}
+
+fn explain(state: &camino::Utf8Path, entry: &Entry, record: &Record) -> BuildDocument {
+    let known = known(&subjects::models(state), &format!("{}-{}", entry.service, entry.variant.name()));
+    let own = known.builds.iter().position(|build| build == name(entry));
+    let steps = own.map(|own| {
+        let mut models = known.models;
+        // The latest one only has its files in memory: for an older one they are read again with it as the latest.
+        let model = models[own].clone();
+        models.drain(..=own);
+        misses(&model, &models, &record.steps)
+    });
+    BuildDocument {
+        build: name(entry).to_owned(),
+        service: entry.service.clone(),
+        variant: entry.variant,
+        seconds: record.end.as_ref().map(|end| end.seconds),
+        explained: own.is_some(),
+        steps: steps.unwrap_or_else(|| unexplained(record)),
+    }
+}
+
+/// The steps that ran, without a reason: there is no model of the build.
+fn unexplained(record: &Record) -> Vec<Miss> {
+    let ran = record.steps.iter().filter(|step| step.status == StepStatus::Ran);
+    let places = ran.filter_map(|step| Some((step, step.place.as_ref()?)));
+    places
+        .map(|(step, place)| Miss {
+            place: kiln::predict::StepPlace {
+                stage: place.stage.clone(),
+                index: place.index,
+                line: usize::try_from(place.line.unwrap_or_default()).unwrap_or_default(),
+            },
+            instruction: place.instruction.clone(),
+            seconds: step.seconds,
+            reasons: vec![kiln::predict::MissReason::Unknown],
+            is_cause: true,
+            dragged_along: Vec::new(),
+            cost_seconds: step.seconds,
+            remedy: None,
+        })
+        .collect()
+}
+
+fn text(builds: &[BuildDocument]) -> String {
+    let mut text = Text::default();
+    for build in builds {
+        let whole = build.seconds.map(|time| format!(", {}", seconds(time))).unwrap_or_default();
+        text += format_args!("{} {}  {}{whole}\n", build.service, build.variant.name(), build.build);
+        if build.steps.is_empty() {
+            text += format_args!("  every step was cached\n");
+        }
+        if !build.explained && !build.steps.is_empty() {
+            text += format_args!("  kiln kept no model of this build: what ran is known, but not why\n");
+        }
+        for miss in build.steps.iter().filter(|miss| miss.is_cause) {
+            text += format_args!("  {}\n    {}\n", sentence::miss(miss), sentence::short(&miss.instruction));
+            for &index in &miss.dragged_along {
+                let dragged = &build.steps[index];
+                text += format_args!(
+                    "    then {}  {}  {}\n",
+                    sentence::step(&dragged.place),
+                    seconds(dragged.seconds),
+                    sentence::short(&dragged.instruction)
+                );
+            }
+            if let Some(remedy) = &miss.remedy {
+                text += format_args!("    {}\n", sentence::remedy(remedy));
+            }
+        }
+    }
+    text.finish()
+}

@@ -1,0 +1,331 @@
+//! From a Dockerfile, options and contexts to a [`Model`].
+
+use std::collections::BTreeMap;
+
+use super::ImageFacts;
+use super::model::{MODEL_SCHEMA, Model, ModelStep, Origin, Read, StepPlace};
+use super::operation::{Operation, is_remote};
+use super::outputs::{self, KnownOutputs};
+use crate::context::{Selection, Selector, Tree};
+use crate::dockerfile::evaluate::{Base, EvaluatedStage, EvaluatedStep, EvaluationError, Graph, Options, Platform, Source};
+use crate::dockerfile::parse::{self, File, Instruction, MountKind, ParseError};
+
+/// What a build is made of.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    /// The Dockerfile.
+    pub dockerfile: Vec<u8>,
+    /// What the build is asked for.
+    pub options: Options,
+    /// Files of the contexts by name; the main context has the empty one.
+    pub trees: BTreeMap<String, Tree>,
+    /// Text of the ignore file that counts.
+    pub ignore: String,
+    /// What is known of base images, by reference as the Dockerfile names them.
+    pub images: BTreeMap<String, ImageFacts>,
+    /// Whether the builder can merge layers: it then makes `COPY --link` apart.
+    pub merges: bool,
+}
+
+/// A build that BuildKit would refuse, too.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PredictError {
+    /// The Dockerfile does not parse.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// It parses, but cannot be built as asked.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
+}
+
+impl Model {
+    /// The model of a build. `outputs` computes what steps of kiln's own leave.
+    ///
+    /// # Errors
+    /// What BuildKit refuses before it runs anything.
+    pub fn new(inputs: Inputs, outputs: &dyn KnownOutputs) -> Result<Self, PredictError> {
+        let file = parse::parse(&inputs.dockerfile)?;
+        let graph = Graph::new(&file, &inputs.options)?;
+        let mut builder = Builder {
+            file: &file,
+            graph: &graph,
+            inputs: &inputs,
+            outputs,
+            steps: Vec::new(),
+            written: Vec::new(),
+            ends: Vec::new(),
+        };
+        let mut stages: Vec<Option<EvaluatedStage>> = Vec::new();
+        let mut platforms: Vec<Platform> = Vec::new();
+        for index in 0..graph.stages.len() {
+            let stage = &graph.stages[index];
+            let inherited = if let Base::Stage(base) = stage.base { Some(platforms[base].clone()) } else { None };
+            platforms.push(stage.platform.clone().or(inherited).unwrap_or_else(|| inputs.options.target_platform.clone()));
+            if !stage.reachable {
+                builder.ends.push(Origin::Scratch);
+                stages.push(None);
+                continue;
+            }
+            let (base, image) = match &stage.base {
+                Base::Stage(base) => (stages[*base].as_ref(), None),
+                Base::Image(image) => (None, inputs.images.get(image).and_then(|facts| facts.config.as_ref())),
+                Base::Scratch | Base::Context(_) => (None, None),
+            };
+            let evaluated = graph.evaluate(&file, index, base, image)?;
+            builder.stage(index, &evaluated, &platforms[index]);
+            stages.push(Some(evaluated));
+        }
+        let steps = builder.steps;
+        let declared = declared(&file);
+        let Inputs { options, trees, ignore, images, merges, .. } = inputs;
+        Ok(Self { schema: MODEL_SCHEMA, steps, arguments: options.build_args, declared, images, ignore, merges, trees })
+    }
+}
+
+/// Names that any `ARG` declares.
+fn declared(file: &File) -> Vec<String> {
+    let steps = file.global_arguments.iter().chain(file.stages.iter().flat_map(|stage| &stage.steps));
+    let arguments =
+        steps.filter_map(|step| if let Instruction::Arg(arguments) = &step.instruction { Some(arguments) } else { None });
+    let mut names: Vec<String> = arguments.flatten().map(|argument| argument.name.clone()).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+struct Builder<'a> {
+    file: &'a File,
+    graph: &'a Graph,
+    inputs: &'a Inputs,
+    outputs: &'a dyn KnownOutputs,
+    steps: Vec<ModelStep>,
+    /// Files that a step is known to leave, by path, with a hash.
+    written: Vec<BTreeMap<String, String>>,
+    /// What each stage ends with.
+    ends: Vec<Origin>,
+}
+
+impl Builder<'_> {
+    fn stage(&mut self, index: usize, evaluated: &EvaluatedStage, platform: &Platform) {
+        let stage = &self.graph.stages[index];
+        let mut base = match &stage.base {
+            Base::Scratch => Origin::Scratch,
+            Base::Stage(base) => self.ends[*base].clone(),
+            Base::Context(name) => Origin::Context(name.clone()),
+            Base::Image(image) => Origin::Image(image.clone()),
+        };
+        // BuildKit counts the image itself.
+        let mut number = u32::from(matches!(stage.base, Base::Image(_) | Base::Context(_)));
+        let steps: &[EvaluatedStep] = if stage.replaced { &[] } else { &evaluated.steps };
+        for step in steps {
+            // `WORKDIR /` has a number, though it is no step.
+            number += u32::from(matches!(step.instruction, Instruction::Workdir(_)) && step.workdir == "/");
+            let Some((operation, reads, linked)) = self.operation(evaluated, step, platform) else { continue };
+            number += 1;
+            let base_key = self.identity(&base);
+            let operation_key = operation.key();
+            let mut key = vec![operation_key.as_str()];
+            if !linked {
+                key.push(&base_key);
+            }
+            let read: Vec<String> = reads.iter().map(read_key).collect();
+            key.extend(read.iter().map(String::as_str));
+            let key = hash(&key);
+            let output = if linked { hash(&["merge", &base_key, &key]) } else { key.clone() };
+            let text = match step.position {
+                Some(position) => self.file.stages[index].steps[position].original.clone(),
+                None => format!("ONBUILD {}", operation.words.join(" ")),
+            };
+            self.written.push(self.written_by(step, &operation));
+            let environment = evaluated.environment(step);
+            let variables = named(&text).filter_map(|name| Some((name.to_owned(), environment.get(name)?.to_owned()))).collect();
+            // BuildKit leaves out the name where there is one stage only.
+            let name = if self.file.stages.len() == 1 { "stage-0".to_owned() } else { stage.name.clone() };
+            let place = StepPlace { stage: name, index: number, line: step.lines.first };
+            self.steps.push(ModelStep {
+                place,
+                text,
+                operation,
+                variables,
+                base: std::mem::replace(&mut base, Origin::Step(self.steps.len())),
+                base_key,
+                linked,
+                reads,
+                operation_key,
+                key,
+                output,
+                done: false,
+                name: None,
+            });
+        }
+        self.ends.push(base);
+    }
+
+    /// What a step does and reads; nothing for instructions that are no steps to BuildKit.
+    fn operation(
+        &self,
+        stage: &EvaluatedStage,
+        step: &EvaluatedStep,
+        platform: &Platform,
+    ) -> Option<(Operation, Vec<Read>, bool)> {
+        match &step.instruction {
+            Instruction::Run(run) => {
+                let environment = stage.environment(step);
+                let environment =
+                    environment.in_order().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+                let namespace = self.inputs.options.build_args.get("BUILDKIT_CACHE_MOUNT_NS").map_or("", String::as_str);
+                Some((Operation::run(step, run, environment, platform, namespace), self.mounted(step), false))
+            }
+            Instruction::Copy(copy) => {
+                let linked = copy.link && copy.chmod.is_none() && self.inputs.merges;
+                let origin = match &copy.from {
+                    None => Origin::Context(String::new()),
+                    Some(from) => self.origin(from, true),
+                };
+                let selectors = copy
+                    .sources
+                    .iter()
+                    .map(|source| if copy.parents { parents(source, &copy.excludes) } else { filtered(source, &copy.excludes) });
+                let reads = self.reads(vec![(origin, selectors.collect())]);
+                Some((Operation::copy(step, copy, linked), reads, linked))
+            }
+            Instruction::Add(add) => {
+                let linked = add.link && add.chmod.is_none() && self.inputs.merges;
+                let local = add.sources.iter().filter(|source| !is_remote(source));
+                let local = local.map(|source| filtered(source, &add.excludes)).collect();
+                let remote = add.sources.iter().filter(|source| is_remote(source));
+                let remote = remote.map(|source| (Origin::Remote(source.clone()), Vec::new()));
+                let reads = self.reads(remote.chain([(Origin::Context(String::new()), local)]).collect());
+                Some((Operation::add(step, add, linked), reads, linked))
+            }
+            // The root is there already.
+            Instruction::Workdir(_) if step.workdir != "/" => {
+                let dated = self.inputs.options.build_args.get("SOURCE_DATE_EPOCH");
+                let mut operation = Operation::workdir(step, dated.is_some());
+                operation.flags.extend(dated.cloned());
+                Some((operation, Vec::new(), false))
+            }
+            _ => None,
+        }
+    }
+
+    /// What the mounts of a `RUN` read: one entry for each origin, as BuildKit has one input for each.
+    fn mounted(&self, step: &EvaluatedStep) -> Vec<Read> {
+        let mut mounts: Vec<_> = step.mounts.iter().collect();
+        mounts.sort_by(|a, b| a.target.cmp(&b.target));
+        let mut found: Vec<(Origin, Vec<Selector>)> = Vec::new();
+        for mount in mounts {
+            let origin = match (&mount.from, mount.kind) {
+                (Some(from), MountKind::Bind | MountKind::Cache) => self.origin(from, false),
+                (None, MountKind::Bind) => Origin::Context(String::new()),
+                _ => continue,
+            };
+            let selector = Selector::new(mount.source.as_deref().unwrap_or("/"), false);
+            match found.iter_mut().find(|(known, _)| *known == origin) {
+                Some((_, selectors)) => selectors.push(selector),
+                None => found.push((origin, vec![selector])),
+            }
+        }
+        self.reads(found)
+    }
+
+    fn reads(&self, found: Vec<(Origin, Vec<Selector>)>) -> Vec<Read> {
+        let used = found.into_iter().filter(|(origin, selectors)| !selectors.is_empty() || matches!(origin, Origin::Remote(_)));
+        used.map(|(origin, selectors)| {
+            let content = self.content(&origin, &selectors);
+            Read { origin_key: self.identity(&origin), origin, selectors, content }
+        })
+        .collect()
+    }
+
+    fn content(&self, origin: &Origin, selectors: &[Selector]) -> Option<String> {
+        match origin {
+            Origin::Context(name) => Some(Selection::of(self.inputs.trees.get(name)?, selectors).hash),
+            Origin::Scratch => Some(Selection::of(&Tree::default(), selectors).hash),
+            Origin::Step(number) => {
+                let known = &self.written[*number];
+                let known: Option<Vec<&str>> =
+                    selectors.iter().map(|selector| known.get(&selector.path).map(String::as_str)).collect();
+                known.filter(|known| !known.is_empty()).map(|known| hash(&known))
+            }
+            Origin::Image(_) | Origin::Remote(_) => None,
+        }
+    }
+
+    fn written_by(&self, step: &EvaluatedStep, operation: &Operation) -> BTreeMap<String, String> {
+        if operation.kind != "run" {
+            return BTreeMap::new();
+        }
+        let Some(call) = outputs::recognise(&step.argv, &step.mounts) else { return BTreeMap::new() };
+        self.outputs.of(&call).unwrap_or_default()
+    }
+
+    fn origin(&self, from: &str, by_index: bool) -> Origin {
+        match self.graph.source(self.file, &self.inputs.options, from, by_index) {
+            Source::Main => Origin::Context(String::new()),
+            Source::Scratch => Origin::Scratch,
+            // A stage of this name that does not come before is refused elsewhere.
+            Source::Stage(stage) => self.ends.get(stage).cloned().unwrap_or(Origin::Scratch),
+            Source::Context(name) => Origin::Context(name),
+            Source::Image(image) => Origin::Image(image),
+        }
+    }
+
+    fn identity(&self, origin: &Origin) -> String {
+        match origin {
+            Origin::Scratch => "scratch".to_owned(),
+            Origin::Step(number) => self.steps[*number].output.clone(),
+            Origin::Image(image) => match self.inputs.images.get(image) {
+                Some(ImageFacts { id, .. }) if !id.is_empty() => format!("image {id}"),
+                _ => format!("image {}", familiar(image)),
+            },
+            Origin::Context(name) => format!("context {name}"),
+            Origin::Remote(address) => format!("remote {address}"),
+        }
+    }
+}
+
+/// One way of writing for the names of an image that mean the same.
+fn familiar(image: &str) -> String {
+    let short = image.strip_prefix("docker.io/").unwrap_or(image);
+    let short = short.strip_prefix("library/").unwrap_or(short);
+    let tagged = short.contains('@') || short.rsplit('/').next().is_some_and(|name| name.contains(':'));
+    if tagged { short.to_owned() } else { format!("{short}:latest") }
+}
+
+fn read_key(read: &Read) -> String {
+    match &read.content {
+        Some(content) => hash(&["content", content]),
+        None => hash(&["origin", &read.origin_key, &serde_json::to_string(&read.selectors).unwrap_or_default()]),
+    }
+}
+
+fn hash(parts: &[&str]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&u64::try_from(part.len()).unwrap_or_default().to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().to_hex()[..32].to_owned()
+}
+
+fn filtered(source: &str, excludes: &[String]) -> Selector {
+    Selector { exclude: excludes.to_vec(), ..Selector::new(source, true) }
+}
+
+/// `--parents`: what is before `/./` is the root of the copy, the rest a pattern below it.
+fn parents(source: &str, excludes: &[String]) -> Selector {
+    let (root, pattern) = source.split_once("/./").unwrap_or(("", source));
+    let pattern = Selector::new(pattern, false).path;
+    let include = if pattern.is_empty() { Vec::new() } else { vec![pattern] };
+    Selector { include, exclude: excludes.to_vec(), ..Selector::new(root, false) }
+}
+
+/// Names of variables that a text mentions: `$NAME`, `${NAME…}`.
+fn named(text: &str) -> impl Iterator<Item = &str> {
+    text.split('$').skip(1).filter_map(|rest| {
+        let rest = rest.strip_prefix('{').unwrap_or(rest);
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        Some(&rest[..end]).filter(|name| !name.is_empty())
+    })
+}

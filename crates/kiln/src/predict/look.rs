@@ -1,0 +1,136 @@
+//! Reads what a build is made of from disk.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::outputs::FolderOutputs;
+use super::{ImageFacts, Inputs, Model, PredictError};
+use crate::context::{ContextError, Entry, Hashes, IgnoreFile, read_context, read_ignore};
+use crate::dockerfile::evaluate::{Options, Platform};
+
+/// Which build to look at.
+#[derive(Debug, Clone, Default)]
+pub struct Subject {
+    /// The context, absolute.
+    pub context: Utf8PathBuf,
+    /// The Dockerfile, absolute.
+    pub dockerfile: Utf8PathBuf,
+    /// Named contexts: folders, absolute.
+    pub named_contexts: BTreeMap<String, Utf8PathBuf>,
+    /// `--target`
+    pub target: Option<String>,
+    /// `--build-arg`s
+    pub build_args: BTreeMap<String, String>,
+    /// `--platform`
+    pub platform: Option<Platform>,
+    /// What is known of base images.
+    pub images: BTreeMap<String, ImageFacts>,
+    /// Whether the builder can merge layers.
+    pub merges: bool,
+}
+
+/// A build that cannot be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum SubjectError {
+    /// The Dockerfile cannot be read.
+    #[error("cannot read `{path}`")]
+    Dockerfile {
+        /// The Dockerfile.
+        path: Utf8PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The Dockerfile is not one that BuildKit builds.
+    #[error("`{path}`: {source}")]
+    Predict {
+        /// The Dockerfile.
+        path: Utf8PathBuf,
+        /// What is wrong with it.
+        source: Box<PredictError>,
+    },
+    /// A context cannot be read.
+    #[error(transparent)]
+    Context(#[from] ContextError),
+}
+
+impl Subject {
+    /// The same build of the same files, whatever Docker's defaults are.
+    fn options(&self) -> Options {
+        let build_platform = Platform::linux(architecture());
+        Options {
+            build_args: self.build_args.clone(),
+            target: self.target.clone(),
+            target_platform: self.platform.clone().unwrap_or_else(|| build_platform.clone()),
+            build_platform,
+            contexts: self.named_contexts.keys().cloned().collect(),
+        }
+    }
+
+    /// Reads Dockerfile, ignore file and contexts. Hashes of contents are remembered in the folder `memory`, where there is one.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn inputs(&self, memory: Option<&Utf8Path>) -> Result<Inputs, SubjectError> {
+        let dockerfile =
+            fs::read(&self.dockerfile).map_err(|source| SubjectError::Dockerfile { path: self.dockerfile.clone(), source })?;
+        let (rules, ignore_path) = read_ignore(&self.context, Some(&self.dockerfile))?;
+        let ignore = ignore_path.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+        let mut trees = BTreeMap::from([(String::new(), read(&self.context, &rules, memory)?)]);
+        for (name, folder) in &self.named_contexts {
+            let (rules, _) = read_ignore(folder, None)?;
+            trees.insert(name.clone(), read(folder, &rules, memory)?);
+        }
+        let (images, merges) = (self.images.clone(), self.merges);
+        Ok(Inputs { dockerfile, options: self.options(), trees, ignore, images, merges })
+    }
+
+    /// The model of this build.
+    ///
+    /// # Errors
+    /// What cannot be read, and what BuildKit refuses.
+    pub fn model(&self, memory: Option<&Utf8Path>) -> Result<Model, SubjectError> {
+        let inputs = self.inputs(memory)?;
+        let outputs = FolderOutputs { context: self.context.clone() };
+        Model::new(inputs, &outputs)
+            .map_err(|source| SubjectError::Predict { path: self.dockerfile.clone(), source: Box::new(source) })
+    }
+}
+
+fn read(folder: &Utf8Path, rules: &IgnoreFile, memory: Option<&Utf8Path>) -> Result<crate::context::Tree, ContextError> {
+    let file = memory.map(|memory| memory.join(format!("{}.hashes", crate::text::short_hash(folder.as_str().as_bytes()))));
+    let mut hashes = file.as_deref().map(Hashes::load).unwrap_or_default();
+    let tree = read_context(folder, rules, &mut hashes)?;
+    if let Some(file) = &file {
+        // Without a memory the next time takes longer, nothing else.
+        let _ = hashes.save(file);
+    }
+    Ok(tree)
+}
+
+const fn architecture() -> &'static str {
+    if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }
+}
+
+impl Inputs {
+    /// The same files, but that one has other content (or is new). The path is relative to the main context.
+    pub fn touch(&mut self, path: &str) {
+        let Some(tree) = self.trees.get_mut("") else { return };
+        let rules = IgnoreFile::parse(&self.ignore).unwrap_or_default();
+        if rules.excludes(path) {
+            return;
+        }
+        let mut entries = tree.entries().to_vec();
+        let content = crate::context::ContentId::of(format!("another {path}").as_bytes());
+        let mode = match tree.get(path) {
+            Some(Entry::File { mode, .. }) => *mode,
+            _ => 0o644,
+        };
+        entries.retain(|(known, _)| known != path);
+        entries.push((path.to_owned(), Entry::File { mode, content }));
+        *tree = crate::context::Tree::new(entries);
+    }
+}

@@ -1,0 +1,309 @@
+//! Why a step does not come from the cache, in the terms of the repository.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::StepPlace;
+use super::compare::Verdict;
+use super::model::{Model, ModelStep, Origin, Read};
+use crate::context::{Difference, IgnoreFile, Selection};
+
+/// Why a step runs, or may.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum MissReason {
+    /// Files that it reads are new.
+    FilesAdded {
+        /// The files, relative to the context.
+        paths: Vec<String>,
+    },
+    /// Files that it reads have other content.
+    FilesChanged {
+        /// The files, relative to the context.
+        paths: Vec<String>,
+    },
+    /// Files that it reads are gone.
+    FilesRemoved {
+        /// The files, relative to the context.
+        paths: Vec<String>,
+    },
+    /// Files that it reads have other permissions.
+    ModesChanged {
+        /// The files, relative to the context.
+        paths: Vec<String>,
+    },
+    /// The ignore file lets other files through than before.
+    IgnoreFile {
+        /// The files that came or went by it.
+        paths: Vec<String>,
+    },
+    /// A build argument has another value.
+    Argument {
+        /// Its name.
+        name: String,
+        /// The value before; absent if it had none.
+        before: Option<String>,
+        /// The value now; absent if it has none.
+        after: Option<String>,
+    },
+    /// A variable of the environment has another value.
+    Environment {
+        /// Its name.
+        name: String,
+        /// The value before; absent if it had none.
+        before: Option<String>,
+        /// The value now; absent if it has none.
+        after: Option<String>,
+    },
+    /// The same variables are set in another order, which counts.
+    EnvironmentOrder,
+    /// The instruction says something else, or is new.
+    Instruction {
+        /// Its text before; absent for a new one.
+        before: Option<String>,
+        /// Its text now; absent where one before it is gone.
+        after: Option<String>,
+    },
+    /// What an earlier instruction sets (`WORKDIR`, `USER`, `SHELL`, platform) is another.
+    Setting {
+        /// Which.
+        name: String,
+        /// The value before.
+        before: String,
+        /// The value now.
+        after: String,
+    },
+    /// It stands on or reads from another image.
+    BaseImage {
+        /// The image before.
+        before: String,
+        /// The image now.
+        after: String,
+    },
+    /// A step that it stands on or reads from runs.
+    Upstream {
+        /// That step.
+        #[serde(flatten)]
+        place: StepPlace,
+    },
+    /// A step that it reads from runs, and may leave other files than before.
+    UpstreamOutput {
+        /// That step.
+        #[serde(flatten)]
+        place: StepPlace,
+    },
+    /// No earlier build is known.
+    FirstBuild,
+    /// Everything is as it was, but the builder's cache no longer has it.
+    CacheRemoved,
+    /// Nothing that kiln knows of.
+    Unknown,
+}
+
+/// Why a step that is not cached runs, compared with its counterpart in the latest build.
+pub(super) fn reasons(
+    next: &Model,
+    latest: &Model,
+    number: usize,
+    counterpart: Option<&ModelStep>,
+    verdicts: &[Verdict],
+) -> Vec<MissReason> {
+    let step = &next.steps[number];
+    let mut reasons = Vec::new();
+    if let Some(before) = counterpart {
+        operation(next, latest, step, before, &mut reasons);
+        for (read, other) in step.reads.iter().zip(&before.reads) {
+            files(next, latest, read, other, &mut reasons);
+        }
+    } else {
+        reasons.push(MissReason::Instruction { before: None, after: Some(step.text.clone()) });
+    }
+    if !step.linked {
+        base(latest, step, counterpart, verdicts, next, &mut reasons);
+    }
+    for (index, read) in step.reads.iter().enumerate() {
+        let other = counterpart.and_then(|before| before.reads.get(index));
+        match &read.origin {
+            // What is known to be as before is no reason.
+            Origin::Step(origin)
+                if verdicts[*origin] != Verdict::Cached
+                    && (read.content.is_none() || other.is_none_or(|other| other.content != read.content)) =>
+            {
+                push(&mut reasons, MissReason::UpstreamOutput { place: next.steps[*origin].place.clone() });
+            }
+            Origin::Image(image) => {
+                if let Some(Origin::Image(before)) = other.map(|other| &other.origin)
+                    && other.is_some_and(|other| other.origin_key != read.origin_key)
+                {
+                    push(&mut reasons, MissReason::BaseImage { before: before.clone(), after: image.clone() });
+                }
+            }
+            _ => {}
+        }
+    }
+    if reasons.is_empty() {
+        let gone = counterpart.is_some_and(|before| before.key == step.key && !before.done);
+        reasons.push(if gone { MissReason::CacheRemoved } else { MissReason::Unknown });
+    }
+    reasons
+}
+
+fn push(reasons: &mut Vec<MissReason>, reason: MissReason) {
+    if !reasons.contains(&reason) {
+        reasons.push(reason);
+    }
+}
+
+fn base(
+    latest: &Model,
+    step: &ModelStep,
+    counterpart: Option<&ModelStep>,
+    verdicts: &[Verdict],
+    next: &Model,
+    reasons: &mut Vec<MissReason>,
+) {
+    match (&step.base, counterpart) {
+        (Origin::Step(origin), _) if verdicts[*origin] != Verdict::Cached => {
+            push(reasons, MissReason::Upstream { place: next.steps[*origin].place.clone() });
+        }
+        (Origin::Image(after), Some(ModelStep { base: Origin::Image(before), base_key, .. })) if *base_key != step.base_key => {
+            push(reasons, MissReason::BaseImage { before: before.clone(), after: after.clone() });
+        }
+        (Origin::Image(_), Some(ModelStep { base: Origin::Image(_), .. })) => {}
+        (_, Some(before)) if before.base_key != step.base_key => match &before.base {
+            // A step between is gone.
+            Origin::Step(origin) if latest.steps[*origin].output != step.base_key => {
+                let text = latest.steps[*origin].text.clone();
+                push(reasons, MissReason::Instruction { before: Some(text), after: None });
+            }
+            origin => {
+                let (before, after) = (described(origin), described(&step.base));
+                push(reasons, MissReason::BaseImage { before, after });
+            }
+        },
+        _ => {}
+    }
+}
+
+fn described(origin: &Origin) -> String {
+    match origin {
+        Origin::Scratch => "scratch".to_owned(),
+        Origin::Image(name) | Origin::Context(name) | Origin::Remote(name) => name.clone(),
+        Origin::Step(_) => "another stage".to_owned(),
+    }
+}
+
+/// What is different about what the step does.
+fn operation(next: &Model, latest: &Model, step: &ModelStep, before: &ModelStep, reasons: &mut Vec<MissReason>) {
+    let (now, then) = (&step.operation, &before.operation);
+    if now == then {
+        return;
+    }
+    let already = reasons.len();
+    let environment = |model: &[(String, String)]| model.iter().cloned().collect::<BTreeMap<_, _>>();
+    variables(next, latest, &environment(&then.environment), &environment(&now.environment), reasons);
+    if reasons.len() == already && now.environment != then.environment {
+        reasons.push(MissReason::EnvironmentOrder);
+    }
+    for (name, then, now) in [("WORKDIR", &then.workdir, &now.workdir), ("USER", &then.user, &now.user)] {
+        if then != now {
+            reasons.push(MissReason::Setting { name: name.to_owned(), before: then.clone(), after: now.clone() });
+        }
+    }
+    if now.words == then.words && now.flags == then.flags {
+        return;
+    }
+    if step.text != before.text {
+        let instruction = MissReason::Instruction { before: Some(before.text.clone()), after: Some(step.text.clone()) };
+        reasons.push(instruction);
+        return;
+    }
+    // The same text means something else: by its variables, by the folder or shell it is in, or by its heredoc.
+    let already = reasons.len();
+    variables(next, latest, &before.variables, &step.variables, reasons);
+    if reasons.len() > already {
+        return;
+    }
+    let (then_text, now_text) = (then.words.join(" "), now.words.join(" "));
+    let reason = match (now.kind.as_str(), step.text.contains("<<")) {
+        (_, true) => MissReason::Instruction { before: Some(then_text), after: Some(now_text) },
+        ("run", false) if now.words.len() > 1 && now.words.last() == then.words.last() => {
+            MissReason::Setting { name: "SHELL".to_owned(), before: then_text, after: now_text }
+        }
+        ("run", false) => {
+            let differing =
+                |a: &[String], b: &[String]| a.iter().filter(|flag| !b.contains(flag)).cloned().collect::<Vec<_>>().join(" ");
+            MissReason::Setting {
+                name: "flags".to_owned(),
+                before: differing(&then.flags, &now.flags),
+                after: differing(&now.flags, &then.flags),
+            }
+        }
+        _ => {
+            let last = |words: &[String]| words.last().cloned().unwrap_or_default();
+            MissReason::Setting { name: "WORKDIR".to_owned(), before: last(&then.words), after: last(&now.words) }
+        }
+    };
+    push(reasons, reason);
+}
+
+fn variables(
+    next: &Model,
+    latest: &Model,
+    before: &BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
+    reasons: &mut Vec<MissReason>,
+) {
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for name in names {
+        let (before, after) = (before.get(name).cloned(), after.get(name).cloned());
+        if before == after {
+            continue;
+        }
+        let name = name.clone();
+        let declared = next.declared.contains(&name) || latest.declared.contains(&name);
+        let reason =
+            if declared { MissReason::Argument { name, before, after } } else { MissReason::Environment { name, before, after } };
+        push(reasons, reason);
+    }
+}
+
+/// Which files of a context make the difference.
+fn files(next: &Model, latest: &Model, read: &Read, other: &Read, reasons: &mut Vec<MissReason>) {
+    let (Origin::Context(name), Origin::Context(before)) = (&read.origin, &other.origin) else { return };
+    if read.content == other.content {
+        return;
+    }
+    let (Some(after), Some(before)) = (next.trees.get(name), latest.trees.get(before)) else { return };
+    let (after, before) = (Selection::of(after, &read.selectors).files, Selection::of(before, &other.selectors).files);
+    let ignore = |text: &str| IgnoreFile::parse(text).unwrap_or_default();
+    let other_rules = name.is_empty() && next.ignore != latest.ignore;
+    let (rules, rules_before) = if other_rules { (ignore(&next.ignore), ignore(&latest.ignore)) } else { Default::default() };
+    let (mut added, mut changed, mut removed, mut mode, mut ignored) = (vec![], vec![], vec![], vec![], vec![]);
+    let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for path in paths {
+        let list = match Difference::of(before.get(path), after.get(path)) {
+            None => continue,
+            Some(Difference::Added) if other_rules && rules_before.excludes(path) => &mut ignored,
+            Some(Difference::Removed) if other_rules && rules.excludes(path) => &mut ignored,
+            Some(Difference::Added) => &mut added,
+            Some(Difference::Changed) => &mut changed,
+            Some(Difference::Removed) => &mut removed,
+            Some(Difference::Mode) => &mut mode,
+        };
+        list.push(path.clone());
+    }
+    for (paths, reason) in [
+        (changed, (|paths| MissReason::FilesChanged { paths }) as fn(Vec<String>) -> MissReason),
+        (added, |paths| MissReason::FilesAdded { paths }),
+        (removed, |paths| MissReason::FilesRemoved { paths }),
+        (mode, |paths| MissReason::ModesChanged { paths }),
+        (ignored, |paths| MissReason::IgnoreFile { paths }),
+    ] {
+        if !paths.is_empty() {
+            push(reasons, reason(paths));
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Pairs of builds: what is predicted for the second after the first. The same is asked of a real engine in kiln-cli's engine tests.
+
+use std::collections::BTreeMap;
+
+use super::outputs::NoOutputs;
+use super::{ImageFacts, Inputs, MissReason, Model, Prediction, Verdict, predict};
+use crate::context::{ContentId, Entry, Tree};
+use crate::dockerfile::evaluate::{ImageConfig, Options};
+
+const FILES: [(&str, &str); 6] =
+    [("a/1", "one"), ("a/2", "two"), ("b.txt", "b"), ("c.json", "c"), ("d.json", "d"), ("Dockerfile", "x")];
+
+fn tree(files: &[(&str, &str)]) -> Tree {
+    let file = |text: &str| Entry::File { mode: 0o644, content: ContentId::of(text.as_bytes()) };
+    Tree::new(files.iter().map(|(path, text)| ((*path).to_owned(), file(text))).collect())
+}
+
+fn inputs(dockerfile: &str, files: &[(&str, &str)]) -> Inputs {
+    Inputs {
+        dockerfile: dockerfile.as_bytes().to_vec(),
+        trees: BTreeMap::from([(String::new(), tree(files))]),
+        ..Inputs::default()
+    }
+}
+
+fn model(inputs: Inputs) -> Model {
+    let mut model = Model::new(inputs, &NoOutputs).expect("a Dockerfile");
+    model.steps.iter_mut().for_each(|step| step.done = true);
+    model
+}
+
+/// One letter for each step: `.` cached, `R` runs, `?` unknown.
+fn letters(prediction: &Prediction) -> String {
+    let letter = |verdict| match verdict {
+        Verdict::Cached => '.',
+        Verdict::Runs => 'R',
+        Verdict::Unknown => '?',
+    };
+    prediction.steps.iter().map(|step| letter(step.verdict)).collect()
+}
+
+fn after(before: &str, then: &str, edit: &[(&str, &str)]) -> Prediction {
+    let mut files = FILES.to_vec();
+    files.retain(|(path, _)| !edit.iter().any(|(edited, _)| edited == path));
+    files.extend(edit.iter().filter(|(_, text)| !text.is_empty()).copied());
+    predict(&model(inputs(then, &files)), &[model(inputs(before, &FILES))])
+}
+
+#[test]
+fn edits_of_the_dockerfile() {
+    let cases: &[(&str, &str, &str)] = &[
+        // Text that does not count.
+        ("FROM a\nRUN x", "# hi\nfrom a AS s\nrun   x", "."),
+        ("FROM a\nRUN x\nCMD y", "FROM a\nLABEL l=1\nRUN x\nEXPOSE 80\nCMD z", "."),
+        ("FROM a\nRUN x", "FROM a AS unused\nRUN y\nFROM a\nRUN x", "."),
+        ("FROM a\nRUN x", "FROM a\nRUN [\"/bin/sh\", \"-c\", \"x\"]", "."),
+        ("FROM a\nRUN <<E\nx\nE", "FROM a\nRUN <<F\nx\nF", "."),
+        ("FROM debian\nRUN x", "FROM docker.io/library/debian:latest\nRUN x", "."),
+        // Text that does.
+        ("FROM a\nRUN x  y", "FROM a\nRUN x y", "R"),
+        ("FROM a\nRUN x\nRUN y", "FROM a\nRUN z\nRUN y", "RR"),
+        ("FROM a\nRUN x\nRUN y", "FROM a\nRUN y", "R"),
+        ("FROM a\nRUN x", "FROM b\nRUN x", "R"),
+        ("FROM a\nRUN x", "FROM a\nUSER 1\nRUN x", "R"),
+        ("FROM a\nRUN x", "FROM a\nSHELL [\"/bin/bash\", \"-c\"]\nRUN x", "R"),
+        ("FROM a\nRUN x", "FROM a\nWORKDIR /\nRUN x", "."),
+        ("FROM a\nCOPY b.txt /x", "FROM a\nUSER 1\nENV A=1\nCOPY b.txt /x", "."),
+        // Variables.
+        ("FROM a\nRUN x", "FROM a\nARG V=1\nRUN x", "R"),
+        ("FROM a\nRUN x", "FROM a\nARG V\nRUN x", "."),
+        ("FROM a\nRUN x", "FROM a\nRUN x\nARG V=1", "."),
+        ("FROM a\nENV V=1\nRUN x", "FROM a\nARG V=1\nRUN x", "."),
+        ("FROM a\nENV A=1 B=2\nRUN x", "FROM a\nENV B=2 A=1\nRUN x", "R"),
+        ("ARG V=1\nFROM a\nRUN x", "ARG V=2\nFROM a\nRUN x", "."),
+        ("ARG V=1\nFROM a\nARG V\nRUN x", "ARG V=2\nFROM a\nARG V\nRUN x", "R"),
+        ("FROM a\nENV D=/x\nCOPY b.txt $D/", "FROM a\nENV D=/y\nCOPY b.txt $D/", "R"),
+        // Copies.
+        ("FROM a\nCOPY a/1 /x", "FROM a\nCOPY a/2 /x", "R"),
+        ("FROM a\nCOPY b.txt /x", "FROM a\nADD b.txt /x", "R"),
+        ("FROM a\nCOPY b.txt .", "FROM a\nCOPY b.txt ./", "."),
+        ("FROM a\nCOPY b.txt /x", "FROM a\nCOPY b.txt /x/", "R"),
+        ("FROM a\nCOPY b.txt c.json /x/", "FROM a\nCOPY c.json b.txt /x/", "R"),
+        ("FROM a\nCOPY <<E /x\nt\nE", "FROM a\nCOPY <<F /x\nt\nF", "R"),
+        ("FROM a\nCOPY --chmod=644 b.txt /x", "FROM a\nCOPY b.txt /x", "R"),
+        // Mounts.
+        ("FROM a\nRUN --mount=type=cache,target=/c x", "FROM a\nRUN --mount=type=cache,target=/c,sharing=locked x", "R"),
+        ("FROM a\nRUN --mount=type=cache,id=q,target=/c x", "FROM a\nRUN --mount=type=cache,id=r,target=/c x", "."),
+        ("FROM a\nRUN --mount=type=cache,id=/c,target=/c x", "FROM a\nRUN --mount=type=cache,target=/c x", "."),
+        ("FROM a\nRUN --mount=type=cache,target=/c x", "FROM a\nRUN --mount=type=cache,target=/c,mode=0777 x", "R"),
+        (
+            "FROM a\nRUN --mount=type=cache,id=q,target=/c --mount=type=tmpfs,target=/t x",
+            "FROM a\nRUN --mount=type=tmpfs,target=/t --mount=type=cache,id=q,target=/c x",
+            ".",
+        ),
+        ("FROM a\nRUN --mount=type=secret,id=s x", "FROM a\nRUN --mount=type=secret,id=t x", "R"),
+        ("FROM a\nRUN --mount=target=/m,source=a x", "FROM a\nRUN --mount=target=/m,source=b.txt x", "R"),
+        ("FROM a\nRUN --network=default x", "FROM a\nRUN x", "."),
+        ("FROM a\nRUN --network=none x", "FROM a\nRUN x", "R"),
+        // Stages.
+        ("FROM a AS s\nRUN x\nFROM a\nCOPY --from=s /o /o", "FROM a AS s\nRUN y\nFROM a\nCOPY --from=s /o /o", "R?"),
+        ("FROM a AS s\nRUN x\nFROM a\nCOPY --from=s /o /o", "FROM a AS t\nRUN x\nFROM a\nCOPY --from=0 /o /o", ".."),
+        ("FROM a AS s\nRUN x\nFROM a\nCOPY --from=s /o /o", "FROM a AS s\nRUN x\nFROM a\nCOPY --from=s /p /o", ".R"),
+        ("FROM a AS s\nRUN x\nFROM s\nRUN z", "FROM a AS s\nRUN y\nFROM s\nRUN z", "RR"),
+    ];
+    for (before, then, expected) in cases {
+        let prediction = after(before, then, &[]);
+        assert_eq!(letters(&prediction), *expected, "{before:?} then {then:?}: {prediction:#?}");
+    }
+}
+
+#[test]
+fn edits_of_files() {
+    type Edits<'a> = &'a [(&'a str, &'a str)];
+    let cases: &[(&str, Edits<'_>, &str)] = &[
+        ("FROM a\nCOPY a /x\nRUN y", &[("b.txt", "new")], ".."),
+        ("FROM a\nCOPY a /x\nRUN y", &[("a/1", "new")], "RR"),
+        ("FROM a\nCOPY . /x", &[("Dockerfile", "other")], "R"),
+        ("FROM a\nCOPY *.json /x/", &[("b.txt", "new")], "."),
+        ("FROM a\nCOPY *.json /x/", &[("e.json", "new")], "R"),
+        ("FROM a\nCOPY *.json /x/", &[("d.json", "")], "R"),
+        ("FROM a\nRUN --mount=target=/m,source=a y", &[("a/3", "new")], "R"),
+        ("FROM a\nRUN --mount=target=/m,source=a y", &[("b.txt", "new")], "."),
+        ("FROM a AS s\nCOPY a/1 /x\nRUN y\nFROM a\nCOPY --from=s /o /o\nRUN z", &[("a/1", "new")], "RR??"),
+        ("FROM a AS s\nCOPY a/1 /x\nFROM a\nCOPY b.txt /b\nCOPY --from=s /o /o", &[("b.txt", "new")], ".RR"),
+        ("FROM a\nCOPY --exclude=2 a /x", &[("a/2", "new")], "."),
+    ];
+    for (dockerfile, edit, expected) in cases {
+        let prediction = after(dockerfile, dockerfile, edit);
+        assert_eq!(letters(&prediction), *expected, "{dockerfile:?}, {edit:?}: {prediction:#?}");
+    }
+}
+
+#[test]
+fn reasons_name_what_matters_and_nothing_else() {
+    let dockerfile = "FROM a\nARG V=1\nCOPY a /x\nRUN y";
+    let edits = [("a/1", "new"), ("a/3", "new"), ("a/2", ""), ("b.txt", "new"), ("e.json", "new")];
+    let prediction = after(dockerfile, &dockerfile.replace("V=1", "V=2"), &edits);
+    let list = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+    assert_eq!(
+        prediction.steps[0].reasons,
+        [
+            MissReason::FilesChanged { paths: list(&["a/1"]) },
+            MissReason::FilesAdded { paths: list(&["a/3"]) },
+            MissReason::FilesRemoved { paths: list(&["a/2"]) },
+        ]
+    );
+    let argument = MissReason::Argument { name: "V".to_owned(), before: Some("1".to_owned()), after: Some("2".to_owned()) };
+    assert_eq!(prediction.steps[1].reasons, [argument, MissReason::Upstream { place: prediction.steps[0].place.clone() }]);
+    assert_eq!(prediction.steps[1].because_of, [0]);
+}
+
+#[test]
+fn any_earlier_build_counts_but_not_what_it_did_not_do() {
+    let dockerfile = "FROM a\nCOPY a /x\nRUN y";
+    let old = model(inputs(dockerfile, &FILES));
+    let other = model(inputs(dockerfile, &[("a/1", "other")]));
+    let next = model(inputs(dockerfile, &FILES));
+    assert_eq!(letters(&predict(&next, &[])), "RR");
+    assert_eq!(predict(&next, &[]).steps[0].reasons, [MissReason::FirstBuild]);
+    assert_eq!(letters(&predict(&next, std::slice::from_ref(&other))), "RR");
+    assert_eq!(letters(&predict(&next, &[other, old.clone()])), "..");
+    let mut failed = old;
+    failed.steps[1].done = false;
+    let prediction = predict(&next, &[failed]);
+    assert_eq!(letters(&prediction), ".R");
+    assert_eq!(prediction.steps[1].reasons, [MissReason::CacheRemoved]);
+}
+
+#[test]
+fn triggers_and_layers_of_the_base_image_count() {
+    let with = |id: &str, triggers: &[&str], files: &[(&str, &str)]| {
+        let config = ImageConfig { onbuild: triggers.iter().map(|text| (*text).to_owned()).collect(), ..ImageConfig::default() };
+        let facts = ImageFacts { id: id.to_owned(), config: Some(config) };
+        Inputs { images: BTreeMap::from([("a".to_owned(), facts)]), ..inputs("FROM a\nRUN x", files) }
+    };
+    let before = model(with("1", &["COPY b.txt /"], &FILES));
+    let predicted = |inputs| letters(&predict(&model(inputs), std::slice::from_ref(&before)));
+    assert_eq!(predicted(with("1", &["COPY b.txt /"], &FILES)), "..");
+    assert_eq!(predicted(with("1", &["COPY b.txt /"], &[("b.txt", "new")])), "RR");
+    assert_eq!(predicted(with("1", &[], &FILES)), "R");
+    assert_eq!(predicted(with("2", &["COPY b.txt /"], &FILES)), "RR");
+}
+
+#[test]
+fn linked_copies_stand_on_nothing_where_layers_can_be_merged() {
+    let build = |image: &str, merges| {
+        let dockerfile = format!("FROM {image}\nCOPY --link b.txt /x\nRUN y");
+        model(Inputs { merges, ..inputs(&dockerfile, &FILES) })
+    };
+    assert_eq!(letters(&predict(&build("b", true), &[build("a", true)])), ".R");
+    assert_eq!(letters(&predict(&build("b", false), &[build("a", false)])), "RR");
+    assert_eq!(letters(&predict(&build("a", true), &[build("a", true)])), "..");
+}
+
+#[test]
+fn hostile_dockerfiles_end() {
+    use std::fmt::Write as _;
+    let mut chain = "FROM a AS s0\nRUN x\n".to_owned();
+    for stage in 1..1000 {
+        let _ = write!(chain, "FROM s{} AS s{stage}\nCOPY --from=s0 /o /o{stage}\n", stage - 1);
+    }
+    let before = model(inputs(&chain, &FILES));
+    let prediction = predict(&model(inputs(&chain.replace("RUN x", "RUN y"), &FILES)), &[before]);
+    assert!(letters(&prediction).chars().all(|letter| letter == 'R'));
+    let options = Options { target: Some("nothing".to_owned()), ..Options::default() };
+    for (text, options) in [
+        ("FROM a AS s\nCOPY --from=t / /\nFROM a AS t\nCOPY --from=s / /".to_owned(), Options::default()),
+        ("FROM a".to_owned(), options),
+        (format!("FROM a\nRUN {}", "x".repeat(100_000_000)), Options::default()),
+        (String::new(), Options::default()),
+    ] {
+        let refused = Model::new(Inputs { options, ..inputs(&text, &FILES) }, &NoOutputs).is_err();
+        assert!(refused, "{}", &text[..text.len().min(80)]);
+    }
+}

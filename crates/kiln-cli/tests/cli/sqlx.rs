@@ -101,10 +101,10 @@ fn with_programs() -> Test {
         .write("migrations/20250101000000_first.sql", "CREATE TABLE t (id INT);\n")
         .write("compose.yaml", "services:\n  db:\n    image: postgres:16-alpine\n")
         .env("FAKE_HASH", &kiln::sqlx::hash("SELECT 1"))
-        .env("FAKE_VERSION", "0.8.2");
-    for (name, script) in [("docker", DOCKER), ("cargo", CARGO), ("cargo-sqlx", CARGO_SQLX)] {
-        test.program(name, script);
-    }
+        .env("FAKE_VERSION", "0.8.2")
+        .program("docker", DOCKER)
+        .program("cargo", CARGO)
+        .program("cargo-sqlx", CARGO_SQLX);
     // The scripts need the usual programs, too.
     let path = format!("{}:/usr/bin:/bin", test.root().join("bin"));
     test.env("PATH", &path)

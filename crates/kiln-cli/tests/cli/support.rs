@@ -73,23 +73,13 @@ impl Test {
 
     /// Installs the fake `docker`, with a good engine.
     pub(crate) fn docker(self) -> Self {
-        let docker = self.root.join("bin/docker");
-        fs::write(&docker, FAKE_DOCKER).expect("written");
-        fs::set_permissions(&docker, fs::Permissions::from_mode(0o755)).expect("executable");
-        self.fake("info", GOOD_INFO)
+        self.program("docker", FAKE_DOCKER).fake("info", GOOD_INFO)
     }
 
     /// Says what the fake `docker` does: `info`, `imagetools`, `du`, `build`, or `build-<service>-<variant>`.
     pub(crate) fn fake(self, name: &str, script: &str) -> Self {
         fs::write(self.root.join("fake").join(name).with_extension("sh"), script).expect("written");
         self
-    }
-
-    /// Installs a program of the run's `PATH`.
-    pub(crate) fn program(&self, name: &str, script: &str) {
-        let program = self.root.join("bin").join(name);
-        fs::write(&program, script).expect("written");
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("executable");
     }
 
     /// Calls of scripted programs, in order, without the number of the process.

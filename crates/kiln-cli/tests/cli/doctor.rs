@@ -131,8 +131,7 @@ fn fix_shows_the_difference_applies_it_and_does_nothing_the_second_time() {
 fn a_fix_after_which_rollup_loads_no_more_is_taken_back() {
     // Stands for a Node whose rollup loads `.cjs` and nothing else.
     let node = "#!/bin/sh\ncase \"$3\" in *.cjs) exit 0;; esac\necho 'Unexpected token' >&2\nexit 1\n";
-    let test = wrong_extension().args(["doctor", "--fix"]);
-    test.program("node", node);
+    let test = wrong_extension().program("node", node).args(["doctor", "--fix"]);
     let ran = test.run();
     assert_eq!(ran.code, Some(70), "{ran}");
     assert!(ran.stderr.contains("no longer loads `rollup.config.mjs`") && ran.stderr.contains("Unexpected token"), "{ran}");

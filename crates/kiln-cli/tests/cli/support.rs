@@ -63,6 +63,14 @@ impl Test {
             .write(&format!("{name}/Dockerfile"), dockerfile)
     }
 
+    /// Puts a program into `PATH`.
+    pub(crate) fn program(self, name: &str, script: &str) -> Self {
+        let program = self.root.join("bin").join(name);
+        fs::write(&program, script).expect("written");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("executable");
+        self
+    }
+
     /// Installs the fake `docker`, with a good engine.
     pub(crate) fn docker(self) -> Self {
         self.program("docker", FAKE_DOCKER).fake("info", GOOD_INFO)

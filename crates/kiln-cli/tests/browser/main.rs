@@ -157,7 +157,7 @@ fn a_history_of_500_builds_opens_and_answers_within_a_second() {
     let browser = Browser::start();
     let times = "const [entry] = performance.getEntriesByType('navigation'); return [entry.domInteractive, entry.loadEventEnd]";
     // The best of several: what else the machine does is no property of the page.
-    let mut opened = serde_json::Value::Null;
+    let mut opened = Value::Null;
     for _ in 0..5 {
         browser.open(&page);
         let this = browser.script(times);

@@ -284,7 +284,7 @@ mod tests {
             .filter(|(at, length)| is_whole_name(text, *at, *length))
             .map(|(at, _)| at)
             .collect();
-        assert_eq!(whole, [5, 26, 79]);
+        assert_eq!(whole, [5, 26, 82]);
     }
 
     #[test]

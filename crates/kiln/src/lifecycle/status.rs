@@ -295,17 +295,17 @@ impl<'a> Mapping<'a> {
         for build in latest(&self.known.builds, exists) {
             contexts_since = Some(contexts_since.map_or(build.started, |since: Timestamp| since.min(build.started)));
             for step in &build.steps {
-                let candidates = entries.iter().filter(|entry| {
-                    entry.kind == EntryKind::Layer && self.keys.get(entry.id.as_str()).is_some_and(|key| *key == step.key)
-                });
-                let before: Vec<&Entry> = candidates
-                    .filter(|entry| entry.created.is_some_and(|created| created.duration_since(build.ended) <= SLACK))
+                // Also those of others: the build may have used one of theirs, and then none of its own.
+                let same = records.iter().filter(|record| self.keys.get(record.id.as_str()).is_some_and(|key| *key == step.key));
+                let before: Vec<&CacheRecord> = same
+                    .filter(|record| record.created.is_some_and(|created| created.duration_since(build.ended) <= SLACK))
                     .collect();
-                let used = before.iter().filter(|entry| entry.last_used.is_some_and(|used| used >= build.started));
-                let mut found: Vec<&str> = used.map(|entry| entry.id.as_str()).collect();
+                let used = before.iter().filter(|record| record.last_used.is_some_and(|used| used >= build.started));
+                let mut found: Vec<&str> = used.map(|record| record.id.as_str()).collect();
                 if found.is_empty() {
                     // A step below one that is cached is not even looked at.
-                    found.extend(before.iter().max_by_key(|entry| entry.created).map(|entry| entry.id.as_str()));
+                    let own = before.iter().filter(|record| entries.iter().any(|entry| entry.id == record.id));
+                    found.extend(own.max_by_key(|record| record.created).map(|record| record.id.as_str()));
                 }
                 current.extend(found.into_iter().map(str::to_owned));
             }

@@ -43,7 +43,7 @@ doc: setup
 
 unit: setup
 	cargo test --workspace --locked --lib --bins
-	cargo test --workspace --locked --test npm --test records --test streams --test rules --test cli
+	cargo test --workspace --locked --test npm --test records --test streams --test rules --test buildkit --test cli
 
 # Recipes, units and the guard against cargo itself, on small workspaces: minutes.
 cargo-test: setup

@@ -59,8 +59,9 @@ fn cleaning_one_project_leaves_every_cache_of_the_other() {
     assert!(!cleaned["removed"].as_array().expect("removed").is_empty(), "{cleaned:#}");
     assert_eq!(ran(&two), Vec::<String>::new(), "{cleaned:#}");
     let left = json(&one, &["status"]);
-    let own: Vec<&Value> =
-        left["entries"].as_array().expect("entries").iter().filter(|entry| entry["shared"] != "others").collect();
+    // Copies of contexts have no name but a time, and the other project has built in the same second.
+    let is_own = |entry: &&Value| entry["shared"] != "others" && entry["kind"] != "context";
+    let own: Vec<&Value> = left["entries"].as_array().expect("entries").iter().filter(is_own).collect();
     assert!(own.is_empty(), "{own:#?}\n{cleaned:#}");
     assert!(!docker(&["buildx", "du", "--verbose"]).contains(&format!("/{}-", one.project)), "a mount is left");
 }

@@ -11,7 +11,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: build demo test lint unit cargo-test browser-test engine-test engine-test-unsettled sqlx-test rollup-matrix
+.PHONY: build demo test lint unit cargo-test browser-test engine-test engine-test-unsettled bench-twice bench-test-containerd sqlx-test rollup-matrix
 .PHONY: setup fmt clippy doc deny workflows clean
 
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
@@ -53,18 +53,28 @@ cargo-test: setup
 browser-test: setup
 	@if testbed/browser; then cargo test --locked -p kiln-cli --test browser -- --include-ignored --test-threads=1 --nocapture; fi
 
-UNSETTLED := bench::a_bench lifecycle::after_a_bump predict:: warm::
+UNSETTLED := lifecycle::after_a_bump predict:: warm::
 engine-test: build
 	testbed/engine up
 	testbed/images $$($(KILN) plan --json --project examples/kiro | sed -nE 's/^ +"(build|runtime)": "([^" ]+:[^" ]+)",?$$/\2/p' | sort -u)
 	testbed/registry up
-	eval "$$(testbed/engine env)"; eval "$$(testbed/registry env)"; KILN_TEST_BINARY=$(CURDIR)/$(KILN) cargo test --locked -p kiln-cli --test engine -- --ignored --test-threads=1 --skip sqlx:: $(UNSETTLED:%=--skip %)
+	eval "$$(testbed/engine env)"; eval "$$(testbed/registry env)"; KILN_TEST_BINARY=$(CURDIR)/$(KILN) cargo test --locked -p kiln-cli --test engine -- --ignored --test-threads=1 --skip sqlx:: --skip quiet:: $(UNSETTLED:%=--skip %)
 
-# Not settled yet, and so no part of `make test`: a whole bench, a clean-up after a bump, engines that stop halfway while caches are warmed,
+# Not settled yet, and so no part of `make test`: a clean-up after a bump, engines that stop halfway while caches are warmed,
 # and predictions for random Dockerfiles (KILN_TEST_PAIRS and KILN_TEST_SEED for more and others).
 engine-test-unsettled: build
 	testbed/engine up
 	eval "$$(testbed/engine env)"; KILN_TEST_BINARY=$(CURDIR)/$(KILN) cargo test --locked -p kiln-cli --test engine -- --ignored --test-threads=1 $(UNSETTLED)
+
+# Two quick benches of examples/kiro on a machine that does nothing else: do they agree? It prints both, and fails where they do not.
+bench-twice: build
+	testbed/engine up
+	testbed/images $$($(KILN) plan --json --project examples/kiro | sed -nE 's/^ +"(build|runtime)": "([^" ]+:[^" ]+)",?$$/\2/p' | sort -u)
+	eval "$$(testbed/engine env)"; KILN_TEST_BINARY=$(CURDIR)/$(KILN) cargo test --locked -p kiln-cli --test engine -- --ignored --nocapture quiet::
+
+# What a bench leaves with the containerd store, on new engines: minutes.
+bench-test-containerd: build
+	testbed/bench-containerd $(KILN)
 
 # Query data from real databases. Its first run compiles sqlx-cli into target/sqlx-tools, which takes minutes.
 sqlx-test: build

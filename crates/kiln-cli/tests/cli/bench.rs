@@ -253,15 +253,99 @@ fn the_table_says_what_the_numbers_are_worth() {
     );
     assert_eq!(ran.code, Some(0), "{ran}");
     let head: Vec<&str> = ran.stdout.lines().next().unwrap().split_whitespace().collect();
-    assert_eq!(head, ["scenario", "service", "kiln", "naive", "kiln's", "work"]);
-    for part in ["medians of 1 sample; ", "no-op: ", "source-bin: not measured: no service is built by cargo"] {
+    assert_eq!(head, ["scenario", "service", "kiln", "naive", "kiln", "saves", "kiln's", "work"]);
+    for part in ["medians of 1 sample, ", "no-op: ", "source-bin: not measured: no service is built by cargo"] {
         assert!(ran.stdout.contains(part), "{part}: {ran}");
     }
     let markdown = fs::read_to_string(test.project().join("out.md")).unwrap();
     assert!(
-        markdown.starts_with("| scenario | service | kiln | naive | kiln's work |\n|---|---|---|---|---|\n| cold | web | "),
+        markdown.starts_with(
+            "| change | service | kiln | naive | kiln saves | kiln's work |\n|---|---|---:|---:|---:|---:|\n| cold: a first build"
+        ),
         "{markdown}"
     );
+}
+
+/// A program that keeps a processor busy until it is dropped, and for a minute at most.
+struct Busy(std::process::Child);
+
+impl Busy {
+    #[expect(clippy::disallowed_methods, reason = "it is no part of the world that kiln sees")]
+    fn start() -> Self {
+        let script = "end=$((SECONDS + 60)); while ((SECONDS < end)); do :; done";
+        Self(std::process::Command::new("bash").args(["-c", script]).spawn().expect("bash starts"))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_run_beside_other_work_says_that_it_is_noisy() {
+    let test = shop();
+    let _busy = Busy::start();
+    let args =
+        ["bench", "--scenario", "frontend-source", "--runs", "1", "--max-seconds", "0.001", "--json", "--progress", "plain"];
+    let (ran, document) = document(&test, &args);
+    assert_eq!(ran.code, Some(4), "{ran}");
+    for row in document["scenarios"].as_array().unwrap() {
+        assert_eq!(row["noisy"], true, "{row:#}");
+        let other = row["doubts"].as_array().unwrap().iter().find(|doubt| doubt["kind"] == "other-work").expect("other work");
+        assert!(other["processors"].as_f64().unwrap() > 0.5, "{row:#}");
+    }
+    assert!(ran.stderr.contains("(other work keeps "), "{ran}");
+    assert!(ran.stderr.contains("hint: the measurement is noisy: repeat it on a quiet machine"), "{ran}");
+}
+
+#[test]
+fn a_markdown_file_is_replaced_when_the_new_one_is_whole() {
+    let test = shop().write("out.md", "earlier\n").fake("build", "stream stopped-halfway >/dev/null 2>&1; kill -9 $$");
+    let args = ["bench", "--scenario", "no-op", "--runs", "1", "--markdown", "out.md"];
+    let (ran, _) = document(&test, &args);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert_eq!(fs::read_to_string(test.project().join("out.md")).unwrap(), "earlier\n");
+    let test = test.fake("build", "stream noop");
+    let (ran, _) = document(&test, &args);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(fs::read_to_string(test.project().join("out.md")).unwrap().starts_with("| change |"));
+    let left =
+        fs::read_dir(test.project()).unwrap().flatten().filter(|entry| entry.file_name().to_string_lossy().ends_with(".new"));
+    assert_eq!(left.count(), 0);
+}
+
+/// An engine that has unpacked the base image of somebody's layers by itself, with the containerd store.
+const FORGETFUL: &str = r#"case "$1 $2" in
+"images "*) echo 0123abcd ;;
+"buildx du")
+  printf 'ID:           base\nDescription:  pulled from docker.io/library/mine:1\nType:         regular\n\n'
+  printf 'ID:           users\nParents:\n - base\nDescription:  [app 2/2] WORKDIR /app\nType:         regular\n\n'
+  name=$(/bin/sed -n 's/.*--tag \(shop-bench-[0-9a-f]*\).*/\1/p' "$FAKE_DOCKER/calls" | /usr/bin/tail -n 1)
+  /bin/grep -q "^buildx prune" "$FAKE_DOCKER/calls" || printf 'ID:           own\nSize:         2MB\nDescription:  [app 2/3] WORKDIR /kiln-bench/%s-web-kiln-0\nType:         regular\n' "$name"
+  ;;
+esac"#;
+const CONTAINERD: &str = r#"echo '{"ServerVersion":"29.1.0","Driver":"overlayfs","DriverStatus":[["driver-type","io.containerd.snapshotter.v1"]],"ClientInfo":{"Version":"29.1.0","Plugins":[{"Name":"buildx","Version":"0.30.0"}]}}'"#;
+
+#[test]
+fn an_engine_that_would_forget_layers_of_others_keeps_those_of_the_run() {
+    let test = shop().fake("info", CONTAINERD).fake("objects", FORGETFUL);
+    let args = ["bench", "--scenario", "no-op,fresh-builder,gc-ed-mount", "--runs", "1", "--json", "--progress", "plain"];
+    let (ran, all) = document(&test, &args);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(!test.calls().contains("buildx prune"), "{}", test.calls());
+    assert_eq!(all["clean_up"]["kept"]["others"], 1, "{all:#}");
+    assert!(ran.stderr.contains("kept in the engine: 1 layer or mount of the run (2.0 MB), since with their removal it would forget 1 other layer on docker.io/library/mine:1"), "{ran}");
+    let reasons: Vec<_> = all["not_measured"].as_array().unwrap().iter().map(|it| it["reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+    for reason in reasons {
+        assert!(reason.contains("would forget other layers on `") && reason.contains("`--prune`"), "{reason}");
+    }
+    let (ran, _) = document(&test, &["bench", "--scenario", "no-op", "--runs", "1", "--prune"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(test.calls().contains("buildx prune --all --force --filter id~=^(own)$"), "{}", test.calls());
 }
 
 #[test]

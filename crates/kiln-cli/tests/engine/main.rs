@@ -12,6 +12,7 @@ mod leaving;
 mod lifecycle;
 mod node;
 mod predict;
+mod quiet;
 mod robustness;
 mod seed;
 mod sqlx;

@@ -4,6 +4,8 @@
 //! .kiln/builds, .kiln/bench --read--> Sources --fold--> Report --html, markdown, terminal--> text
 //! ```
 //!
+//! A bench run by itself becomes a [`Measured`]: the same table in a terminal, in the document and in that of `kiln bench`.
+//!
 //! Only [`Sources::read`] looks at files; all else is pure. What comes from builds (names, logs, messages) may hold anything, so each form
 //! has a type of its own for text that is safe in it, and control characters are made visible in all of them.
 
@@ -11,6 +13,8 @@ mod build;
 mod critical;
 mod html;
 pub mod markdown;
+mod marks;
+mod measured;
 mod misses;
 mod read;
 mod stages;
@@ -28,6 +32,7 @@ use crate::bench::result::Results;
 use build::Known;
 pub use build::{Build, Change, Step};
 pub use html::page;
+pub use measured::{Measured, skipped, slow, work};
 pub use misses::{Miss, Reason, misses};
 pub use read::Sources;
 pub use stages::{Stage, StageState};

@@ -3,7 +3,6 @@
 mod document;
 mod progress;
 mod rules;
-mod table;
 
 use std::fs;
 use std::process::ExitCode;
@@ -14,7 +13,8 @@ use kiln::bench::run::{Bench, BenchError, Machine, run as measure};
 use kiln::bench::{HostTools, Scenario, Strategy, StrategyError};
 use kiln::engine::{Buildx, Engine as _};
 use kiln::plan::ImageEngine;
-use kiln::text::{count, did_you_mean};
+use kiln::report::{Measured, slow};
+use kiln::text::did_you_mean;
 
 use super::Context;
 use super::project::{decide_for, look_at, own_path, refuse, state_directory};
@@ -85,6 +85,9 @@ pub(crate) struct Args {
     /// Also write the results as a Markdown table
     #[arg(long, value_name = "FILE")]
     markdown: Option<Utf8PathBuf>,
+    /// Remove the run's layers and mounts even where the engine then forgets other layers (docs/cache.md), also those of earlier runs
+    #[arg(long)]
+    prune: bool,
 }
 
 fn scenario(name: &str) -> Result<Scenario, String> {
@@ -147,8 +150,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     let folder = state_directory(&root)?.join("bench");
     let earlier = if args.go_on { Some(unfinished(&folder)?) } else { None };
     if let Some(path) = &args.markdown {
-        // Known before hours are spent.
-        write_markdown(path, "")?;
+        can_write(path)?;
     }
     let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
     let engine = Buildx::new(root.join(".kiln")).docker(&docker).cancel(context.cancel.clone());
@@ -163,12 +165,13 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         folder: &folder,
         kiln: &kiln,
         docker: &docker,
+        prune: args.prune,
         tools: &tools,
         machine: Machine::look(&info, &folder),
         git: kiln::record::git_head(&root),
         cancel: &context.cancel,
     };
-    table::slow(&bench.machine).iter().for_each(|line| context.ui.note(line));
+    slow(&bench.machine).iter().for_each(|line| context.ui.note(line));
     let mut shown = Shown::new(&context.ui);
     let results = measure(&bench, args.options(&demands), earlier, &mut |event| shown.event(event));
     shown.close();
@@ -181,10 +184,10 @@ fn finish(context: &Context, args: &Args, demands: &Demands, results: &Results) 
     if context.ui.json {
         context.ui.document(&document::document(results, &verdicts, demands));
     } else {
-        context.ui.data(&table::text(results));
+        context.ui.data(&Measured::of(results).text());
     }
     if let Some(path) = &args.markdown {
-        write_markdown(path, &table::markdown(results))?;
+        write_markdown(path, &Measured::of(results).markdown())?;
     }
     let (passed, failed): (Vec<_>, Vec<_>) = verdicts.iter().partition(|verdict| verdict.passed);
     passed.iter().for_each(|verdict| context.ui.note(&demands.sentence(verdict)));
@@ -210,12 +213,33 @@ fn unfinished(folder: &Utf8Path) -> Result<(Utf8PathBuf, Results), CommandError>
     })
 }
 
+/// Writes a file beside the one that is wanted, and that in its place when it is whole.
 fn write_markdown(path: &Utf8Path, text: &str) -> Result<(), CommandError> {
-    fs::write(path, text).map_err(|error| {
-        let mut command_error = CommandError::new(Kind::User, format!("cannot write `{path}`"));
-        command_error.causes.push(error.to_string());
-        command_error
+    let temporary = beside(path);
+    let written = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&temporary);
+        no_markdown(path, &error)
     })
+}
+
+/// Says that a file cannot be written, before hours are spent on what would be in it. One that is there stays as it is.
+fn can_write(path: &Utf8Path) -> Result<(), CommandError> {
+    if path.is_dir() {
+        return Err(no_markdown(path, &std::io::Error::from(std::io::ErrorKind::IsADirectory)));
+    }
+    let temporary = beside(path);
+    fs::write(&temporary, "").and_then(|()| fs::remove_file(&temporary)).map_err(|error| no_markdown(path, &error))
+}
+
+fn beside(path: &Utf8Path) -> Utf8PathBuf {
+    Utf8PathBuf::from(format!("{path}.{}.new", std::process::id()))
+}
+
+fn no_markdown(path: &Utf8Path, error: &std::io::Error) -> CommandError {
+    let mut command_error = CommandError::new(Kind::User, format!("cannot write `{path}`"));
+    command_error.causes.push(error.to_string());
+    command_error
 }
 
 /// Where cargo's copy of the registry's index is.
@@ -233,22 +257,12 @@ fn bench_error(error: &BenchError) -> CommandError {
         BenchError::Build { .. } => CommandError::from_error(Kind::Build, error),
         BenchError::Nothing { skipped } => {
             let mut command_error = CommandError::new(Kind::User, error.to_string());
-            command_error.causes = skipped.iter().map(progress::skipped).collect();
+            command_error.causes = skipped.iter().map(kiln::report::skipped).collect();
             command_error
         }
         BenchError::OtherSource { .. } => {
             CommandError::new(Kind::User, error.to_string()).hint("start a new run, or check out what it measured")
         }
         BenchError::Copy { .. } | BenchError::Result(_) => CommandError::from_error(Kind::User, error),
-    }
-}
-
-/// `3 steps ran, 1 crate compiled`
-fn work(steps: usize, crates: usize) -> String {
-    match (steps, crates) {
-        (0, 0) => "nothing ran".to_owned(),
-        (0, crates) => format!("{} compiled", count(crates, "crate")),
-        (steps, 0) => format!("{} ran", count(steps, "step")),
-        (steps, crates) => format!("{} ran, {} compiled", count(steps, "step"), count(crates, "crate")),
     }
 }

@@ -1,11 +1,10 @@
 //! What a run does, as lines for people or objects for programs.
 
-use kiln::bench::result::Skipped;
-use kiln::bench::run::BenchEvent;
-use kiln::text::{count, seconds};
+use kiln::bench::run::{BenchEvent, Kept};
+use kiln::report::{skipped, work};
+use kiln::text::{bytes, count, seconds};
 use serde_json::json;
 
-use super::work;
 use crate::args::Progress;
 use crate::ui::Ui;
 
@@ -39,6 +38,7 @@ impl<'a> Shown<'a> {
             BenchEvent::CleanedUp(cleaned) => {
                 self.close();
                 cleaned.left.iter().for_each(|left| self.ui.warn(&format!("could not remove: {left}")));
+                cleaned.kept.iter().for_each(|kept| self.ui.note(&self::kept(kept)));
             }
             event => {
                 self.close();
@@ -71,8 +71,8 @@ fn line(event: &BenchEvent<'_>) -> String {
         BenchEvent::Exports { service, strategy } => {
             format!("writes the cache of {service} with {} for an empty builder, untimed", strategy.name())
         }
-        BenchEvent::Begins { scenario, service, strategy, sample, samples, left, seconds_left } => {
-            let time = seconds_left.map(|left| format!(", {}", duration(left))).unwrap_or_default();
+        BenchEvent::Begins { scenario, service, strategy, sample, samples, left, seconds_left, at_least } => {
+            let time = seconds_left.map(|left| format!(", {}", duration(left, *at_least))).unwrap_or_default();
             let left = format!("{left} left{time}");
             let (scenario, strategy) = (scenario.name(), strategy.name());
             format!("{left:<27}  {scenario:<19}  {service}  {strategy:<6}  {sample}/{samples}  ")
@@ -89,20 +89,27 @@ fn line(event: &BenchEvent<'_>) -> String {
     }
 }
 
-/// `chef, frontend: not measured: cargo-chef is for Rust`
-pub(super) fn skipped(skipped: &Skipped) -> String {
-    let scenario = skipped.scenario.map(|scenario| scenario.name().to_owned());
-    let parts = [scenario, skipped.service.clone(), skipped.strategy.map(|strategy| strategy.name().to_owned())];
-    format!("{}: not measured: {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "), skipped.reason)
+/// `kept in the engine: 34 layers and mounts (2.1 GB), since …`
+fn kept(kept: &Kept) -> String {
+    format!(
+        "kept in the engine: {} of the run ({}), since with their removal it would forget {} on {} (docs/cache.md); `--prune` removes them all the same, else its \
+         garbage collection does",
+        count(kept.records, "layer or mount").replace("layer or mounts", "layers and mounts"),
+        bytes(kept.bytes),
+        count(kept.others, "other layer"),
+        kept.images.join(", ")
+    )
 }
 
 /// `about 12 min`: minutes, where seconds would say more than is known.
-fn duration(left: f64) -> String {
+fn duration(left: f64, at_least: bool) -> String {
     let minutes = (left / 60.0).round() as u64;
+    let word = if at_least { "over" } else { "about" };
     match minutes {
+        0 if at_least => "time unknown".to_owned(),
         0 => "under a minute".to_owned(),
-        1..=90 => format!("about {minutes} min"),
-        _ => format!("about {} h {:02} min", minutes / 60, minutes % 60),
+        1..=90 => format!("{word} {minutes} min"),
+        _ => format!("{word} {} h {:02} min", minutes / 60, minutes % 60),
     }
 }
 
@@ -119,9 +126,9 @@ fn object(event: &BenchEvent<'_>) -> serde_json::Value {
         BenchEvent::Exports { service, strategy } => {
             json!({ "event": "bench-exports", "service": service, "strategy": strategy })
         }
-        BenchEvent::Begins { scenario, service, strategy, sample, samples, left, seconds_left } => json!({
+        BenchEvent::Begins { scenario, service, strategy, sample, samples, left, seconds_left, at_least } => json!({
             "event": "bench-begins", "scenario": scenario, "service": service, "strategy": strategy,
-            "sample": sample, "samples": samples, "left": left, "seconds_left": seconds_left,
+            "sample": sample, "samples": samples, "left": left, "seconds_left": seconds_left, "at_least": at_least,
         }),
         BenchEvent::Measured(sample) => json!({ "event": "bench-measured", "sample": sample }),
         BenchEvent::CleansUp => json!({ "event": "bench-cleans-up" }),

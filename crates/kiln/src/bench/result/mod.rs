@@ -266,7 +266,6 @@ impl Results {
             steps_ran: last.measured.steps_ran,
             local_crates: last.measured.local_crates,
             external_crates: last.measured.external_crates,
-            // An image that did not change has no new size.
             image_bytes: samples.iter().rev().find_map(|sample| sample.measured.image_bytes),
             context_bytes: last.measured.context_bytes,
             layers: samples

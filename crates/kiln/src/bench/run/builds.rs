@@ -22,8 +22,8 @@ pub(super) trait Builds {
     fn export(&mut self, strategy: Strategy, service: &str) -> Result<(), StrategyError>;
     /// Takes all that a strategy has for a service away from the engine: layers and mounts.
     fn lose_all(&mut self, strategy: Strategy, service: &str) -> Result<(), StrategyError>;
-    /// Takes all cache mounts away.
-    fn lose_mounts(&mut self);
+    /// Takes all cache mounts away, or says why it does not.
+    fn lose_mounts(&mut self) -> Result<(), String>;
     /// How the machine is between builds.
     fn condition(&self) -> Condition;
     /// Stops what runs between builds.
@@ -72,7 +72,7 @@ impl Builds for Images {
         let watch = memory::Watch::begin(self.container(strategy, service));
         let measured = self.build(strategy, service, scenario);
         let memory_bytes = watch.end();
-        Ok(Measured { memory_bytes, ..self.with_layers(strategy, service, measured?) })
+        Ok(Measured { memory_bytes, ..self.with_image(strategy, service, measured?) })
     }
 
     fn hash(&self, strategy: Strategy, service: &str) -> io::Result<blake3::Hash> {
@@ -82,7 +82,7 @@ impl Builds for Images {
 
     fn export(&mut self, strategy: Strategy, service: &str) -> Result<(), StrategyError> {
         let made = cleanup::Made::at(self.state());
-        let noted = made.note(self.docker(), &self.current_namespace(strategy, service));
+        let noted = made.note(self.cleaner().docker(), &self.current_namespace(strategy, service));
         noted.map_err(|error| StrategyError::Failed(format!("cannot note what is exported: {error}")))?;
         self.export(strategy, service)
     }
@@ -91,14 +91,11 @@ impl Builds for Images {
         // An image keeps its layers.
         self.remove_image(strategy, service);
         let cleaned = self.clean_up(&self.current_namespace(strategy, service), cleanup::What::Cache);
-        match cleaned.left.as_slice() {
-            [] => Ok(()),
-            [first, ..] => Err(StrategyError::Failed(format!("the builder could not be emptied: it keeps {first}"))),
-        }
+        cleaned.refusal().map_or(Ok(()), |reason| Err(StrategyError::Failed(reason)))
     }
 
-    fn lose_mounts(&mut self) {
-        self.clean_up(self.name(), cleanup::What::Mounts);
+    fn lose_mounts(&mut self) -> Result<(), String> {
+        self.clean_up(self.name(), cleanup::What::Mounts).refusal().map_or(Ok(()), Err)
     }
 
     fn condition(&self) -> Condition {
@@ -112,6 +109,6 @@ impl Builds for Images {
 
 impl Images {
     fn clean_up(&self, name: &str, what: cleanup::What) -> cleanup::CleanUp {
-        cleanup::clean_up(self.docker(), name, what, &cleanup::Made::at(self.state()))
+        self.cleaner().clean_up(name, what, &cleanup::Made::at(self.state()))
     }
 }

@@ -33,7 +33,8 @@ use crate::project::Project;
 use session::{Session, Site};
 use work::Work;
 
-pub use cleanup::CleanUp;
+pub(super) use cleanup::Cleaner;
+pub use cleanup::{CleanUp, Kept};
 pub use machine::{Machine, Slow};
 
 /// What a run needs.
@@ -52,6 +53,8 @@ pub struct Bench<'a> {
     pub kiln: &'a Utf8Path,
     /// The docker client.
     pub docker: &'a str,
+    /// Whether layers and mounts are removed even if the engine forgets layers of others with them.
+    pub prune: bool,
     /// What changes locks.
     pub tools: &'a dyn LockTool,
     /// The machine and its engine.
@@ -106,6 +109,8 @@ pub enum BenchEvent<'a> {
         left: usize,
         /// Seconds they will take, by what was measured so far; nothing before the first builds.
         seconds_left: Option<f64>,
+        /// Whether they will take longer than that: nothing is known yet of some services.
+        at_least: bool,
     },
     /// A timed build has ended.
     Measured(&'a Sample),
@@ -169,13 +174,17 @@ pub fn run(
     earlier: Option<(Utf8PathBuf, Results)>,
     events: &mut dyn FnMut(&BenchEvent<'_>),
 ) -> Result<Results, BenchError> {
-    for orphan in work::remove_orphans(bench.folder, bench.docker) {
-        events(&BenchEvent::Orphan(&orphan));
+    let cleaner = Cleaner::new(bench.docker, bench.machine.exports && !bench.prune);
+    for orphan in &work::remove_orphans(bench.folder, &cleaner) {
+        // That something is kept was said at the end of its run.
+        if orphan.objects + orphan.records > 0 || !orphan.left.is_empty() {
+            events(&BenchEvent::Orphan(orphan));
+        }
     }
     let started = Timestamp::now();
     let number = crate::text::short_hash(format!("{started}{}", std::process::id()).as_bytes());
     let name = format!("{}-bench-{}", bench.plan.project, &number[..8]);
-    let work = Work::create(bench.folder, bench.docker, &name)
+    let work = Work::create(bench.folder, &cleaner, &name)
         .map_err(|source| BenchError::Copy { path: bench.folder.to_owned(), source })?;
     let source =
         copy::copy(bench.root, &work.copy(), bench.cancel).map_err(|source| BenchError::Copy { path: work.copy(), source })?;
@@ -200,7 +209,7 @@ pub fn run(
         }
     };
     let mut file = ResultFile::open(&path, results)?;
-    let measured = measure(bench, &work, &mut file, events);
+    let measured = measure(bench, &work, &cleaner, &mut file, events);
     events(&BenchEvent::CleansUp);
     let clean_up = work.remove();
     events(&BenchEvent::CleanedUp(&clean_up));
@@ -212,10 +221,11 @@ pub fn run(
 fn measure(
     bench: &Bench<'_>,
     work: &Work,
+    cleaner: &Cleaner,
     file: &mut ResultFile,
     events: &mut dyn FnMut(&BenchEvent<'_>),
 ) -> Result<(), BenchError> {
-    let choices = choices(bench, work, file, events)?;
+    let choices = choices(bench, work, cleaner, file, events)?;
     if choices.is_empty() {
         return Err(BenchError::Nothing { skipped: file.results.skipped.clone() });
     }
@@ -227,6 +237,7 @@ fn measure(
         state: work.state(),
         kiln: bench.kiln.to_owned(),
         docker: bench.docker.to_owned(),
+        cleaner: cleaner.clone(),
         cancel: bench.cancel.clone(),
     };
     let images = Images::new(place, bench.plan.clone(), bench.chef.clone(), services.iter().cloned().collect());
@@ -245,6 +256,7 @@ fn measure(
 fn choices(
     bench: &Bench<'_>,
     work: &Work,
+    cleaner: &Cleaner,
     file: &mut ResultFile,
     events: &mut dyn FnMut(&BenchEvent<'_>),
 ) -> Result<Vec<Choice>, BenchError> {
@@ -259,6 +271,15 @@ fn choices(
     let found = choose_from(&looked_at, bench.project, bench.plan, &copy, bench.tools);
     let is_edit = |choice: &&Choice| edits.contains(&choice.scenario);
     let edit = found.iter().filter_map(|(_, choice)| choice.as_ref().ok()).find(is_edit).cloned();
+    // Where the engine would forget layers of others, nothing is taken away from a builder.
+    let refusal = loses.then(|| {
+        let bases = bench.plan.services.iter().flat_map(|service| {
+            let bases = &service.base_images;
+            [bases.build.as_str(), bases.runtime.as_str()]
+        });
+        cleaner.refusal(&bases.collect())
+    });
+    let refusal = refusal.flatten();
     let others = if every_service { edits_of_all(bench.project, bench.plan, &copy, bench.tools) } else { Vec::new() };
     let mut choices = Vec::new();
     for (scenario, choice) in found {
@@ -271,6 +292,9 @@ fn choices(
                 Err(format!(
                     "the engine cannot export a cache from {store}: it takes the containerd image store (docs/cache.md says how)"
                 ))
+            }
+            (Scenario::FreshBuilder | Scenario::GcEdMount, Ok(_), _) if refusal.is_some() => {
+                Err(refusal.clone().unwrap_or_default())
             }
             (Scenario::FreshBuilder | Scenario::GcEdMount, Ok(_), None) => Err("there is no source file to edit".to_owned()),
             (Scenario::FreshBuilder, Ok(_), Some(edit)) => {

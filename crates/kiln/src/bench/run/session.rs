@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 
-use super::builds::Builds;
+use super::builds::{Builds, Condition};
 use super::{BenchError, BenchEvent, estimate, skip};
 use crate::bench::result::{Options, ResultFile, Sample, Skipped};
 use crate::bench::{Choice, LockTool, Scenario, Snapshot, Strategy, StrategyError};
@@ -16,10 +16,14 @@ use crate::process::Cancel;
 const SLOW_FACTOR: f64 = 8.0;
 /// But nothing that is quick anyway.
 const SLOW_SECONDS: f64 = 10.0;
+/// Scenarios that edit what a branch edits.
+const EDITS: [Scenario; 3] = [Scenario::SourceBin, Scenario::SourceLib, Scenario::FrontendSource];
 /// How much longer a run takes than its timed builds, before anything is known: looking at the machine, catching up, cleaning up.
 const OVERHEAD: f64 = 1.2;
 /// After so many timed seconds enough is known.
 const KNOWN_AFTER: f64 = 30.0;
+/// What was found behind a build holds before the next one, if that follows within this time.
+const SAME_MOMENT: Duration = Duration::from_millis(100);
 
 /// Where changes are made, and with what.
 #[derive(Clone)]
@@ -47,9 +51,22 @@ pub(super) struct Session<'a, B> {
     out: BTreeSet<(Strategy, String, Option<Scenario>)>,
     /// What has written its cache to the outside.
     exported: BTreeSet<(Strategy, String)>,
+    /// How the machine was behind the last build, and when.
+    condition: Option<(Instant, Condition)>,
     /// When the run began, and how many seconds of it were timed.
     begun: Instant,
     timed: f64,
+}
+
+/// What is still to be done.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Left {
+    /// Samples.
+    samples: usize,
+    /// Seconds that they will take; nothing before anything is known.
+    seconds: Option<f64>,
+    /// Whether they will take longer, since some of them are of a service that was not built yet.
+    at_least: bool,
 }
 
 impl<'a, B: Builds> Session<'a, B> {
@@ -62,7 +79,8 @@ impl<'a, B: Builds> Session<'a, B> {
         choices: Vec<Choice>,
     ) -> Self {
         let (built, generation, out, exported) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        Self { site, file, events, images, choices, built, generation, out, exported, begun: Instant::now(), timed: 0.0 }
+        let (begun, timed, condition) = (Instant::now(), 0.0, None);
+        Self { site, file, events, images, choices, built, generation, out, exported, condition, begun, timed }
     }
 
     /// All rounds, as long as samples are missing.
@@ -178,11 +196,17 @@ impl<'a, B: Builds> Session<'a, B> {
     /// How many samples a measurement gets.
     fn wanted(&self, strategy: Strategy, scenario: Scenario, service: &str) -> u32 {
         let Options { runs, slow_runs, .. } = *self.options();
-        let medians = self.options().strategies.iter().filter_map(|other| self.file.results.summary(scenario, service, *other));
-        let fastest = medians.map(|summary| summary.median).min_by(f64::total_cmp);
-        let own = self.file.results.summary(scenario, service, strategy).map(|summary| summary.median);
-        let slow = matches!((own, fastest), (Some(own), Some(fastest)) if own > SLOW_SECONDS && own > fastest * SLOW_FACTOR);
+        // The way back from a branch is quick, the way there is an edit that is built untimed.
+        let slow = self.is_slow(strategy, scenario, service)
+            || (scenario == Scenario::BranchSwitchBack && EDITS.iter().any(|edit| self.is_slow(strategy, *edit, service)));
         if slow || scenario == Scenario::Cold { slow_runs.min(runs) } else { runs }
+    }
+
+    /// Whether a measurement takes many times as long as with the fastest strategy.
+    fn is_slow(&self, strategy: Strategy, scenario: Scenario, service: &str) -> bool {
+        let median = |strategy| self.file.results.summary(scenario, service, strategy).map(|summary| summary.median);
+        let fastest = self.options().strategies.iter().filter_map(|other| median(*other)).min_by(f64::total_cmp);
+        matches!((median(strategy), fastest), (Some(own), Some(fastest)) if own > SLOW_SECONDS && own > fastest * SLOW_FACTOR)
     }
 
     fn is_out(&self, strategy: Strategy, service: &str, scenario: Scenario) -> bool {
@@ -276,12 +300,7 @@ impl<'a, B: Builds> Session<'a, B> {
         };
         let before = match made {
             Ok(before) => before,
-            Err(reason) => {
-                let scenario = Some(choice.scenario);
-                self.choices.retain(|other| Some(other.scenario) != scenario);
-                skip(self.file, self.events, Skipped { scenario, service: None, strategy: None, reason })?;
-                return Ok(false);
-            }
+            Err(reason) => return self.give_up(choice.scenario, reason),
         };
         match choice.scenario {
             Scenario::BranchSwitchBack => {
@@ -292,29 +311,44 @@ impl<'a, B: Builds> Session<'a, B> {
                 }
                 before.restore().map_err(|error| BenchError::Copy { path: root, source: io::Error::other(error) })?;
             }
-            Scenario::GcEdMount => self.images.lose_mounts(),
+            Scenario::GcEdMount => {
+                if let Err(reason) = self.images.lose_mounts() {
+                    return self.give_up(choice.scenario, reason);
+                }
+            }
             _ => {}
         }
         Ok(true)
+    }
+
+    /// Measures a scenario no further, for any service.
+    fn give_up(&mut self, scenario: Scenario, reason: String) -> Result<bool, BenchError> {
+        self.choices.retain(|other| other.scenario != scenario);
+        let skipped = Skipped { scenario: Some(scenario), service: None, strategy: None, reason };
+        skip(self.file, self.events, skipped)?;
+        Ok(false)
     }
 
     fn sample(&mut self, strategy: Strategy, service: &str, scenario: Scenario) -> Result<(), BenchError> {
         if self.site.cancel.is_set() {
             return Err(BenchError::Interrupted);
         }
-        let (left, seconds_left) = self.left();
+        let Left { samples: left, seconds: seconds_left, at_least } = self.left();
         let same = |(other, name, _): &(Scenario, String, u32)| *other == scenario && *name == service;
         let rounds = self.measurements().into_iter().find(same).map_or(1, |(.., rounds)| rounds);
         let samples = self.wanted(strategy, scenario, service).min(rounds);
         let done = self.file.results.of(scenario, service, strategy).count() as u32;
         let sample = (done + 1).min(samples);
-        (self.events)(&BenchEvent::Begins { scenario, service, strategy, sample, samples, left, seconds_left });
-        let before = self.images.condition();
+        (self.events)(&BenchEvent::Begins { scenario, service, strategy, sample, samples, left, seconds_left, at_least });
+        let recent = self.condition.take().filter(|(at, _)| at.elapsed() < SAME_MOMENT);
+        let before = recent.map_or_else(|| self.images.condition(), |(_, condition)| condition);
         match self.images.build(strategy, service, scenario) {
             Ok(measured) => {
                 self.has_built(strategy, service)?;
                 self.timed += measured.seconds;
-                let condition = before.worse(self.images.condition());
+                let after = self.images.condition();
+                self.condition = Some((Instant::now(), after));
+                let condition = before.worse(after);
                 let service = service.to_owned();
                 let sample =
                     Sample { scenario, service, strategy, measured, other_load: condition.other_load, speed: condition.speed };
@@ -360,9 +394,8 @@ impl<'a, B: Builds> Session<'a, B> {
     }
 
     /// How many samples are to be made, and how long that will take.
-    fn left(&self) -> (usize, Option<f64>) {
-        let mut left = 0;
-        let mut seconds = Some(0.0);
+    fn left(&self) -> Left {
+        let mut left = Left { samples: 0, seconds: None, at_least: false };
         let results = &self.file.results;
         for (scenario, service, rounds) in self.measurements() {
             for strategy in &self.options().strategies {
@@ -371,14 +404,17 @@ impl<'a, B: Builds> Session<'a, B> {
                 }
                 let done = results.of(scenario, &service, *strategy).count() as u32;
                 let missing = self.wanted(*strategy, scenario, &service).min(rounds).saturating_sub(done);
-                left += missing as usize;
-                if missing > 0 {
-                    let one = estimate::seconds(results, scenario, &service, *strategy);
-                    seconds = seconds.zip(one).map(|(sum, one)| sum + one * f64::from(missing));
+                left.samples += missing as usize;
+                if missing == 0 {
+                    continue;
+                }
+                match estimate::seconds(results, scenario, &service, *strategy) {
+                    Some(one) => left.seconds = Some(left.seconds.unwrap_or(0.0) + one * f64::from(missing) * self.overhead()),
+                    None => left.at_least = true,
                 }
             }
         }
-        (left, seconds.map(|seconds| seconds * self.overhead()))
+        left
     }
 
     /// What is measured: scenario, service, and how many rounds are possible. First builds are measured whether asked for or not.

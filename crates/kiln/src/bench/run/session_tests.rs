@@ -27,6 +27,8 @@ struct Fake {
     seconds: BTreeMap<Strategy, f64>,
     /// Builds of this strategy fail as soon as the file has a line with the word.
     fails: Option<(Strategy, &'static str)>,
+    /// Why nothing can be taken away from the builder.
+    keeps: Option<&'static str>,
 }
 
 impl Fake {
@@ -80,11 +82,12 @@ impl Builds for Fake {
 
     fn lose_all(&mut self, strategy: Strategy, _: &str) -> Result<(), StrategyError> {
         self.note(strategy, "loses all");
-        Ok(())
+        self.keeps.map_or(Ok(()), |reason| Err(StrategyError::Failed(reason.to_owned())))
     }
 
-    fn lose_mounts(&mut self) {
+    fn lose_mounts(&mut self) -> Result<(), String> {
         self.log.borrow_mut().push("mounts are lost".to_owned());
+        self.keeps.map_or(Ok(()), |reason| Err(reason.to_owned()))
     }
 
     fn condition(&self) -> Condition {
@@ -99,13 +102,14 @@ struct World {
     options: Options,
     seconds: BTreeMap<Strategy, f64>,
     fails: Option<(Strategy, &'static str)>,
+    keeps: Option<&'static str>,
 }
 
 impl World {
     fn new(scenarios: &[Scenario], strategies: &[Strategy], runs: u32) -> Self {
         let options =
             Options { scenarios: scenarios.to_vec(), strategies: strategies.to_vec(), runs, slow_runs: 2, every_service: false };
-        Self { folder: tempfile::tempdir().unwrap(), options, seconds: BTreeMap::new(), fails: None }
+        Self { folder: tempfile::tempdir().unwrap(), options, seconds: BTreeMap::new(), fails: None, keeps: None }
     }
 
     fn root(&self) -> &Utf8Path {
@@ -153,6 +157,7 @@ impl World {
             built: BTreeMap::new(),
             seconds: self.seconds.clone(),
             fails: self.fails,
+            keeps: self.keeps,
         };
         let cancel = Cancel::new();
         let tools = HostTools::new("nowhere".into(), cancel.clone());
@@ -253,6 +258,15 @@ fn a_slow_strategy_takes_part_less_often_and_is_never_charged_for_what_it_missed
 }
 
 #[test]
+fn a_branch_that_takes_long_to_build_is_not_built_for_every_quick_way_back() {
+    let mut world = World::new(&[SourceBin, BranchSwitchBack], &[Kiln, Naive], 5);
+    world.seconds = BTreeMap::from([(Kiln, 2.0), (Naive, 100.0)]);
+    let (results, ..) = world.run(None);
+    let counts = counts(&results);
+    assert!(counts.contains(&(BranchSwitchBack, Kiln, 5)) && counts.contains(&(BranchSwitchBack, Naive, 2)), "{counts:?}");
+}
+
+#[test]
 fn what_is_quick_for_all_is_never_called_slow() {
     let mut world = World::new(&[SourceBin], &[Kiln, Naive], 4);
     world.seconds = BTreeMap::from([(Kiln, 0.5), (Naive, 9.0)]);
@@ -326,6 +340,20 @@ fn a_fresh_builder_has_nothing_but_what_was_exported() {
     let skipped: Vec<_> = results.skipped.iter().map(|it| (it.strategy, it.scenario, it.reason.as_str())).collect();
     assert!(skipped.contains(&(Some(Mounts), Some(FreshBuilder), "no space")), "{skipped:?}");
     assert!(skipped.contains(&(Some(Strategy::Native), Some(FreshBuilder), "it has no cache that could be imported")));
+}
+
+#[test]
+fn a_builder_that_keeps_everything_is_not_measured_as_one_that_lost_it() {
+    let mut world = World::new(&[SourceBin, GcEdMount, FreshBuilder], &[Kiln, Naive], 2);
+    world.keeps = Some("it would forget others");
+    let (results, log, ended) = world.run(None);
+    ended.unwrap();
+    assert_eq!(counts(&results), [(Cold, Kiln, 1), (Cold, Naive, 1), (SourceBin, Kiln, 2), (SourceBin, Naive, 2)], "{log:#?}");
+    let skipped: Vec<_> = results.skipped.iter().map(|it| (it.scenario, it.strategy, it.reason.as_str())).collect();
+    let reason = "it would forget others";
+    let expected =
+        [(Some(GcEdMount), None, reason), (Some(FreshBuilder), Some(Kiln), reason), (Some(FreshBuilder), Some(Naive), reason)];
+    assert!(expected.iter().all(|one| skipped.contains(one)) && skipped.len() == expected.len(), "{skipped:?}");
 }
 
 #[test]

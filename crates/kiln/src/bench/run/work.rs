@@ -8,7 +8,7 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
-use super::cleanup::{CleanUp, Made, What, clean_up};
+use super::cleanup::{CleanUp, Cleaner, Made, What};
 
 const PREFIX: &str = "work-";
 const LOCK: &str = "lock";
@@ -19,19 +19,19 @@ const LOCK: &str = "lock";
 pub(super) struct Work {
     folder: Utf8PathBuf,
     name: String,
-    docker: String,
+    cleaner: Cleaner,
     removed: bool,
     _lock: File,
 }
 
 impl Work {
     /// Makes the folder of the run `name`.
-    pub(super) fn create(parent: &Utf8Path, docker: &str, name: &str) -> io::Result<Self> {
+    pub(super) fn create(parent: &Utf8Path, cleaner: &Cleaner, name: &str) -> io::Result<Self> {
         let folder = parent.join(format!("{PREFIX}{name}"));
         fs::create_dir_all(&folder)?;
         let lock = File::create(folder.join(LOCK))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Self { folder, name: name.to_owned(), docker: docker.to_owned(), removed: false, _lock: lock })
+        Ok(Self { folder, name: name.to_owned(), cleaner: cleaner.clone(), removed: false, _lock: lock })
     }
 
     /// Name of the run.
@@ -56,8 +56,8 @@ impl Work {
 
     fn take_away(&mut self) -> CleanUp {
         self.removed = true;
-        let mut cleaned = clean_up(&self.docker, &self.name, What::Everything, &Made::at(&self.state()));
-        let removed = if cleaned.left.is_empty() {
+        let mut cleaned = self.cleaner.clean_up(&self.name, What::Everything, &Made::at(&self.state()));
+        let removed = if cleaned.left.is_empty() && cleaned.kept.is_none() {
             fs::remove_dir_all(&self.folder)
         } else {
             // The folder's name is all by which the next run can find what is left in the engine, to try again.
@@ -81,7 +81,7 @@ impl Drop for Work {
 }
 
 /// Removes what killed runs left.
-pub(super) fn remove_orphans(parent: &Utf8Path, docker: &str) -> Vec<CleanUp> {
+pub(super) fn remove_orphans(parent: &Utf8Path, cleaner: &Cleaner) -> Vec<CleanUp> {
     let Ok(entries) = parent.read_dir_utf8() else { return Vec::new() };
     let folders = entries.filter_map(Result::ok).map(camino::Utf8DirEntry::into_path);
     let orphans = folders.filter_map(|folder| {
@@ -89,7 +89,7 @@ pub(super) fn remove_orphans(parent: &Utf8Path, docker: &str) -> Vec<CleanUp> {
         let lock = File::options().write(true).create(true).truncate(false).open(folder.join(LOCK)).ok()?;
         // A run that goes on holds it.
         flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
-        Some(Work { folder, name, docker: docker.to_owned(), removed: false, _lock: lock }.remove())
+        Some(Work { folder, name, cleaner: cleaner.clone(), removed: false, _lock: lock }.remove())
     });
     orphans.collect()
 }
@@ -102,11 +102,11 @@ mod tests {
     fn a_killed_runs_folder_is_removed_and_a_living_ones_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let parent = Utf8Path::from_path(folder.path()).unwrap();
-        let docker = "/bin/true";
-        let alive = Work::create(parent, docker, "app-bench-1").unwrap();
+        let cleaner = Cleaner::new("/bin/true", false);
+        let alive = Work::create(parent, &cleaner, "app-bench-1").unwrap();
         fs::create_dir_all(parent.join("work-app-bench-2/copy")).unwrap();
         fs::write(parent.join("result.jsonl"), "").unwrap();
-        assert_eq!(remove_orphans(parent, docker).len(), 1);
+        assert_eq!(remove_orphans(parent, &cleaner).len(), 1);
         assert!(alive.folder.exists() && !parent.join("work-app-bench-2").exists() && parent.join("result.jsonl").exists());
         let path = alive.folder.clone();
         drop(alive);

@@ -62,13 +62,13 @@ pub struct Measured {
     pub local_crates: usize,
     /// Other crates that were compiled.
     pub external_crates: usize,
-    /// Size of the image in bytes.
+    /// Size of the image that the engine has after the build, in bytes; nothing without an image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_bytes: Option<u64>,
     /// Bytes of contexts that were sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context_bytes: Option<u64>,
-    /// Bytes of the image's layers, from its base on; without empty ones.
+    /// Bytes of the layers of that image, from its base on; without empty ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<u64>,
     /// Most memory that the processes of all steps had at one time, where the engine shows it.

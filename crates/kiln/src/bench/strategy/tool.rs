@@ -19,7 +19,6 @@ struct Document {
 #[derive(Debug, Deserialize)]
 struct Build {
     image: String,
-    size: Option<u64>,
     local_crates_compiled: Vec<String>,
     external_crates_compiled: Vec<String>,
     steps: Vec<Step>,
@@ -70,7 +69,6 @@ pub(super) fn build(
         steps_ran: build.steps.iter().filter(|step| step.status == StepStatus::Ran).count(),
         local_crates: packages.len(),
         external_crates: build.external_crates_compiled.iter().collect::<BTreeSet<_>>().len(),
-        image_bytes: build.size,
         context_bytes: context_bytes(root),
         installs,
         install_seconds,

@@ -1,5 +1,6 @@
 //! What a builder's cache holds, and by which rules it is cleared: questions to the builder, and the removal of records by their ids.
 
+mod forgotten;
 mod policy;
 mod read;
 
@@ -13,6 +14,7 @@ use super::buildx::process_error;
 use super::{Buildx, Engine as _, EngineError, failure};
 use crate::process::{Finished, Run};
 
+pub use forgotten::{forgotten, with_all_above};
 pub use policy::{GcPolicy, GcRule};
 use read::api_records;
 pub use read::verbose_records;

@@ -7,8 +7,8 @@ use super::heading;
 use super::picture::{Piece, Scale, bar, cell, figure, legend, table, whisker};
 use crate::bench::Strategy;
 use crate::bench::result::{Results, Row, is_source_edit};
-use crate::report::Report;
-use crate::text::{bytes, count, seconds};
+use crate::report::{Report, measured};
+use crate::text::{count, seconds};
 
 /// How many earlier runs are shown.
 const EARLIER: usize = 5;
@@ -136,33 +136,7 @@ const fn words(strategy: Strategy) -> &'static str {
 
 /// What a reader has to know about the numbers.
 fn notes(run: &Results, rows: &[Row]) -> Element {
-    let machine = &run.header.machine;
-    let mut about = vec![
-        format!("Run {} of {}", run.header.name, run.header.started.strftime("%Y-%m-%d %H:%M UTC")),
-        count(machine.cores, "core"),
-    ];
-    about.extend(machine.memory.map(|memory| format!("{} of memory", bytes(memory))));
-    about.extend(machine.engine.as_ref().map(|engine| format!("Docker {engine}")));
-    about.extend(machine.storage.clone());
-    let mut notes = vec![about.join(", ")];
-    if run.end.is_none() {
-        notes.push("The run did not come to its end: `kiln bench --continue` goes on with it.".to_owned());
-    }
-    let noisy = rows.iter().filter(|row| row.noisy).count();
-    if noisy > 0 {
-        notes.push(format!(
-            "~ marks {} that other work on the machine or a wide spread make doubtful.",
-            count(noisy, "measurement")
-        ));
-    }
-    for skipped in &run.skipped {
-        let parts = [
-            skipped.scenario.map(|scenario| scenario.name().to_owned()),
-            skipped.service.clone(),
-            skipped.strategy.map(|strategy| strategy.name().to_owned()),
-        ];
-        let what: Vec<String> = parts.into_iter().flatten().collect();
-        notes.push(format!("Not measured: {}: {}", what.join(" "), skipped.reason));
-    }
-    element("ul").class("notes").all(notes.into_iter().map(|note| element("li").with(note)))
+    let name = format!("run {} of {}", run.header.name, run.header.started.strftime("%Y-%m-%d %H:%M UTC"));
+    let notes = std::iter::once(name).chain(measured::about(run, rows)).chain(measured::missing(run));
+    element("ul").class("notes").all(notes.map(|note| element("li").with(note)))
 }

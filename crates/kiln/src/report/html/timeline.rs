@@ -38,7 +38,7 @@ fn answer(build: &Build) -> String {
     let share = if build.seconds > 0.0 { (critical / build.seconds * 100.0).clamp(0.0, 100.0) } else { 0.0 };
     let idle = build.seconds - working(build);
     let idle = if idle > build.seconds / 20.0 && idle > SHORT {
-        format!(" For {} no step worked: the engine looked at files and caches.", seconds(idle))
+        format!(" For {} no step worked.", seconds(idle))
     } else {
         String::new()
     };

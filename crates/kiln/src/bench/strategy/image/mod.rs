@@ -19,6 +19,7 @@ use super::crates::Crates;
 use super::own::OwnDockerfile;
 use super::{Measured, Strategy, StrategyError, layers, npm, tool};
 use crate::bench::Scenario;
+use crate::bench::run::Cleaner;
 use crate::context::IgnoreFile;
 use crate::dockerfile::{Dockerfile, Instruction, Peer, foundation, in_namespace, render, render_peer};
 use crate::engine::{BuildRequest, BuildSecret, Buildx, Engine as _, Output};
@@ -47,6 +48,8 @@ pub(in crate::bench) struct Place {
     pub(in crate::bench) kiln: Utf8PathBuf,
     /// The docker client.
     pub(in crate::bench) docker: String,
+    /// Takes away what builds leave.
+    pub(in crate::bench) cleaner: Cleaner,
     /// Ends all.
     pub(in crate::bench) cancel: Cancel,
 }
@@ -66,6 +69,8 @@ pub(in crate::bench) struct Images {
     containers: BTreeMap<String, Container>,
     /// Names of the images that were built last.
     names: BTreeMap<(Strategy, String), String>,
+    /// What is known of them.
+    looked_at: BTreeMap<(Strategy, String), layers::Image>,
 }
 
 impl Images {
@@ -77,6 +82,7 @@ impl Images {
             generations: BTreeMap::new(),
             containers: BTreeMap::new(),
             names: BTreeMap::new(),
+            looked_at: BTreeMap::new(),
             place,
             plan,
             chef,
@@ -110,9 +116,9 @@ impl Images {
         service.ok_or_else(|| StrategyError::Failed(format!("there is no service `{name}`")))
     }
 
-    /// The docker client.
-    pub(in crate::bench) fn docker(&self) -> &str {
-        &self.place.docker
+    /// Takes away what builds leave.
+    pub(in crate::bench) const fn cleaner(&self) -> &Cleaner {
+        &self.place.cleaner
     }
 
     /// Name of the run.
@@ -250,11 +256,16 @@ impl Images {
         }
     }
 
-    /// The same measurement with the layers of the image, if it is a new one.
-    pub(in crate::bench) fn with_layers(&self, strategy: Strategy, service: &str, measured: Measured) -> Measured {
-        let new = measured.image_bytes.and_then(|_| self.names.get(&(strategy, service.to_owned())));
-        let layers = new.map(|image| layers::sizes(&self.place.docker, image, &self.place.cancel)).unwrap_or_default();
-        Measured { layers, ..measured }
+    /// The same measurement with what the engine has of the image now. A build that ran nothing has one as well: that of the build before.
+    pub(in crate::bench) fn with_image(&mut self, strategy: Strategy, service: &str, measured: Measured) -> Measured {
+        let key = (strategy, service.to_owned());
+        let Some(name) = self.names.get(&key) else { return measured };
+        let Some(image) = layers::look(&self.place.docker, name, self.looked_at.get(&key), &self.place.cancel) else {
+            return measured;
+        };
+        let measured = Measured { image_bytes: Some(image.bytes), layers: image.layers.clone(), ..measured };
+        self.looked_at.insert(key, image);
+        measured
     }
 
     /// Removes the image that a strategy built last.
@@ -308,7 +319,7 @@ impl Images {
             state.apply(&event);
         });
         let seconds = begun.elapsed().as_secs_f64();
-        let outcome = outcome.map_err(|error| match (StrategyError::from(error), state.failed()) {
+        outcome.map_err(|error| match (StrategyError::from(error), state.failed()) {
             (StrategyError::Failed(message), Some(step)) => {
                 let log: Vec<String> = step.log.lines().collect();
                 StrategyError::Failed(format!("{message}\n{}", tool::end_of(&log.join("\n"))))
@@ -325,7 +336,6 @@ impl Images {
             steps_ran: ran,
             local_crates: crates.local(),
             external_crates: crates.external(),
-            image_bytes: outcome.size,
             context_bytes: Some(state.context_bytes()),
             installs,
             install_seconds,

@@ -1,0 +1,119 @@
+use std::fs;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::*;
+
+/// A docker client whose builder has layers of a run and of a user on one base image, until they are removed.
+const DOCKER: &str = r#"#!/bin/sh
+echo "$*" >>"$0.calls"
+case "$1 $2" in
+"buildx du")
+  echo "ID:           base"
+  echo "Description:  pulled from docker.io/library/rust:1@sha256:ab"
+  echo "Type:         regular"
+  echo
+  echo "ID:           users"
+  echo "Parents:"
+  echo " - base"
+  echo "Description:  [chef 2/2] WORKDIR /app"
+  echo "Type:         regular"
+  echo
+  if [ ! -e "$0.pruned" ]; then
+    echo "ID:           own"
+    echo "Parents:"
+    echo " - base"
+    echo "Size:         2kB"
+    echo "Description:  [chef 2/3] WORKDIR /kiln-bench/app-bench-1a-api-kiln-0"
+    echo "Type:         regular"
+    echo
+    echo "ID:           mount"
+    echo "Size:         1MB"
+    echo "Description:  cached mount /target from exec /bin/sh -c cargo with id \"/app-bench-1a-api-kiln-0-target\""
+    echo "Type:         exec.cachemount"
+  fi
+  ;;
+"buildx prune") touch "$0.pruned" ;;
+"image inspect")
+  for name; do :; done
+  grep -qxF "$name" "$0.images" && echo sha256:ab
+  ;;
+esac
+"#;
+
+struct Engine {
+    _folder: tempfile::TempDir,
+    docker: Utf8PathBuf,
+}
+
+impl Engine {
+    fn with(images: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let docker = Utf8Path::from_path(folder.path()).unwrap().join("docker");
+        fs::write(&docker, DOCKER).unwrap();
+        fs::set_permissions(&docker, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        fs::write(format!("{docker}.images"), images).unwrap();
+        Self { _folder: folder, docker }
+    }
+
+    fn cleaned(&self, careful: bool, what: What) -> CleanUp {
+        let made = Made::at(self.docker.parent().unwrap());
+        Cleaner::new(self.docker.as_str(), careful).clean_up("app-bench-1a", what, &made)
+    }
+
+    fn pruned(&self) -> bool {
+        fs::read_to_string(format!("{}.calls", self.docker)).unwrap().contains("buildx prune")
+    }
+}
+
+#[test]
+fn nothing_is_removed_with_which_layers_of_others_would_be_forgotten() {
+    for images in ["docker.io/library/rust:1\n", "docker.io/library/rust:1@sha256:ab\n"] {
+        let engine = Engine::with(images);
+        let cleaned = engine.cleaned(true, What::Everything);
+        let kept = Kept { records: 2, bytes: 1_002_000, others: 1, images: vec!["docker.io/library/rust:1".to_owned()] };
+        assert_eq!(cleaned, CleanUp { kept: Some(kept), ..CleanUp::default() });
+        assert!(!engine.pruned());
+        assert!(
+            engine.cleaned(true, What::Mounts).refusal().unwrap().contains("forget other layers on `docker.io/library/rust:1`")
+        );
+        // Whoever says so has it done all the same, and so has an engine that forgets nothing.
+        assert_eq!(engine.cleaned(false, What::Everything), CleanUp { records: 2, ..CleanUp::default() });
+        assert!(engine.pruned());
+        assert_eq!(engine.cleaned(true, What::Everything), CleanUp::default(), "what is not there is not kept");
+    }
+}
+
+#[test]
+fn base_images_that_only_the_builder_has_are_no_obstacle() {
+    let engine = Engine::with("docker.io/library/debian:12\n");
+    assert_eq!(engine.cleaned(true, What::Everything), CleanUp { records: 2, ..CleanUp::default() });
+    assert!(engine.pruned());
+}
+
+#[test]
+fn that_nothing_can_be_taken_away_is_known_beforehand() {
+    let refusal = |images: &str, careful: bool, bases: &[&str]| {
+        let engine = Engine::with(images);
+        Cleaner::new(engine.docker.as_str(), careful).refusal(&bases.iter().copied().collect())
+    };
+    for (images, careful, bases, refused) in [
+        ("docker.io/library/rust:1\n", true, ["debian:12"].as_slice(), true),
+        ("docker.io/library/rust:1\n", false, &["debian:12"], false),
+        ("debian:12\n", true, &["debian:12"], true),
+        ("node:24\n", true, &["debian:12"], false),
+    ] {
+        assert_eq!(refusal(images, careful, bases).is_some(), refused, "{images} {careful} {bases:?}");
+    }
+}
+
+#[test]
+fn digests_are_left_out_of_names() {
+    for (image, expected) in [
+        ("docker.io/library/rust:1@sha256:ab", "docker.io/library/rust:1"),
+        ("host:5000/rust@sha256:ab", "host:5000/rust@sha256:ab"),
+        ("rust:1", "rust:1"),
+    ] {
+        assert_eq!(short(image), expected);
+    }
+}

@@ -36,6 +36,12 @@ impl ContentId {
         bytes.try_into().ok().map(Self)
     }
 
+    /// The 20 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 20] {
+        &self.0
+    }
+
     /// Reads 40 hexadecimal digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

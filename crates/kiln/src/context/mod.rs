@@ -1,5 +1,6 @@
 //! The build context: which files BuildKit sees, and what it would take them for.
 
+pub mod evolving;
 mod expression;
 mod glob;
 mod hashes;
@@ -11,6 +12,7 @@ mod tests;
 mod tree;
 mod walk;
 
+pub use evolving::Evolving;
 pub use hashes::{ContentId, Hashes};
 pub use ignore::{FolderMatches, IgnoreError, IgnoreFile, PatternError};
 pub use select::{Selection, Selector};

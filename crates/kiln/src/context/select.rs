@@ -52,7 +52,7 @@ impl Selector {
         Self { path, wildcard, include: Vec::new(), exclude: Vec::new() }
     }
 
-    fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         !self.wildcard && self.include.is_empty() && self.exclude.is_empty()
     }
 }
@@ -220,7 +220,7 @@ fn resolve<'a>(tree: &'a Tree, path: &str) -> Option<(String, &'a Entry)> {
     Some((path, entry))
 }
 
-fn without_repetition(selectors: &[Selector]) -> Vec<Selector> {
+pub(super) fn without_repetition(selectors: &[Selector]) -> Vec<Selector> {
     let plain = |selector: &&Selector| selector.is_plain();
     let within = |inner: &str, outer: &str| {
         inner != outer && (outer.is_empty() || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/')))
@@ -245,7 +245,7 @@ fn patterns(patterns: &[String]) -> Option<IgnoreFile> {
 }
 
 /// The folders before the first part with a wildcard.
-fn literal_prefix(path: &str) -> &str {
+pub(super) fn literal_prefix(path: &str) -> &str {
     let mut end = 0;
     for part in path.split('/') {
         if glob::has_wildcard(part) || part.contains('\\') {

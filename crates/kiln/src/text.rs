@@ -67,14 +67,17 @@ pub fn bytes(number: u64) -> String {
     if unit == 0 { format!("{number} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
-/// `0.3 s`, `12.4 s`, `3 min 05 s`: a duration in seconds for people.
+/// `0.3 s`, `12.4 s`, `3 min 05 s`, `3 h 20 min`: a duration in seconds for people.
 #[must_use]
 pub fn seconds(seconds: f64) -> String {
     if seconds < 99.95 {
         format!("{seconds:.1} s")
     } else {
         let whole = seconds.round() as u64;
-        format!("{} min {:02} s", whole / 60, whole % 60)
+        match whole / 60 {
+            minutes @ 0..60 => format!("{minutes} min {:02} s", whole % 60),
+            minutes => format!("{} h {:02} min", minutes / 60, minutes % 60),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod project;
 mod recipe;
 mod recipe_npm;
 mod refresh;
+mod replay;
 mod report;
 mod sqlx;
 mod status;
@@ -68,6 +69,7 @@ pub(crate) enum Command {
     Doctor(Box<doctor::Args>),
     Predict(Box<predict::Args>),
     Why(why::Args),
+    Replay(Box<replay::Args>),
     Completions(completions::Args),
 }
 
@@ -87,6 +89,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<ExitCode, Comma
         Command::Report(args) => report::run(context, &args),
         Command::Predict(args) => predict::run(context, &args),
         Command::Why(args) => why::run(context, &args),
+        Command::Replay(args) => replay::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),
         Command::Recipe(args) => recipe::run(context, &args),
     }

@@ -3,29 +3,32 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use kiln::event::{StepKind, StepName};
 use kiln::plan::Variant;
-use kiln::predict::outputs::{FolderOutputs, KnownOutputs, RecipeCall};
+use kiln::predict::outputs::{FolderOutputs, KnownOutputs, RecipeCall, decides_recipe};
 use kiln::predict::{Model, Predicted, Prediction, Verdict, installs_dependencies, predict};
 use kiln::record::History;
+use kiln::replay::{Since, SinceError};
 use kiln::text::{Text, count, seconds};
 use serde::Serialize;
 
 use super::Context;
-use super::foresee::{sentence, subjects};
+use super::foresee::{repository, sentence, subjects};
 use crate::error::{CommandError, Kind};
 
 /// Tells which steps the next build would run, and why; needs no engine
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Compares the working tree with the builds that kiln has recorded. What a program writes that runs again cannot be known:
+Compares the working tree with the builds that kiln has recorded, or with a commit. What a program writes that runs again cannot be known:
 steps that read it are `unknown`. Base images are taken to be what they were.
 
 Examples:
   kiln predict                                   the next `kiln build`
   kiln predict --changed backend/src/main.rs     what an edit of this file would cost
-  kiln predict --fail-if dependencies            exit code 4 if dependencies would be installed again
+  kiln predict --since origin/main               what has changed since then; needs no recorded build
+  kiln predict --since origin/main --fail-if dependencies
+                                                 exit code 4 if dependencies would be installed again: for pull requests
   kiln predict --dockerfile Dockerfile --changed README.md
   kiln predict --watch                           stays on screen while you edit")]
 pub(crate) struct Args {
@@ -34,6 +37,9 @@ pub(crate) struct Args {
     /// As if this file had just been edited after a build of everything else, relative to the project (may be given several times)
     #[arg(long, value_name = "PATH")]
     changed: Vec<Utf8PathBuf>,
+    /// Compare with the files and Docker files of this commit, as if it had just been built, instead of recorded builds
+    #[arg(long, value_name = "REV", conflicts_with_all = ["changed", "watch"])]
+    since: Option<String>,
     /// Exit with 4 if such steps would run
     #[arg(long, value_name = "WHAT")]
     fail_if: Option<FailIf>,
@@ -121,6 +127,8 @@ fn foresee(context: &Context, args: &Args) -> Result<Vec<Foreseen>, CommandError
     let all = subjects::find(context, &args.selection)?;
     let memory = subjects::hashes(&all.state);
     let root = context.project.canonicalize_utf8().unwrap_or_else(|_| context.project.clone());
+    let since = args.since.as_deref().map(|revision| Since::new(&root, revision, &context.cancel));
+    let since = since.transpose().map_err(|error| repository::error(&error))?;
     let mut foreseen = Vec::new();
     for meant in all.meant {
         if meant.known.damaged > 0 {
@@ -131,14 +139,17 @@ fn foresee(context: &Context, args: &Args) -> Result<Vec<Foreseen>, CommandError
                 if meant.known.damaged == 1 { "is" } else { "are" }
             ));
         }
-        let mut inputs = meant.subject.inputs(Some(&memory)).map_err(|error| subjects::error(&error))?;
         let outputs = FolderOutputs { context: meant.subject.context.clone() };
+        let inputs = || meant.subject.inputs(Some(&memory)).map_err(|error| subjects::error(&error));
         let refused = |source| {
             subjects::error(&kiln::predict::SubjectError::Predict { path: meant.shown.clone(), source: Box::new(source) })
         };
-        let (next, earlier) = if args.changed.is_empty() {
-            (Model::new(inputs, &outputs).map_err(refused)?, meant.known.models)
+        let (next, earlier) = if let Some(since) = &since {
+            compared(since, &meant, &all.state, &memory)?
+        } else if args.changed.is_empty() {
+            (Model::new(inputs()?, &outputs).map_err(refused)?, meant.known.models)
         } else {
+            let mut inputs = inputs()?;
             // Compared with a build of what is there now.
             let mut now = Model::new(inputs.clone(), &outputs).map_err(refused)?;
             now.steps.iter_mut().for_each(|step| step.done = true);
@@ -173,6 +184,30 @@ fn foresee(context: &Context, args: &Args) -> Result<Vec<Foreseen>, CommandError
     Ok(foreseen)
 }
 
+/// The models of a build now and, if it had a Dockerfile then, at a commit.
+fn compared(
+    since: &Since,
+    meant: &subjects::Meant,
+    state: &Utf8Path,
+    memory: &Utf8Path,
+) -> Result<(Model, Vec<Model>), CommandError> {
+    let scratch = state.join(format!("since-{}", std::process::id()));
+    let models = since.models(&meant.subject, Some(memory), &scratch);
+    let _ = std::fs::remove_dir_all(&scratch);
+    let (now, mut then) = models.map_err(|error| match &error {
+        SinceError::Git(error) => repository::error(error),
+        SinceError::Subject(error) => subjects::error(error),
+        _ => CommandError::from_error(Kind::User, &error),
+    })?;
+    // Records tell what BuildKit calls the steps, and so what they took.
+    let steps = || meant.known.models.iter().flat_map(|model| &model.steps);
+    for step in then.iter_mut().flat_map(|model| &mut model.steps) {
+        let known = steps().find(|known| known.place.stage == step.place.stage && known.text == step.text);
+        step.name = known.and_then(|known| known.name.clone());
+    }
+    Ok((now, then.into_iter().collect()))
+}
+
 /// What BuildKit calls the steps of the latest build, in their order.
 fn names(models: &[Model]) -> impl Iterator<Item = Option<String>> {
     models.first().map(|model| model.steps.iter().map(|step| step.name.clone())).into_iter().flatten()
@@ -188,18 +223,6 @@ impl KnownOutputs for WhatIf {
     fn of(&self, call: &RecipeCall) -> Option<std::collections::BTreeMap<String, String>> {
         if self.unknown { None } else { self.outputs.of(call) }
     }
-}
-
-/// Whether a recipe may read the content of a file of this name. Sources only count by being there.
-fn decides_recipe(name: &str) -> bool {
-    !(name.ends_with(".rs") || name.ends_with(".md"))
-        && (name.starts_with("Cargo.")
-            || name.starts_with("rust-toolchain")
-            || name.starts_with("config")
-            || !name.contains('.')
-            || ["json", "yaml", "yml", "lock", "npmrc", "yarnrc", "lockb", "patch", "toml", "js", "cjs", "mjs"]
-                .iter()
-                .any(|ending| name.ends_with(ending)))
 }
 
 fn show(context: &Context, args: &Args, foreseen: &[Foreseen]) {
@@ -235,7 +258,10 @@ fn text(args: &Args, foreseen: &[Foreseen]) -> String {
         }
         text += format_args!("{}  {}\n", image.name, parts.join(", "));
         if !steps.is_empty() && steps.iter().all(|step| step.reasons == [kiln::predict::MissReason::FirstBuild]) && !args.all {
-            text += format_args!("  no earlier build is known: every step runs\n");
+            match &args.since {
+                Some(revision) => text += format_args!("  there was no `{}` at {revision}: every step runs\n", image.dockerfile),
+                None => text += format_args!("  no earlier build is known: every step runs\n"),
+            }
             continue;
         }
         for step in steps.iter().filter(|step| args.all || step.verdict != Verdict::Cached) {

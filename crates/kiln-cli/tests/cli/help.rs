@@ -17,6 +17,7 @@ const COMMANDS: &[&[&str]] = &[
     &["doctor"],
     &["predict"],
     &["why"],
+    &["replay"],
     &["sqlx", "check"],
     &["sqlx", "prepare"],
     &["report"],

@@ -9,6 +9,7 @@ mod init;
 mod predict;
 #[path = "../common/records.rs"]
 mod records;
+mod replay;
 mod report;
 mod seed;
 mod sqlx;

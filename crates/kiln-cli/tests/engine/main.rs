@@ -13,6 +13,7 @@ mod lifecycle;
 mod node;
 mod predict;
 mod quiet;
+mod replay;
 mod robustness;
 mod seed;
 mod sqlx;

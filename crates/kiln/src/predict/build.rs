@@ -27,6 +27,18 @@ pub struct Inputs {
     pub merges: bool,
 }
 
+/// Something that knows what is in contexts.
+pub trait Contents {
+    /// Hash of what selectors choose from a context; `None` where there is no such context.
+    fn hash(&self, context: &str, selectors: &[Selector]) -> Option<String>;
+}
+
+impl Contents for BTreeMap<String, Tree> {
+    fn hash(&self, context: &str, selectors: &[Selector]) -> Option<String> {
+        Some(Selection::of(self.get(context)?, selectors).hash)
+    }
+}
+
 /// A build that BuildKit would refuse, too.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PredictError {
@@ -44,12 +56,23 @@ impl Model {
     /// # Errors
     /// What BuildKit refuses before it runs anything.
     pub fn new(inputs: Inputs, outputs: &dyn KnownOutputs) -> Result<Self, PredictError> {
+        let model = Self::of(&inputs, &inputs.trees, outputs)?;
+        let Inputs { trees, ignore, .. } = inputs;
+        Ok(Self { trees, ignore, ..model })
+    }
+
+    /// The same, with the contents of contexts from elsewhere than [`Inputs::trees`]: the model has no files.
+    ///
+    /// # Errors
+    /// What BuildKit refuses before it runs anything.
+    pub fn of(inputs: &Inputs, contents: &dyn Contents, outputs: &dyn KnownOutputs) -> Result<Self, PredictError> {
         let file = parse::parse(&inputs.dockerfile)?;
         let graph = Graph::new(&file, &inputs.options)?;
         let mut builder = Builder {
             file: &file,
             graph: &graph,
-            inputs: &inputs,
+            inputs,
+            contents,
             outputs,
             steps: Vec::new(),
             written: Vec::new(),
@@ -77,8 +100,8 @@ impl Model {
         }
         let steps = builder.steps;
         let declared = declared(&file);
-        let Inputs { options, trees, ignore, images, merges, .. } = inputs;
-        Ok(Self { schema: MODEL_SCHEMA, steps, arguments: options.build_args, declared, images, ignore, merges, trees })
+        let (arguments, images) = (inputs.options.build_args.clone(), inputs.images.clone());
+        Ok(Self { schema: MODEL_SCHEMA, steps, arguments, declared, images, merges: inputs.merges, ..Self::default() })
     }
 }
 
@@ -97,6 +120,7 @@ struct Builder<'a> {
     file: &'a File,
     graph: &'a Graph,
     inputs: &'a Inputs,
+    contents: &'a dyn Contents,
     outputs: &'a dyn KnownOutputs,
     steps: Vec<ModelStep>,
     /// Files that a step is known to leave, by path, with a hash.
@@ -240,7 +264,7 @@ impl Builder<'_> {
 
     fn content(&self, origin: &Origin, selectors: &[Selector]) -> Option<String> {
         match origin {
-            Origin::Context(name) => Some(Selection::of(self.inputs.trees.get(name)?, selectors).hash),
+            Origin::Context(name) => self.contents.hash(name, selectors),
             Origin::Scratch => Some(Selection::of(&Tree::default(), selectors).hash),
             Origin::Step(number) => {
                 let known = &self.written[*number];

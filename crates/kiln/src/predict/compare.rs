@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::StepPlace;
 use super::counterpart::Counterparts;
@@ -10,7 +10,7 @@ use super::model::{Model, ModelStep, Origin, Read};
 use super::reason::{self, MissReason};
 
 /// Whether a step will run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Its result is there.
@@ -59,12 +59,12 @@ enum Likeness {
 
 /// Results of earlier builds that may stand for what one step leaves.
 #[derive(Debug, Default)]
-struct Matches {
-    same: BTreeSet<String>,
-    open: BTreeSet<String>,
+struct Matches<'a> {
+    same: BTreeSet<&'a str>,
+    open: BTreeSet<&'a str>,
 }
 
-impl Matches {
+impl Matches<'_> {
     fn likeness(&self, key: &str) -> Likeness {
         if self.same.contains(key) {
             Likeness::Same
@@ -83,12 +83,18 @@ pub fn predict(next: &Model, earlier: &[Model]) -> Prediction {
     for step in earlier.iter().flat_map(|model| &model.steps).filter(|step| step.done) {
         by_operation.entry(&step.operation_key).or_default().push(step);
     }
-    let mut matches: Vec<Matches> = Vec::with_capacity(next.steps.len());
+    let verdicts = verdicts(next, |operation| by_operation.get(operation).into_iter().flatten().copied());
+    explain(next, earlier, &verdicts)
+}
+
+/// Whether the steps of a model run, given the steps that were done before, by the key of their operation.
+pub(crate) fn verdicts<'a, I: Iterator<Item = &'a ModelStep>>(next: &Model, done: impl Fn(&str) -> I) -> Vec<Verdict> {
+    let mut matches: Vec<Matches<'_>> = Vec::with_capacity(next.steps.len());
     let mut verdicts = Vec::with_capacity(next.steps.len());
     for step in &next.steps {
         let mut best = Likeness::Different;
         let mut found = Matches::default();
-        for candidate in by_operation.get(step.operation_key.as_str()).into_iter().flatten() {
+        for candidate in done(&step.operation_key) {
             let base = base_likeness(step, candidate, &matches);
             let reads = step.reads.iter().zip(&candidate.reads).map(|(read, other)| read_likeness(read, other, &matches));
             let reads = if step.reads.len() == candidate.reads.len() {
@@ -99,8 +105,8 @@ pub fn predict(next: &Model, earlier: &[Model]) -> Prediction {
             let own = if step.linked { reads } else { reads.min(base) };
             best = best.max(own);
             match own.min(base) {
-                Likeness::Same => drop(found.same.insert(candidate.output.clone())),
-                Likeness::Open => drop(found.open.insert(candidate.output.clone())),
+                Likeness::Same => drop(found.same.insert(&candidate.output)),
+                Likeness::Open => drop(found.open.insert(&candidate.output)),
                 Likeness::Different => {}
             }
         }
@@ -111,7 +117,7 @@ pub fn predict(next: &Model, earlier: &[Model]) -> Prediction {
         });
         matches.push(found);
     }
-    explain(next, earlier, &verdicts)
+    verdicts
 }
 
 fn explain(next: &Model, earlier: &[Model], verdicts: &[Verdict]) -> Prediction {
@@ -148,7 +154,7 @@ fn explain(next: &Model, earlier: &[Model], verdicts: &[Verdict]) -> Prediction 
     Prediction { steps: steps.collect() }
 }
 
-fn base_likeness(step: &ModelStep, candidate: &ModelStep, matches: &[Matches]) -> Likeness {
+fn base_likeness(step: &ModelStep, candidate: &ModelStep, matches: &[Matches<'_>]) -> Likeness {
     let likeness = match &step.base {
         Origin::Step(number) => matches[*number].likeness(&candidate.base_key),
         // BuildKit has no key for a folder of the client but its content, and does not look at that here.
@@ -161,7 +167,7 @@ fn base_likeness(step: &ModelStep, candidate: &ModelStep, matches: &[Matches]) -
     if is_mounted { likeness.max(Likeness::Open) } else { likeness }
 }
 
-fn read_likeness(read: &Read, other: &Read, matches: &[Matches]) -> Likeness {
+fn read_likeness(read: &Read, other: &Read, matches: &[Matches<'_>]) -> Likeness {
     let origin = match &read.origin {
         Origin::Step(number) => matches[*number].likeness(&other.origin_key),
         // A folder of the client goes by content alone.

@@ -59,7 +59,7 @@ pub enum SubjectError {
 
 impl Subject {
     /// The same build of the same files, whatever Docker's defaults are.
-    fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> Options {
         let build_platform = Platform::linux(architecture());
         Options {
             build_args: self.build_args.clone(),
@@ -88,6 +88,29 @@ impl Subject {
         Ok(Inputs { dockerfile, options: self.options(), trees, ignore, images, merges })
     }
 
+    /// The same without the files of the main context. Dockerfile and ignore file are those that are given, or those on disk.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn frame(&self, given: Option<(Vec<u8>, String)>, memory: Option<&Utf8Path>) -> Result<Inputs, SubjectError> {
+        let (dockerfile, ignore) = match given {
+            Some(given) => given,
+            None => {
+                let failed = |source| SubjectError::Dockerfile { path: self.dockerfile.clone(), source };
+                let dockerfile = fs::read(&self.dockerfile).map_err(failed)?;
+                let (_, ignore) = read_ignore(&self.context, Some(&self.dockerfile))?;
+                (dockerfile, ignore.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default())
+            }
+        };
+        let mut trees = BTreeMap::new();
+        for (name, folder) in &self.named_contexts {
+            let (rules, _) = read_ignore(folder, None)?;
+            trees.insert(name.clone(), read(folder, &rules, memory)?);
+        }
+        let (images, merges) = (self.images.clone(), self.merges);
+        Ok(Inputs { dockerfile, options: self.options(), trees, ignore, images, merges })
+    }
+
     /// The model of this build.
     ///
     /// # Errors
@@ -100,7 +123,12 @@ impl Subject {
     }
 }
 
-fn read(folder: &Utf8Path, rules: &IgnoreFile, memory: Option<&Utf8Path>) -> Result<crate::context::Tree, ContextError> {
+/// The files of a folder that are not ignored.
+pub(crate) fn read(
+    folder: &Utf8Path,
+    rules: &IgnoreFile,
+    memory: Option<&Utf8Path>,
+) -> Result<crate::context::Tree, ContextError> {
     let file = memory.map(|memory| memory.join(format!("{}.hashes", crate::text::short_hash(folder.as_str().as_bytes()))));
     let mut hashes = file.as_deref().map(Hashes::load).unwrap_or_default();
     let tree = read_context(folder, rules, &mut hashes)?;

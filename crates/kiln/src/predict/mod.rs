@@ -21,12 +21,15 @@ mod store;
 mod tests;
 mod why;
 
-pub use build::{Inputs, PredictError};
+pub use build::{Contents, Inputs, PredictError};
+pub(crate) use compare::verdicts;
 pub use compare::{Predicted, Prediction, Verdict, predict};
 pub use images::{ImageFacts, inspect};
+pub(crate) use look::read;
 pub use look::{Subject, SubjectError};
 pub use model::{MODEL_SCHEMA, Model, ModelStep, Origin, Read, StepPlace};
 pub use operation::Operation;
 pub use reason::MissReason;
 pub use store::{KEPT, Known, StoreError, known, save};
 pub use why::{Miss, Remedy, installs_dependencies, is_for_people, misses};
+pub(crate) use why::{is_manifest, pattern};

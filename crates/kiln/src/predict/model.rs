@@ -128,7 +128,7 @@ impl Model {
     }
 
     /// Numbers of the steps that stand on or read from others, with those others.
-    pub(super) fn origins(step: &ModelStep) -> impl Iterator<Item = usize> {
+    pub(crate) fn origins(step: &ModelStep) -> impl Iterator<Item = usize> {
         let reads = step.reads.iter().map(|read| &read.origin);
         reads.chain([&step.base]).filter_map(|origin| if let Origin::Step(number) = origin { Some(*number) } else { None })
     }

@@ -88,6 +88,19 @@ pub fn recipe(context: &Utf8Path, call: &RecipeCall) -> Option<BTreeMap<String, 
     Some(BTreeMap::from([(call.output.clone(), content)]))
 }
 
+/// Whether a recipe may read the content of a file of this name. Rust sources only count by being there.
+#[must_use]
+pub fn decides_recipe(name: &str) -> bool {
+    !(name.ends_with(".rs") || name.ends_with(".md"))
+        && (name.starts_with("Cargo.")
+            || name.starts_with("rust-toolchain")
+            || name.starts_with("config")
+            || !name.contains('.')
+            || ["json", "yaml", "yml", "lock", "npmrc", "yarnrc", "lockb", "patch", "toml", "js", "cjs", "mjs"]
+                .iter()
+                .any(|ending| name.ends_with(ending)))
+}
+
 /// The recipe command that a `RUN` is, if it is one and nothing else.
 pub(super) fn recognise(argv: &[String], mounts: &[ParsedMount]) -> Option<RecipeCall> {
     let [shell, flag, script] = argv else { return None };

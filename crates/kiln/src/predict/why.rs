@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::compare::{Predicted, Verdict, predict};
 use super::model::Model;
@@ -35,7 +35,7 @@ pub struct Miss {
 }
 
 /// What keeps a step from running next time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Remedy {
@@ -186,14 +186,14 @@ pub fn is_for_people(path: &str) -> bool {
 }
 
 /// The line that ignores a file: its folder where that is documentation or another tool's.
-fn pattern(path: &str) -> String {
+pub(crate) fn pattern(path: &str) -> String {
     match path.split_once('/') {
         Some((first, _)) if is_for_people(&format!("{first}/x")) => first.to_owned(),
         _ => path.to_owned(),
     }
 }
 
-fn is_manifest(path: &str) -> bool {
+pub(crate) fn is_manifest(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     [
         "Cargo.toml",

@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::bench::result::Results;
+use crate::replay::Replay;
 
 use build::Known;
 pub use build::{Build, Change, Step};
@@ -74,6 +75,8 @@ pub struct Report {
     pub builds: Vec<Build>,
     /// Bench runs with samples, the latest first.
     pub runs: Vec<Results>,
+    /// What past commits would have cost; nothing where that was never asked.
+    pub replay: Option<Replay>,
     /// Bytes of the images, by layer; nothing where no engine told them.
     pub images: Option<Vec<Bytes>>,
     /// Bytes of the cache, by service and variant; nothing where no engine told them.
@@ -105,7 +108,8 @@ impl Report {
             builds.push(build);
         }
         let runs = sources.runs.into_iter().filter(|run| !run.samples.is_empty()).collect();
-        Self { project: project.to_owned(), made, builds, runs, stage_builds, unreadable: sources.unreadable, ..Self::default() }
+        let (replay, unreadable) = (sources.replay, sources.unreadable);
+        Self { project: project.to_owned(), made, builds, runs, replay, stage_builds, unreadable, ..Self::default() }
     }
 
     /// The builds of the last `kiln build` that has come to its end: the latest one, and those that were started with it. The one that took

@@ -4,6 +4,7 @@ use camino::Utf8Path;
 
 use crate::bench::result::{self, Results};
 use crate::record::{self, Record};
+use crate::replay::{self, Replay};
 
 /// Records and results.
 #[derive(Debug, Clone, Default)]
@@ -12,12 +13,14 @@ pub struct Sources {
     pub records: Vec<Record>,
     /// Bench runs, the latest first.
     pub runs: Vec<Results>,
+    /// The last replay of past commits.
+    pub replay: Option<Replay>,
     /// Files that could not be read, each with why.
     pub unreadable: Vec<String>,
 }
 
 impl Sources {
-    /// Reads `builds` and `bench` below a state folder: the latest `builds` records, and all results. What cannot be read is told and left out:
+    /// Reads `builds` and `bench` below a state folder, and the last replay: the latest `builds` records, and all results. What cannot be read is told and left out:
     /// one damaged file is no reason to see nothing.
     #[must_use]
     pub fn read(state: &Utf8Path, builds: usize) -> Self {
@@ -41,6 +44,10 @@ impl Sources {
                 Ok(results) => sources.runs.push(results),
                 Err(error) => sources.unreadable.push(said(&error)),
             }
+        }
+        match replay::load(state) {
+            Ok(replay) => sources.replay = replay,
+            Err(error) => sources.unreadable.push(said(&error)),
         }
         sources
     }

@@ -15,29 +15,29 @@ use crate::env_vars;
 use crate::error::{CommandError, Kind};
 
 /// Which builds, from the command line.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Selection {
     /// Services; all when none is named
     #[arg(value_name = "SERVICE", conflicts_with = "dockerfile")]
-    services: Vec<String>,
+    pub(crate) services: Vec<String>,
     /// Which images of the services
     #[arg(long = "variant", value_name = "VARIANT", value_delimiter = ',', default_value = "prod", value_parser = variant)]
-    variants: Vec<Variant>,
+    pub(crate) variants: Vec<Variant>,
     /// Any Dockerfile instead of the services'
     #[arg(long, short = 'f', value_name = "FILE")]
-    dockerfile: Option<Utf8PathBuf>,
+    pub(crate) dockerfile: Option<Utf8PathBuf>,
     /// Build context of `--dockerfile`; the project when absent
     #[arg(long, value_name = "DIR", requires = "dockerfile")]
-    context: Option<Utf8PathBuf>,
+    pub(crate) context: Option<Utf8PathBuf>,
     /// Stage to build instead of the last one
     #[arg(long, value_name = "STAGE")]
-    target: Option<String>,
+    pub(crate) target: Option<String>,
     /// Build argument; without a value it is taken from the environment
     #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
-    build_args: Vec<String>,
+    pub(crate) build_args: Vec<String>,
 }
 
-fn variant(name: &str) -> Result<Variant, String> {
+pub(crate) fn variant(name: &str) -> Result<Variant, String> {
     let known = Variant::ALL.into_iter().find(|variant| variant.name() == name);
     known.ok_or_else(|| format!("possible values: {}", Variant::ALL.map(Variant::name).join(", ")))
 }

@@ -12,6 +12,7 @@ mod graph;
 mod history;
 mod misses;
 mod picture;
+mod replay;
 mod summary;
 mod timeline;
 
@@ -82,7 +83,8 @@ fn main(report: &Report) -> Element {
         main = main.with(history::section(report)).with(chosen::section(report));
     }
     let wide = element("section").at("aria-labelledby", "h-cost").with(heading("h-cost", "All builds together"));
-    main.with(bench::section(report)).with(wide.with(misses::picture(report)).with(bytes::figures(report)))
+    main.with(bench::section(report))
+        .with(wide.with(misses::picture(report)).with(replay::picture(report)).with(bytes::figures(report)))
 }
 
 /// The heading of a section.

@@ -9,7 +9,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::support::{command, copy_tree, kiln, repository};
+use crate::support::{command, copy_tree, kiln, repository, this_run};
 
 const ENGINE: &str = "cache-test";
 const MAIN: &str = "crates/shop/src/main.rs";
@@ -184,7 +184,7 @@ fn a_fresh_builder_with_an_imported_cache_does_the_work_of_the_edit_only() {
     let engine = Engine::up();
     let shop = Shop::new();
     let cache = shop.folder.path().join("cache");
-    let registry = format!("localhost:5000/kiln-test-{}:{{service}}-{{branch}}", std::process::id());
+    let registry = format!("localhost:5000/kiln-test-{}:{{service}}-{{branch}}", this_run());
     let (to_local, from_local) = (format!("type=local,dest={}", cache.display()), format!("type=local,src={}", cache.display()));
 
     let first = shop.build(&engine, "main", &["--cache-to", &to_local, "--cache-to", &registry]);

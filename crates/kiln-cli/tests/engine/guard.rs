@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
-use crate::support::{Build, command, docker, environment, kiln};
+use crate::support::{Build, command, docker, environment, kiln, this_run};
 
 /// Steps in an ordinary run.
 const STEPS: usize = 12;
@@ -117,7 +117,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let project = format!("kiln-test-guard-{}", std::process::id());
+        let project = format!("kiln-test-guard-{}", this_run());
         let folder = tempfile::tempdir().expect("a folder");
         let world = Self { folder, project, states: [State::default(); 2], commits: Vec::new() };
         let root = world.checkout(0);

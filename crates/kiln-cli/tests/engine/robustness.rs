@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::{Copy, command, kiln, kiro};
+use crate::support::{Copy, command, kiln, kiro, this_run};
 
 #[test]
 #[ignore = "needs a Docker Engine: run `make engine-test`"]
@@ -112,7 +112,7 @@ fn kiln_in(folder: &tempfile::TempDir, arguments: &[&str], environment: &[(&str,
 #[test]
 #[ignore = "needs a Docker Engine: run `make engine-test`"]
 fn a_secret_reaches_the_steps_that_download_and_no_layer() {
-    let name = format!("kiln-test-secret-{}", std::process::id());
+    let name = format!("kiln-test-secret-{}", this_run());
     let settings = "[[defaults.secrets]]\nid = \"token\"\nenv = \"KILN_TEST_TOKEN\"\nas-env = \"CARGO_REGISTRIES_SHOP_TOKEN\"\n";
     let folder = small(&name, settings);
     let token = "s3cr3t-of-the-test";
@@ -135,7 +135,7 @@ fn a_secret_reaches_the_steps_that_download_and_no_layer() {
 #[ignore = "needs a Docker Engine: run `make engine-test`"]
 fn a_name_that_buildkit_cannot_transfer_is_named() {
     use std::os::unix::ffi::OsStrExt as _;
-    let folder = small(&format!("kiln-test-name-{}", std::process::id()), "");
+    let folder = small(&format!("kiln-test-name-{}", this_run()), "");
     assert!(kiln_in(&folder, &["init"], &[]).status.success());
     std::fs::write(folder.path().join("src").join(std::ffi::OsStr::from_bytes(b"odd\xff.rs")), "").expect("written");
     let output = kiln_in(&folder, &["build", "--progress", "plain"], &[]);

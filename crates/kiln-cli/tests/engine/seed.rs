@@ -9,7 +9,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::support::{Build, command, environment, kiln, repository};
+use crate::support::{Build, command, environment, kiln, repository, this_run};
 
 /// The engine that has nothing.
 const EMPTY: &str = "kiln-seed-test";
@@ -24,7 +24,7 @@ struct Program {
 
 impl Program {
     fn new() -> Self {
-        let name = format!("seed-test-{}", std::process::id());
+        let name = format!("seed-test-{}", this_run());
         let root = std::env::temp_dir().join(format!("kiln-engine-test-{name}"));
         let _ = fs::remove_dir_all(&root);
         let registry = environment("KILN_TEST_REGISTRY").expect("KILN_TEST_REGISTRY names a registry: run `make engine-test`");

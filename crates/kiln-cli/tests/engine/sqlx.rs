@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Copy, command, docker, kiln, repository};
+use crate::support::{Copy, command, docker, kiln, repository, this_run};
 
 const MANIFEST: &str = "[package]\nname = \"orders\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[dependencies]\nsqlx = { version = \"=0.8.6\", default-features = false, features = [\"macros\", \"migrate\", \"postgres\", \"runtime-tokio\"] }\ntokio = { version = \"1\", features = [\"macros\", \"rt\"] }\n";
 const MIGRATION: &str = "CREATE TABLE orders (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, title TEXT NOT NULL, tags TEXT[] NOT NULL DEFAULT '{}');\n";
@@ -92,7 +92,7 @@ fn temporary_folders(process: u32) -> Vec<String> {
 #[test]
 #[ignore = "needs a Docker Engine: run `make sqlx-test`"]
 fn sqlite_data_from_nothing_lets_an_image_build_pass() {
-    let kiro = Copy::kiro(&format!("kiln-test-sqlite-{}", std::process::id()));
+    let kiro = Copy::kiro(&format!("kiln-test-sqlite-{}", this_run()));
     let folder = kiro.root.join("backend/.sqlx");
     let known = data(&folder);
     fs::remove_dir_all(&folder).expect("removed");

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
@@ -23,6 +23,16 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
 }
 
+/// A name for this run of the tests that no other run has had: an engine keeps what earlier runs built, and process ids come again,
+/// so that what is counted here as compiled could otherwise be found in the cache.
+pub(crate) fn this_run() -> &'static str {
+    static RUN: OnceLock<String> = OnceLock::new();
+    RUN.get_or_init(|| {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("the clock is past 1970");
+        format!("{:x}-{}", now.as_secs(), std::process::id())
+    })
+}
+
 /// The folder of the repository kiln is developed in.
 pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(Path::parent).expect("crates/kiln-cli lies two folders deep")
@@ -38,7 +48,7 @@ pub(crate) struct Copy {
 impl Copy {
     /// Copies `examples/kiro` to a fresh folder and names the project, so that its caches are its own.
     pub(crate) fn kiro(project: &str) -> Self {
-        let root = std::env::temp_dir().join(format!("kiln-engine-test-{project}-{}", std::process::id()));
+        let root = std::env::temp_dir().join(format!("kiln-engine-test-{project}-{}", this_run()));
         let _ = fs::remove_dir_all(&root);
         let copy = Self { root, project: project.to_owned() };
         copy.restore();
@@ -47,7 +57,7 @@ impl Copy {
 
     /// A repository of these files; its project, and so its caches, are this run's own.
     pub(crate) fn of(name: &str, files: &[(&str, &str)]) -> Self {
-        let project = format!("kiln-test-{name}-{}", std::process::id());
+        let project = format!("kiln-test-{name}-{}", this_run());
         let root = std::env::temp_dir().join(format!("kiln-engine-test-{project}"));
         let _ = fs::remove_dir_all(&root);
         let copy = Self { root, project };
@@ -65,9 +75,13 @@ impl Copy {
         fs::write(&file, text).unwrap_or_else(|error| panic!("{path}: {error}"));
     }
 
-    /// Brings every file back to what the example has, with new modification times, as a fresh clone would.
+    /// Brings every file back to what the example has, with new modification times, as a fresh clone would. Each program gets a
+    /// comment of its own: the engine may have this example, and the edits of the tests, as layers of other projects and earlier runs.
     fn restore(&self) {
         copy_tree(&repository().join("examples/kiro"), &self.root);
+        let comment = format!("// {}\n", self.project);
+        self.edit("backend/crates/kiro-server/src/main.rs", "use ", &format!("{comment}use "));
+        self.edit("frontend/src/main.js", "import ", &format!("{comment}import "));
         self.edit("kiln.toml", "name = \"kiro\"", &format!("name = \"{}\"", self.project));
         self.run(&["init"]);
     }
@@ -199,10 +213,7 @@ pub(crate) fn kiro() -> MutexGuard<'static, Copy> {
     static KIRO: OnceLock<Mutex<Copy>> = OnceLock::new();
     let copy = KIRO.get_or_init(|| {
         forget_earlier_runs();
-        let copy = Copy::kiro(&format!("kiro-test-{}", std::process::id()));
-        copy.build(&[]);
-        // The engine may have had all of this as layers from another project. An edit fills this one's mounts.
-        copy.edit("backend/crates/kiro-server/src/main.rs", "use ", &format!("// {}\nuse ", copy.project));
+        let copy = Copy::kiro(&format!("kiro-test-{}", this_run()));
         copy.build(&[]);
         Mutex::new(copy)
     });

@@ -11,6 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use camino::{Utf8Path, Utf8PathBuf};
 use sha1::{Digest as _, Sha1};
 
+use super::stamp::Stamp;
+
 /// Begins the file; another version is as good as none.
 const MAGIC: &[u8; 8] = b"kilnhsh1";
 /// A file that was written so shortly before it was read may be written again within the same tick of the clock: it is not remembered.
@@ -81,26 +83,6 @@ impl fmt::Display for ContentId {
 impl fmt::Debug for ContentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-/// What the system says about a file; a write changes at least one of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-    inode: u64,
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-            inode: metadata.ino(),
-        }
     }
 }
 

@@ -7,6 +7,7 @@ mod hashes;
 pub mod ignore;
 mod pattern;
 mod select;
+mod stamp;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -16,5 +17,6 @@ pub use evolving::Evolving;
 pub use hashes::{ContentId, Hashes};
 pub use ignore::{FolderMatches, IgnoreError, IgnoreFile, PatternError};
 pub use select::{Selection, Selector};
+pub(crate) use stamp::Stamp;
 pub use tree::{Difference, Entry, Tree};
 pub use walk::{ContextError, MAX_ENTRIES, read_context, read_ignore};

@@ -6,9 +6,9 @@
 //! another inode. kiln remembers both; where only they differ it sends the context under a new name, which BuildKit has no copy of.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -16,7 +16,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::{BuildRequest, EngineError};
-use crate::context::IgnoreFile;
+use crate::context::{IgnoreFile, Stamp};
 
 /// Version of the file; another one is as good as none.
 const SCHEMA: u32 = 1;
@@ -33,29 +33,9 @@ struct Sent {
     files: BTreeMap<String, Stamp>,
 }
 
-/// What the system says about a file: what BuildKit looks at, and what it does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Stamp {
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-    inode: u64,
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-            inode: metadata.ino(),
-        }
-    }
-
-    /// Whether the content may be another although BuildKit would take it for the same.
-    fn hides_a_change(self, before: Self) -> bool {
-        (self.size, self.modified) == (before.size, before.modified) && self != before
-    }
+/// Whether the content may be another although BuildKit, which looks at sizes and modification times, would take it for the same.
+fn hides_a_change(before: Stamp, after: Stamp) -> bool {
+    (after.size, after.modified) == (before.size, before.modified) && after != before
 }
 
 /// A link to the context, in `folder`, with a basename of its own: BuildKit keeps its copy of a context under that name, so two
@@ -83,7 +63,7 @@ pub(super) fn link(folder: &Utf8Path, request: &BuildRequest) -> Result<Utf8Path
     let name =
         |generation: &str| folder.join(format!("{}-{}", request.name, digest(&format!("{}\n{generation}", request.context))));
     let generation = match &before {
-        Some(sent) if !files.iter().any(|(path, stamp)| sent.files.get(path).is_some_and(|old| stamp.hides_a_change(*old))) => {
+        Some(sent) if !files.iter().any(|(path, stamp)| sent.files.get(path).is_some_and(|old| hides_a_change(*old, *stamp))) => {
             sent.generation.clone()
         }
         _ => new_generation(),

@@ -14,8 +14,9 @@
 //! - the build itself wrote into the source of the package.
 //!
 //! A path behind a symbolic link counts under each of its names. With a unit goes all that was compiled with it: a script that
-//! cargo will run again starts with an empty `OUT_DIR`, also one that was killed, and no time has to tell cargo which units are older than their
-//! dependencies. So units that survive were compiled from exactly the inputs that the mirror has now, whatever the times say.
+//! cargo will run again starts with an empty `OUT_DIR`, also one that was killed, and no time has to tell cargo which units are
+//! older than their dependencies. So units that survive were compiled from exactly the inputs that the mirror has now, whatever
+//! the times say.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -142,7 +143,8 @@ impl Guard<'_> {
                 forgotten.undeclared.entry(id.package().to_owned()).or_insert(reason);
             }
         }
-        stale.extend(linkages.doubtful().filter(|unit| locals.iter().any(|local| local.id.as_ref() == Some(unit))).cloned());
+        let looked_at: BTreeSet<&UnitId> = locals.iter().filter_map(|local| local.id.as_ref()).collect();
+        stale.extend(linkages.doubtful().filter(|unit| looked_at.contains(unit)).cloned());
         // The furthest dependents first: what a kill leaves over is then still found from the units that changed.
         for id in linkages.with_dependents(stale).iter().rev() {
             units.forget(id, units.kind(id)?)?;

@@ -11,6 +11,7 @@ mod export;
 mod guard;
 mod index;
 mod inputs;
+mod linkages;
 mod links;
 mod messages;
 mod mirror;

@@ -165,6 +165,8 @@ fn an_edit_compiles_its_crate_and_dependents_only() {
         ("outside", &["app (bin)", "outside (lib)"]),
         ("native", &["app (bin)", "kinds (lib)", "native (lib)", "second (lib)"]),
         ("code", &["app (bin)", "kinds (lib)"]),
+        // It is in the lock, too, which the script of `kinds` reads and the others cannot.
+        ("version", &["app (bin)", "kinds (lib)"]),
     ];
     for (knob, expected) in table {
         bench.tree.bump(knob);

@@ -9,7 +9,8 @@
 //!   than Rust sources also concern the package's library, programs and script if they did not declare them;
 //! - it lies outside every package, or in one that contains others, and nothing declared it: then it concerns all packages;
 //! - it lies beside a file that the unit declared: the unit may list the folder;
-//! - it is the lock, and the unit runs a build script; or any other file than a Rust source, and the script declares nothing;
+//! - it is the lock, and the unit runs a build script that can read it; or any other file than a Rust source, and the script
+//!   declares nothing;
 //! - it is SQLx query data and the package depends on SQLx;
 //! - the build itself wrote into the source of the package.
 //!
@@ -27,8 +28,11 @@ use super::inputs::{dependency_file, normalized, rerun_if_changed, rerun_if_env_
 use super::links::Links;
 use super::mirror::{Change, ChangeKind};
 use super::packages::Packages;
+use super::script::may_read_the_lock;
 use super::step::{StepError, parallel};
 use super::target::{UnitId, UnitKind, Units};
+
+const LOCK: &str = "Cargo.lock";
 
 /// What the guard looks at. Paths of changes and packages are relative to `mirror`.
 #[derive(Debug)]
@@ -75,6 +79,8 @@ struct Local {
     variables: BTreeSet<String>,
     /// A build script that declares nothing: cargo runs it again whenever anything in the package changes.
     watches_package: bool,
+    /// A build script that cannot read the lock: no name of it, no list of a folder, no other program.
+    blind_to_lock: bool,
     /// A vendored package's.
     external: bool,
     /// Its records cannot be read.
@@ -184,6 +190,10 @@ impl Guard<'_> {
             }
             local.watches_package =
                 !text.lines().any(|line| line.starts_with("cargo:rerun-if-") || line.starts_with("cargo::rerun-if-"));
+            if self.changes.iter().any(|change| change.path.file_name().is_some_and(|name| name == LOCK)) {
+                let programs = units.script_programs(unit.package())?;
+                local.blind_to_lock = !programs.is_empty() && !programs.iter().any(|program| may_read_the_lock(program));
+            }
             local.folders = folders.into_iter().map(Path::to_owned).collect();
             return Ok(Some(local));
         }
@@ -249,7 +259,7 @@ impl Guard<'_> {
             has_script: locals.iter().filter(of_owner).any(|local| local.kind == Some(UnitKind::RunScript)),
             rust: path.extension().is_some_and(|extension| extension == "rs"),
             kind: match name {
-                "Cargo.lock" => PathKind::Lock,
+                LOCK => PathKind::Lock,
                 "Cargo.toml" if around.is_none() => PathKind::Manifest,
                 "sqlx-data.json" => PathKind::QueryData,
                 _ if path.iter().any(|part| part == ".sqlx") => PathKind::QueryData,
@@ -316,7 +326,7 @@ impl Guard<'_> {
         match seen.kind {
             PathKind::Harmless => return Concern::None,
             // cargo reads these itself; a script may look at them, too.
-            PathKind::Lock if runs && path.parent().is_some_and(within) => return Concern::Undeclared,
+            PathKind::Lock if runs && !local.blind_to_lock && path.parent().is_some_and(within) => return Concern::Undeclared,
             PathKind::Lock => return Concern::None,
             PathKind::Manifest => {
                 let above = path.parent().is_some_and(within);

@@ -18,6 +18,7 @@ mod mirror;
 mod nearest;
 mod packages;
 mod reasons;
+mod script;
 mod seed;
 mod sources;
 mod step;

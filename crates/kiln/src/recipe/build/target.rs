@@ -251,6 +251,23 @@ impl Units {
         linkages.unfinished().filter(|unit| of(unit)).try_for_each(|unit| remove(&self.out_dir(unit)))
     }
 
+    /// The compiled build scripts of a package, whatever they are called.
+    ///
+    /// # Errors
+    /// [`StepError::Io`], when a folder cannot be read.
+    pub(super) fn script_programs(&self, package: &str) -> Result<Vec<PathBuf>, StepError> {
+        let mut programs = Vec::new();
+        for unit in self.all().into_iter().filter(|unit| unit.package() == package) {
+            if self.kind(unit)? != Some(UnitKind::CompileScript) {
+                continue;
+            }
+            let folder = self.target.join(&unit.root).join("build").join(&unit.name);
+            let folder = if unit.own_folder() { folder.join("out") } else { folder };
+            programs.extend(entries(&folder)?.into_iter().filter(|path| path.extension().is_none() && path.is_file()));
+        }
+        Ok(programs)
+    }
+
     /// What the unit's build script printed, if it has run.
     #[must_use]
     pub(super) fn script_output(&self, unit: &UnitId) -> Option<PathBuf> {

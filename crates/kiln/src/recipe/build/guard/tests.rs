@@ -133,6 +133,8 @@ fn a_script_that_declares_nothing_watches_its_package_and_the_lock() {
     let script = || Local { watches_package: true, ..local("b", UnitKind::RunScript, &[]) };
     assert_eq!(concerned(false, "b/src/main.rs", ChangeKind::Removed, vec![script()]), ["b", "b.run"]);
     assert_eq!(concerned(false, "Cargo.lock", ChangeKind::Modified, vec![script()]), ["a.run?", "b.run?"]);
+    let blind = Local { blind_to_lock: true, ..script() };
+    assert_eq!(concerned(false, "Cargo.lock", ChangeKind::Modified, vec![blind]), ["a.run?"]);
     // It may read a file of any package. A Rust source of another one is that one's.
     assert_eq!(concerned(false, "a/data/one.txt", ChangeKind::Modified, vec![script()]), ["a", "a.run?", "b.run?"]);
     assert_eq!(concerned(false, "a/src/lib.rs", ChangeKind::Modified, vec![script()]), ["a"]);

@@ -14,8 +14,8 @@ use super::cache::LocalCaches;
 use super::lines::Lines;
 use super::wire::Translator;
 use super::{
-    BuildRequest, BuildSecret, BuilderInfo, Engine, EngineError, EngineInfo, ImageInfo, MINIMUM_BUILDX, MINIMUM_ENGINE, Outcome,
-    Output, SecretSource, StoredImage, failure, look, sent, store, wire,
+    BuildRequest, BuilderInfo, Engine, EngineError, EngineInfo, ImageInfo, MINIMUM_BUILDX, MINIMUM_ENGINE, Outcome, Output,
+    StoredImage, bake, failure, look, sent, store, wire,
 };
 use crate::event::{BuildEvent, BuildState, EXPORTING, IMPORTING, StepName, StepStatus};
 use crate::process::{Cancel, ProcessError, Run, Stream};
@@ -106,12 +106,8 @@ impl Buildx {
         for (name, directory) in &request.named_contexts {
             run = run.args(["--build-context", &format!("{name}={directory}")]);
         }
-        for BuildSecret { id, source } in &request.secrets {
-            let source = match source {
-                SecretSource::Environment(name) => format!("env={name}"),
-                SecretSource::File(path) => format!("src={path}"),
-            };
-            run = run.args(["--secret", &format!("id={id},{source}")]);
+        for secret in &request.secrets {
+            run = run.args(["--secret", &secret.flag()]);
         }
         for cache in &caches.from {
             run = run.args(["--cache-from", &cache.to_string()]);
@@ -237,6 +233,33 @@ impl Engine for Buildx {
             outcome = Outcome { id: Some(id), size: Some(size) };
         }
         Ok(outcome)
+    }
+
+    fn cached(&self, requests: &[&BuildRequest]) -> Option<Vec<Outcome>> {
+        let contexts = self.state.join("contexts");
+        let links: Vec<Utf8PathBuf> = requests.iter().map(|request| sent::link(&contexts, request).ok()).collect::<Option<_>>()?;
+        let folder = self.directory("run").ok()?;
+        let (file, metadata) = (Temporary::new(&folder, "bake"), Temporary::new(&folder, "baked"));
+        fs::write(&file.0, bake::file(requests, &links)?.to_string()).ok()?;
+        let run = self.client().args(["buildx", "bake", "--progress=rawjson", "--provenance=false", "--file"]).arg(&file.0);
+        let run = self.with_builder(run.arg("--metadata-file").arg(&metadata.0));
+        // The file is kiln's own and names folders of the project: bake need not ask whether it may read them.
+        let run = run.env("BUILDX_BAKE_ENTITLEMENTS_FS", "0").env("BUILDX_GIT_INFO", "false");
+        let run = run.env("BUILDX_METADATA_PROVENANCE", "disabled");
+        let enough = self.cancel.child();
+        let (mut translator, mut watch) = (Translator::new(), bake::Watch::default());
+        let finished = run.lines(&enough, &mut |stream, line| {
+            if stream == Stream::Stderr {
+                translator.line(line, &mut |event| {
+                    if !watch.goes_on(event) {
+                        enough.set();
+                    }
+                });
+            }
+        });
+        finished.ok().filter(crate::process::Finished::success)?;
+        let metadata = fs::read(&metadata.0).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())?;
+        watch.outcomes(requests.len(), &metadata)
     }
 
     fn image(&self, reference: &str) -> Result<Option<ImageInfo>, EngineError> {

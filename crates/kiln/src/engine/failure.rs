@@ -54,6 +54,10 @@ const BROKEN: &[&str] = &[
     "closing transport due to",
     "use of closed network connection",
     "no active session",
+    // An engine that is told to stop cancels what it does; kiln's own cancelling does not come here.
+    "code = canceled",
+    "context canceled",
+    "graceful_stop",
 ];
 const NETWORK: &[&str] = &[
     "no such host",
@@ -218,6 +222,10 @@ mod tests {
             (
                 "ERROR: failed to build: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF",
                 "lost the connection to the Docker daemon: rpc error: code = Unavailable desc = error reading from server: EOF",
+            ),
+            (
+                "ERROR: failed to build: failed to solve: Canceled: context canceled",
+                "lost the connection to the Docker daemon: Canceled: context canceled",
             ),
             (
                 "ERROR: failed to build: failed to solve: failed to copy files: write /x: no space left on device",

@@ -2,6 +2,7 @@
 //!
 //! The seam is semantic: nothing outside of this folder knows about `docker` command lines or BuildKit's wire format.
 
+mod bake;
 mod buildx;
 pub mod cache;
 mod failure;
@@ -48,6 +49,14 @@ pub trait Engine: Sync {
     /// # Errors
     /// Why there is no image: [`EngineError::Build`] where the Dockerfile is to blame.
     fn build(&self, request: &BuildRequest, events: &mut dyn FnMut(BuildEvent)) -> Result<Outcome, EngineError>;
+
+    /// Whether the cache has every step of all these images, asked in one go: then each is where its request wants it, and has an
+    /// outcome. At the first step that would have to work everything stops. `None` is "no, or it cannot be told in this way": builds
+    /// will tell.
+    fn cached(&self, requests: &[&BuildRequest]) -> Option<Vec<Outcome>> {
+        let _ = requests;
+        None
+    }
 
     /// What a reference stands for, in its registry or else in the engine, without pulling anything. `None` if there is no such image.
     ///
@@ -202,6 +211,14 @@ impl BuildSecret {
             },
         });
         sources.collect()
+    }
+
+    /// The secret as the client takes it: `id=token,env=NPM_TOKEN`.
+    pub(crate) fn flag(&self) -> String {
+        match &self.source {
+            SecretSource::Environment(name) => format!("id={},env={name}", self.id),
+            SecretSource::File(path) => format!("id={},src={path}", self.id),
+        }
     }
 }
 

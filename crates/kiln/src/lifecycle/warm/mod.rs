@@ -5,6 +5,7 @@
 
 mod outline;
 mod plan;
+mod quick;
 mod refill;
 mod run;
 #[cfg(test)]
@@ -187,7 +188,7 @@ impl Done {
     /// Whether trying again later may help, without anyone changing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(&self.why, Some(Why::Engine(error)) if passes(error))
+        matches!(&self.why, Some(Why::Engine(error)) if error.is_transient())
     }
 }
 

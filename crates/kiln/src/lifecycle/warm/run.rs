@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::quick::{all_warm, forget_before};
 use super::{Done, Event, Mounts, Options, Stage, Status, Target, WarmPlan, Why, Work, passes, refill};
 use crate::dockerfile::SEED_ARGUMENT;
 use crate::engine::{BuildRequest, Engine, EngineError, Outcome, Output, StoredImage};
@@ -20,7 +21,8 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// Has all targets of a plan there, or says of each why it is not; in the order of the plan.
 ///
-/// `tell` hears what happens, by number of the target, from several threads.
+/// `tell` hears what happens, by number of the target, from several threads. The engine has answered before: one that does not now went
+/// away, and may come back, so [`EngineError::NotRunning`] is never the reason of anything.
 ///
 /// # Errors
 /// Nothing could be tried, because the engine does not say which images it has.
@@ -32,10 +34,19 @@ pub fn warm(
     tell: &(dyn Fn(usize, Event) + Sync),
 ) -> Result<Vec<Done>, EngineError> {
     let names: Vec<String> = plan.targets.iter().filter_map(Target::tag).map(str::to_owned).collect();
-    let mut found = engine.stored(&names)?.into_iter();
-    let stored = plan.targets.iter().map(|target| target.tag().and_then(|_| found.next().flatten())).collect();
-    let images = plan.targets.iter().filter_map(|target| target.work.stage().map(|stage| stage.image + 1)).max().unwrap_or(0);
     let has_mounts = plan.targets.iter().any(|target| matches!(target.work, Work::Mounts(_)));
+    let (found, mounts) = thread::scope(|scope| {
+        // What the builder cannot tell now is asked again where it matters.
+        let mounts = scope.spawn(|| if has_mounts { engine.cache_mounts().unwrap_or_default() } else { BTreeMap::new() });
+        (engine.stored(&names), mounts.join().unwrap_or_default())
+    });
+    let mut found = found.map_err(gone)?.into_iter();
+    let stored: Vec<Option<StoredImage>> =
+        plan.targets.iter().map(|target| target.tag().and_then(|_| found.next().flatten())).collect();
+    if let Some(done) = all_warm(engine, plan, options, &stored, &mounts, tell) {
+        return Ok(done);
+    }
+    let images = plan.targets.iter().filter_map(|target| target.work.stage().map(|stage| stage.image + 1)).max().unwrap_or(0);
     let run = Run {
         engine,
         plan,
@@ -43,8 +54,7 @@ pub fn warm(
         cancel,
         tell,
         stored,
-        // What the builder cannot tell now is asked again where it matters.
-        mounts: if has_mounts { engine.cache_mounts().unwrap_or_default() } else { BTreeMap::new() },
+        mounts,
         lost_seeds: (0..images).map(|_| AtomicBool::new(false)).collect(),
         lost: AtomicBool::new(false),
         progress: Mutex::new(plan.targets.iter().map(|_| Progress::Waiting).collect()),
@@ -57,6 +67,14 @@ pub fn warm(
     });
     let progress = run.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(progress.into_iter().map(Progress::into_done).collect())
+}
+
+/// An engine that answered before and does not now.
+fn gone(error: EngineError) -> EngineError {
+    match error {
+        EngineError::NotRunning { detail } => EngineError::Disconnected { detail },
+        error => error,
+    }
 }
 
 #[derive(Debug)]
@@ -84,7 +102,7 @@ impl Progress {
     }
 }
 
-fn skipped(why: Why) -> Done {
+pub(super) fn skipped(why: Why) -> Done {
     Done {
         status: Status::Skipped,
         seconds: 0.0,
@@ -203,7 +221,7 @@ impl Run<'_> {
             done.status = Status::Failed;
             done.why = Some(match error {
                 EngineError::Interrupted => Why::Interrupted,
-                error => Why::Engine(error),
+                error => Why::Engine(gone(error)),
             });
             if matches!(done.why, Some(Why::Interrupted)) {
                 done.status = Status::Skipped;
@@ -294,19 +312,9 @@ impl Run<'_> {
             }
             result = self.build(index, &request, done);
         }
-        self.forget_before(index, &result?);
+        forget_before(self.engine, self.stored[index].as_ref(), &result?);
         let ran = done.state.dockerfile_steps().iter().any(|step| step.final_status(true) == StepStatus::Ran);
         Ok(if ran { Status::Built } else { Status::Warm })
-    }
-
-    /// Removes the image that had the stage's tag before: without a name it would only hold layers that nobody asks for.
-    fn forget_before(&self, index: usize, outcome: &Outcome) {
-        if let (Some(before), Some(id)) = (&self.stored[index], &outcome.id)
-            && before.id != *id
-        {
-            // What stays is a matter of disk space only.
-            let _ = self.engine.forget(&before.id);
-        }
     }
 
     /// One build, from its begin on.
@@ -348,7 +356,7 @@ impl Drop for Copied {
 }
 
 /// Whether an image is for a platform, as far as that is known: `linux/arm64` is for `linux/arm64/v8`.
-fn fits(image: &StoredImage, platform: Option<&str>) -> bool {
+pub(super) fn fits(image: &StoredImage, platform: Option<&str>) -> bool {
     let machine = |platform: &str| platform.split('/').take(2).map(str::to_owned).collect::<Vec<_>>();
     match (image.platform.as_deref(), platform) {
         (Some(found), Some(wanted)) => machine(found) == machine(wanted),

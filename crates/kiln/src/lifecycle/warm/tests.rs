@@ -38,14 +38,17 @@ struct Scripted {
     calls: Mutex<Vec<String>>,
     /// Targets of which it has all steps, and images that it has.
     has: Vec<&'static str>,
+    /// How often it was asked whether it has all steps of several targets.
+    asked: AtomicUsize,
     busy: AtomicUsize,
     busiest: AtomicUsize,
 }
 
 impl Scripted {
     fn new(script: Script) -> Self {
-        let (busy, busiest) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { script, calls: Mutex::default(), has: vec!["rust:1", "debian:slim"], busy, busiest }
+        let zero = || AtomicUsize::new(0);
+        let has = vec!["rust:1", "debian:slim"];
+        Self { script, calls: Mutex::default(), has, asked: zero(), busy: zero(), busiest: zero() }
     }
 
     fn calls(&self) -> Vec<String> {
@@ -84,6 +87,15 @@ impl Engine for Scripted {
             events(BuildEvent::StepFinished { digest, at: Timestamp::UNIX_EPOCH, error: None });
         }
         Ok(Outcome { id: Some(format!("id of {name}")), size: None })
+    }
+
+    fn cached(&self, requests: &[&BuildRequest]) -> Option<Vec<Outcome>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let outcome = |request: &&BuildRequest| {
+            let name = format!("{}-{}", request.name, request.target.as_deref().unwrap_or("image"));
+            self.has.contains(&name.as_str()).then(|| Outcome { id: Some(format!("id of {name}")), size: None })
+        };
+        requests.iter().map(outcome).collect()
     }
 
     fn image(&self, _: &str) -> Result<Option<ImageInfo>, EngineError> {
@@ -211,6 +223,69 @@ fn what_is_there_is_warm_and_nothing_is_pulled() {
         ]
     );
     assert!(!engine.calls().iter().any(|call| call == "rust:1"));
+}
+
+/// Steps and tags of everything that `image("api")` needs.
+const ALL: [&str; 8] = [
+    "api-prod-chef",
+    "api-prod-deps",
+    "api-prod-builder",
+    "api-prod-image",
+    "shop-cache:api-prod-chef",
+    "shop-cache:api-prod-deps",
+    "shop-cache:api-prod-builder",
+    "shop-cache:api-prod-runtime",
+];
+
+#[test]
+fn when_all_is_warm_one_question_is_enough() {
+    let mut engine = Scripted::new(|_, _, _| Ok(()));
+    engine.has.extend(ALL);
+    let plan = WarmPlan::new("shop", &[image("api")], true);
+    let lines = run(&engine, &plan, &quick());
+    assert!(lines.iter().all(|line| line.ends_with(" Warm 1")), "{lines:?}");
+    assert_eq!(engine.asked.load(Ordering::SeqCst), 1);
+    assert!(engine.calls().iter().all(|call| call.starts_with("forget ")), "{:?}", engine.calls());
+    // A tag that stood for another image has moved: that image goes.
+    assert!(engine.calls().contains(&"forget shop-cache:api-prod-deps 0".to_owned()), "{:?}", engine.calls());
+}
+
+#[test]
+fn what_only_seems_warm_is_gone_through() {
+    let with = |without: &str| {
+        let mut engine = Scripted::new(|_, _, _| Ok(()));
+        engine.has.extend(ALL.into_iter().filter(|name| *name != without));
+        engine.has.retain(|name| *name != without);
+        let lines = run(&engine, &WarmPlan::new("shop", &[image("api")], true), &quick());
+        let built = lines.iter().find(|line| line.contains("Built")).cloned().unwrap_or_default();
+        (engine.asked.load(Ordering::SeqCst), built)
+    };
+    // The tag is there, but the step's record was pruned: only the builder knows.
+    assert_eq!(with("api-prod-builder"), (1, "api-prod-builder Built 1".to_owned()));
+    // A missing tag or base image is seen without asking.
+    assert_eq!(with("shop-cache:api-prod-deps").0, 0);
+    assert_eq!(with("rust:1"), (0, "rust:1 Built 1".to_owned()));
+}
+
+#[test]
+fn a_pull_asks_registries_also_when_all_is_warm() {
+    let mut engine = Scripted::new(|_, _, _| Ok(()));
+    engine.has.extend(ALL);
+    run(&engine, &WarmPlan::new("shop", &[image("api")], true), &Options { pull: true, ..quick() });
+    assert_eq!(engine.asked.load(Ordering::SeqCst), 0);
+    assert!(engine.calls().contains(&"rust:1".to_owned()));
+}
+
+#[test]
+fn an_engine_that_went_away_is_worth_another_try() {
+    let engine = Scripted::new(|name, _, _| match name {
+        "api-prod-chef" => Err(EngineError::NotRunning { detail: "no socket".to_owned() }),
+        _ => Ok(()),
+    });
+    let plan = WarmPlan::new("shop", &[image("api")], true);
+    let done = warm(&engine, &plan, &Options { retries: 0, ..quick() }, &Cancel::new(), &|_, _| {}).unwrap();
+    assert!(done[1].is_transient(), "{:?}", done[1]);
+    assert!(matches!(&done[1].why, Some(Why::Engine(EngineError::Disconnected { detail })) if detail == "no socket"));
 }
 
 #[test]

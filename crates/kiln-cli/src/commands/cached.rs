@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use kiln::engine::{Buildx, CacheRecord, Engine as _, EngineInfo};
 use kiln::lifecycle::cache_repository;
 use kiln::lifecycle::known::{KnownBuild, dockerfile_keys, mounts};
-use kiln::lifecycle::presence::Checkout;
+use kiln::lifecycle::presence::{Checkout, Presence};
 use kiln::lifecycle::status::{Inventory, Knowledge};
 use kiln::plan::{Plan, Variant};
 
@@ -63,7 +63,9 @@ impl World {
         let mut known = Knowledge { branches: kiln::record::git_branches(&self.root), ..Knowledge::default() };
         let builds = |root: &Utf8Path| KnownBuild::read(&root.join(".kiln/builds"));
         known.builds = builds(&self.root);
-        for checkout in Checkout::all(&shared_state(&self.state).join("projects")) {
+        let shared = shared_state(&self.state);
+        known.worked = Presence::last_work(&shared.join("locks"), &self.plan.project);
+        for checkout in Checkout::all(&shared.join("projects")) {
             if checkout.root == self.root {
                 continue;
             }
@@ -89,9 +91,9 @@ impl World {
 }
 
 /// `5 min ago`
-pub(crate) fn ago(time: Option<jiff::Timestamp>) -> String {
+pub(crate) fn ago(time: Option<jiff::Timestamp>, now: jiff::Timestamp) -> String {
     let Some(time) = time else { return "never".to_owned() };
-    let seconds = jiff::Timestamp::now().duration_since(time).as_secs().max(0);
+    let seconds = now.duration_since(time).as_secs().max(0);
     format!("{} ago", span(seconds.unsigned_abs()))
 }
 

@@ -9,6 +9,7 @@
 #   stored.sh                    what `docker image inspect` does when it is asked for JSON; `has NAME…` prints those that are asked for
 #   pull.sh                      what `docker pull` does; without it, it succeeds
 #   workflow.sh                  what `docker buildx bake`, `docker create` and `docker cp` do
+#   bake.sh                      what `docker buildx bake` does, if there is
 #   calls                        (written) one line for each call
 # Scripts can use:
 #   stream NAME [SECONDS]        print a recorded stream on stderr, with a pause after each line
@@ -70,6 +71,14 @@ case "$1 $2" in
   fi
   ;;
 "buildx bake" | "create "* | "cp "*)
+  args=("$@")
+  for i in "${!args[@]}"; do
+    [[ ${args[$i]} == --metadata-file ]] && metadata_file=${args[$((i + 1))]}
+  done
+  if [[ $2 == bake && -e $FAKE_DOCKER/bake.sh ]]; then
+    . "$FAKE_DOCKER/bake.sh"
+    exit
+  fi
   if [[ -e $FAKE_DOCKER/workflow.sh ]]; then . "$FAKE_DOCKER/workflow.sh"; fi
   ;;
 "pull "*)
@@ -79,7 +88,7 @@ case "$1 $2" in
   if [[ $4 == "{{json .}}" && -e $FAKE_DOCKER/stored.sh ]]; then
     references=("${@:5}")
     . "$FAKE_DOCKER/stored.sh"
-    exit 0
+    exit
   fi
   echo "sha256:21bc7e6346b201985966d44c42db51925d53135a53f0523a7aeeedec08b1256a 74507777"
   ;;

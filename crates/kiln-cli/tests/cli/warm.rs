@@ -48,8 +48,56 @@ fn what_is_warm_stays_as_it_is() {
     let test = shop().args(["api"]);
     insta::assert_snapshot!(test.run());
     insta::assert_snapshot!(test.calls());
-    let records = test.project().join(".kiln/builds");
-    assert_eq!(fs::read_dir(records).unwrap().count(), 0, "builds in which nothing ran are no records");
+    let records = || fs::read_dir(test.project().join(".kiln/builds")).unwrap().count();
+    assert_eq!(records(), 4, "the first of each stage tells what it lives on");
+    test.run();
+    assert_eq!(records(), 4, "builds in which nothing ran are no records otherwise");
+}
+
+/// The engine has both base images and all stages of `api`.
+const ALL: &str = "has node:20-slim debian:slim shop-cache:api-prod-base shop-cache:api-prod-deps shop-cache:api-prod-builder shop-cache:api-prod-runtime";
+const BAKED: &str = "metadata '{\"t0\":{},\"t1\":{},\"t2\":{},\"t3\":{}}'";
+
+#[test]
+fn when_all_is_warm_one_client_asks_and_no_build_starts() {
+    let test = shop().fake("stored", ALL).fake("bake", &format!("stream noop; {BAKED}")).args(["api"]);
+    let ran = test.run();
+    insta::assert_snapshot!(ran);
+    let calls = test.calls();
+    assert!(calls.contains("buildx bake") && !calls.contains("buildx build"), "{calls}");
+    assert_eq!(fs::read_dir(test.project().join(".kiln/builds")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(test.project().join(".kiln/run")).unwrap().count(), 0, "nothing short-lived is left");
+}
+
+#[test]
+fn what_an_engine_has_pruned_is_noticed_though_the_tags_are_there() {
+    // The question is broken off at the first step that works: it would work for ever here.
+    let works = r#"{"vertexes":[{"digest":"a","name":"[t1 deps 2/2] RUN npm ci","started":"2026-01-01T00:00:01Z"}]}"#;
+    let bake = format!("echo '{works}' >&2; while true; do /bin/sleep 1; done");
+    let test = shop().fake("stored", ALL).fake("bake", &bake).fake("build", "stream cold").args(["api", "--json"]);
+    let ran = test.run();
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(statuses(&ran.json()).contains(&"api-prod-deps built".to_owned()), "{ran}");
+    // A client that cannot do it, or says less than it was asked for, is no answer either.
+    for bake in ["echo 'ERROR: unknown flag: --file' >&2; exit 1", "stream noop; metadata '{\"t0\":{}}'", "stream noop", BAKED] {
+        let test = shop().fake("stored", ALL).fake("bake", bake).args(["api"]);
+        let ran = test.run();
+        assert_eq!(ran.code, Some(0), "{ran}");
+        assert_eq!(test.calls().matches("buildx build").count(), 4, "{bake}");
+    }
+}
+
+#[test]
+fn an_engine_that_goes_away_for_good_is_worth_another_try_later() {
+    // Whether it goes while images are pulled, stages built or questions asked.
+    for (name, script) in [("pull", GONE), ("build", GONE)] {
+        let test = shop().fake("stored", "has nothing").fake(name, script).args(["--retries", "0"]);
+        let ran = test.run();
+        assert_eq!(ran.code, Some(75), "{ran}");
+        assert!(ran.stderr.contains("error: ") && ran.stderr.contains("lost the connection to the Docker daemon"), "{ran}");
+    }
+    let ran = shop().fake("stored", "echo 'Cannot connect to the Docker daemon at unix:///x.sock. Is the docker daemon running?' >&2; exit 1").run();
+    assert_eq!(ran.code, Some(75), "{ran}");
 }
 
 #[test]

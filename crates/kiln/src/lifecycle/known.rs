@@ -28,6 +28,8 @@ pub struct KnownBuild {
     pub succeeded: bool,
     /// Steps of the Dockerfile.
     pub steps: Vec<KnownStep>,
+    /// From when to when it loaded each context, Dockerfile and ignore file.
+    pub loads: Vec<(Timestamp, Timestamp)>,
 }
 
 /// One of its steps.
@@ -48,6 +50,8 @@ pub struct KnownStep {
 /// A record of BuildKit is made a moment before a step is said to begin, or after it is said to have ended.
 const BEFORE: SignedDuration = SignedDuration::from_secs(1);
 const AFTER: SignedDuration = SignedDuration::from_secs(2);
+/// The copy of a context is made while it is loaded, by the same clock; times in kiln's records are rounded to milliseconds.
+const ROUNDING: SignedDuration = SignedDuration::from_millis(5);
 
 impl KnownBuild {
     /// Reads the records in a folder, the latest first. What cannot be read says nothing.
@@ -55,6 +59,13 @@ impl KnownBuild {
     pub fn read(folder: &Utf8Path) -> Vec<Self> {
         let entries = list(folder).unwrap_or_default();
         entries.iter().filter_map(|entry| Record::load(&entry.path).ok()).map(|record| Self::of(&record)).collect()
+    }
+
+    /// Whether some record is of the same stage of the same image.
+    #[must_use]
+    pub fn any(builds: &[Self], service: &str, variant: Variant, target: Option<&str>) -> bool {
+        let same = |build: &Self| build.service == service && build.variant == variant && build.target.as_deref() == target;
+        builds.iter().any(|build| build.succeeded && same(build))
     }
 
     /// What matters of one record.
@@ -76,6 +87,11 @@ impl KnownBuild {
                 ran: ran.then(|| (later(begin), end_of(begin, step.seconds))),
             })
         });
+        let is_load = |name: &str| name.starts_with("[internal] load ") || name.starts_with("[context ");
+        let loads = record.steps.iter().filter(|step| is_load(&step.name)).filter_map(|step| {
+            let begin = step.begin?;
+            Some((later(begin), later(step.end.unwrap_or(begin + step.seconds))))
+        });
         Self {
             service: record.header.service.clone(),
             variant: record.header.variant,
@@ -85,13 +101,18 @@ impl KnownBuild {
             ended: later(record.end.as_ref().map_or(last, |end| end.seconds.max(last))),
             succeeded: matches!(record.end.as_ref().map(|end| end.ending), Some(Ending::Succeeded)),
             steps: steps.collect(),
+            loads: loads.collect(),
         }
     }
 
-    /// Whether something that was made then may have been made by this build.
+    /// Whether a copy of a context that was made then is one that this build loaded: BuildKit says nothing else of it that tells whose it
+    /// is.
     #[must_use]
-    pub fn spans(&self, time: Timestamp) -> bool {
-        within(time, (self.started, self.ended))
+    pub fn loaded(&self, time: Timestamp) -> bool {
+        let during = |(begin, end): &(Timestamp, Timestamp)| {
+            time.duration_since(*begin) >= -ROUNDING && time.duration_since(*end) <= ROUNDING
+        };
+        self.loads.iter().any(during)
     }
 }
 

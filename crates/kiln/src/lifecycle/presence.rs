@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,8 @@ use crate::text::short_hash;
 #[derive(Debug)]
 pub struct Presence {
     _file: File,
+    /// Where the end of shared work is noted.
+    worked: Option<Utf8PathBuf>,
 }
 
 impl Presence {
@@ -27,7 +30,26 @@ impl Presence {
             waiting();
             flock(&file, FlockOperation::LockShared)?;
         }
-        Ok(Self { _file: file })
+        let presence = Self { _file: file, worked: Some(worked(folder, project)) };
+        presence.note();
+        Ok(presence)
+    }
+
+    /// When somebody last worked with the project's caches, whether or not it became the record of a build.
+    #[must_use]
+    pub fn last_work(folder: &Utf8Path, project: &str) -> Option<Timestamp> {
+        fs::read_to_string(worked(folder, project)).ok()?.trim().parse().ok()
+    }
+
+    /// What goes wrong here makes a clean-up careful, and is no reason not to build.
+    fn note(&self) {
+        if let Some(path) = &self.worked {
+            let temporary = path.with_extension(format!("{}.new", std::process::id()));
+            let written = fs::write(&temporary, Timestamp::now().to_string()).and_then(|()| fs::rename(&temporary, path));
+            if written.is_err() {
+                let _ = fs::remove_file(&temporary);
+            }
+        }
     }
 
     /// Has the project's caches alone; `None` if somebody builds.
@@ -37,11 +59,21 @@ impl Presence {
     pub fn alone(folder: &Utf8Path, project: &str) -> io::Result<Option<Self>> {
         let file = open(folder, project)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => Ok(Some(Self { _file: file, worked: None })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.note();
+    }
+}
+
+fn worked(folder: &Utf8Path, project: &str) -> Utf8PathBuf {
+    folder.join(format!("{}.worked", short_hash(project.as_bytes())))
 }
 
 fn open(folder: &Utf8Path, project: &str) -> io::Result<File> {
@@ -97,8 +129,13 @@ mod tests {
         let second = Presence::share(folder, "shop", || panic!("nobody cleans")).unwrap();
         assert!(Presence::alone(folder, "shop").unwrap().is_none());
         assert!(Presence::alone(folder, "other").unwrap().is_some());
+        let begun = Presence::last_work(folder, "shop").unwrap();
         drop((first, second));
+        let ended = Presence::last_work(folder, "shop").unwrap();
+        assert!(begun < ended, "{begun} {ended}");
         assert!(Presence::alone(folder, "shop").unwrap().is_some());
+        // A clean-up uses nothing.
+        assert_eq!((Presence::last_work(folder, "shop"), Presence::last_work(folder, "other")), (Some(ended), None));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What a builder holds of one project: each record mapped to service, stage and mount, by what kiln has recorded of its builds.
 //!
 //! A record of BuildKit says which command made it and when, but not for whom. kiln's records say which of the project's steps ran when.
-//! Where both agree, the record is the project's. Cache mounts bear their id. What fits a step of the project but none of its recorded
-//! builds may be someone else's, so it is counted as unknown, and is never removed.
+//! Where both agree, the record is the project's. Cache mounts bear their id. The copy of a context bears nothing: it is the project's
+//! only if it was made in the very moment in which a build of the project, and of no other, loaded one. What fits a step of the project
+//! but none of its recorded builds may be someone else's, so it is counted as unknown, and is never removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +25,8 @@ pub struct Knowledge {
     pub builds: Vec<KnownBuild>,
     /// Builds of every other project on this machine.
     pub others: Vec<KnownBuild>,
+    /// When kiln last worked with the project's caches: not all of that is a recorded build.
+    pub worked: Option<Timestamp>,
     /// Branches that exist; `None` if that cannot be told: then all do.
     pub branches: Option<BTreeSet<String>>,
     /// Ids of the cache mounts that the current Dockerfiles name.
@@ -146,7 +149,7 @@ struct Mapping<'a> {
     known: &'a Knowledge,
     /// Keys of records, by their ids.
     keys: BTreeMap<&'a str, String>,
-    /// End of the project's last build.
+    /// End of the project's last build, or of other work of kiln with its caches.
     last: Option<Timestamp>,
     /// Ids of mounts that the project has or had.
     mounts: BTreeSet<&'a str>,
@@ -176,7 +179,7 @@ impl<'a> Mapping<'a> {
             needed_by_others.extend(cached.map(|step| (step.key.as_str(), build.ended)));
         }
         let tools = records.iter().filter(|record| record.description == TOOL).filter_map(|record| record.created).collect();
-        let last = known.builds.iter().map(|build| build.ended).max();
+        let last = known.builds.iter().map(|build| build.ended).chain(known.worked).max();
         Self { known, keys, last, mounts, needed_by_others, tools }
     }
 
@@ -232,7 +235,10 @@ impl<'a> Mapping<'a> {
     fn context(&self, record: &CacheRecord, entry: &mut Entry) -> Option<()> {
         let name = record.description.strip_prefix("local source for ")?;
         let created = record.created?;
-        let builds: Vec<&KnownBuild> = self.known.builds.iter().filter(|build| build.spans(created)).collect();
+        if self.known.others.iter().any(|build| build.loaded(created)) {
+            return None;
+        }
+        let builds: Vec<&KnownBuild> = self.known.builds.iter().filter(|build| build.loaded(created)).collect();
         if builds.is_empty() {
             // kiln keeps the tool as an image for plain `docker build` right after a build.
             let tool = self.tools.iter().any(|time| (0..3000).contains(&time.duration_since(created).as_millis()));

@@ -35,11 +35,16 @@ fn build(service: &str, start: i64, steps: &[(&str, bool)]) -> KnownBuild {
         ended: at(start + 10),
         succeeded: true,
         steps: steps.collect(),
+        loads: vec![(at(start), at(start + 1))],
     }
 }
 
 fn record(id: &str, parents: &[&str], description: &str, created: i64, used: i64) -> CacheRecord {
-    let kind = if description.starts_with("cached mount") { "exec.cachemount" } else { "regular" };
+    let kind = match description.split(' ').next() {
+        Some("cached") => "exec.cachemount",
+        Some("local") => "source.local",
+        _ => "regular",
+    };
     CacheRecord {
         id: id.to_owned(),
         parents: parents.iter().map(|&parent| parent.to_owned()).collect(),
@@ -133,6 +138,29 @@ fn nothing_of_another_project_is_let_go() {
     let later = [cook("lent", &[], 1005, 1500)];
     let inventory = Inventory::of(&later, &known);
     assert_eq!(choose(&inventory, &later, Extent::All).kept["lent"], Kept::Shared);
+}
+
+#[test]
+fn work_that_left_no_record_is_not_taken_for_that_of_another_project() {
+    // Warmed again after a minute: all was there, so nothing was recorded.
+    let records = [cook("ours", &[], 5, 70)];
+    let known = Knowledge { builds: vec![build("api", 0, &[(COOK, true)])], ..Knowledge::default() };
+    let kept = |known: &Knowledge| choose(&Inventory::of(&records, known), &records, Extent::All).kept;
+    assert_eq!(kept(&known), BTreeMap::from([("ours".to_owned(), Kept::Shared)]));
+    assert_eq!(kept(&Knowledge { worked: Some(at(71)), ..known }), BTreeMap::new());
+}
+
+#[test]
+fn the_copy_of_a_context_is_the_projects_only_if_nobody_else_loaded_one_then() {
+    let context = |id: &str, created| record(id, &[], "local source for context", created, created);
+    // In the moment of loading; while the build went on; and in the second after it, when another project began.
+    let records = [context("ours", 0), context("during", 6), context("after", 11)];
+    let known = Knowledge { builds: vec![build("api", 0, &[(COOK, true)])], ..Knowledge::default() };
+    assert_eq!(shown(&Inventory::of(&records, &known)).into_keys().collect::<Vec<_>>(), ["ours"]);
+    let others = vec![build("web", 1, &[(COOK, true)])];
+    let records = [context("one", 0), context("both", 1), context("theirs", 2)];
+    let known = Knowledge { others, ..known };
+    assert_eq!(shown(&Inventory::of(&records, &known)).into_keys().collect::<Vec<_>>(), ["one"]);
 }
 
 #[test]

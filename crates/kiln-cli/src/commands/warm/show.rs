@@ -1,5 +1,6 @@
 //! Runs the plans of all builders side by side, shows and records what happens meanwhile.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -10,6 +11,7 @@ use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use kiln::engine::EngineError;
 use kiln::event::{BuildEvent, BuildState};
+use kiln::lifecycle::known::KnownBuild;
 use kiln::lifecycle::warm::{Done, Event, Options, Stage, Status, Work, warm};
 use kiln::record::{End, Ending, GitHead, Header, History, Limits, RECORD_SCHEMA, RecordError, Recorder, prune};
 use kiln::text::seconds;
@@ -86,6 +88,8 @@ struct Shown<'a> {
     whole: Vec<bool>,
     /// The builds that go on, by builder and target.
     builds: BTreeMap<(usize, usize), Build>,
+    /// What is recorded already, read when it first matters.
+    known: OnceCell<Vec<KnownBuild>>,
 }
 
 /// A build that goes on, and its record.
@@ -116,7 +120,7 @@ impl<'a> Shown<'a> {
             }
         }
         let whole = vec![true; views.len()];
-        Self { context, fleet, about, views, first, open, whole, builds: BTreeMap::new() }
+        Self { context, fleet, about, views, first, open, whole, builds: BTreeMap::new(), known: OnceCell::new() }
     }
 
     fn take(&mut self, display: &mut dyn Progress, number: usize, index: usize, event: Event) {
@@ -225,10 +229,19 @@ impl<'a> Shown<'a> {
         Recorder::create(&self.about.records, header).map_err(|error| not_recorded(self.context, &error)).ok()
     }
 
-    /// Ends a build's record. One of a stage that was there, or of mounts that needed no build, says nothing, and goes.
+    /// Ends a build's record. One of a stage that was there, or of mounts that needed no build, says nothing, and goes. But the first of
+    /// a stage stays: it tells a clean-up of another project that this one lives on what that one made.
     fn end(&mut self, key: (usize, usize), status: Status) {
         let Some(Build { state, recorder: Some(recorder), begun, .. }) = self.builds.remove(&key) else { return };
-        if status == Status::Warm || (status == Status::Built && state.steps().is_empty()) {
+        let is_first = || {
+            let stage = self.fleet[key.0].plan.targets[key.1].work.stage();
+            let target = |stage: &Stage| stage.request.target.clone().unwrap_or_else(|| stage.tag.stage.clone());
+            let known = self.known.get_or_init(|| KnownBuild::read(&self.about.records));
+            let has = |stage: &Stage| KnownBuild::any(known, &stage.tag.service, stage.tag.variant, Some(&target(stage)));
+            !stage.is_some_and(has)
+        };
+        let nothing = state.steps().is_empty() && matches!(status, Status::Warm | Status::Built);
+        if nothing || (status == Status::Warm && !is_first()) {
             let _ = fs::remove_file(recorder.path());
             return;
         }

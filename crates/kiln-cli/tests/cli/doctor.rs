@@ -139,3 +139,22 @@ fn a_fix_after_which_rollup_loads_no_more_is_taken_back() {
     assert!(!test.project().join("rollup.config.mjs").exists());
     assert!(fs::read_to_string(test.project().join("package.json")).expect("read").contains("rollup.config.cjs"));
 }
+
+#[test]
+fn an_engine_that_will_delete_the_mounts_is_told_of_if_it_answers_at_once() {
+    let rule = "printf 'Name: default\\nDriver: docker\\n\\nNodes:\\nGC Policy rule#0:\\n Filters: type==source.local,type==exec.cachemount\\n Keep Duration: 48h0m0s\\n Max Used Space: 1.5GiB\\n'";
+    let with = |version: &str, inspect: &str| {
+        let dockerfile = "FROM node:20-slim\nRUN --mount=type=cache,id=x-npm,target=/root/.npm npm ci\n";
+        let test = Test::new().docker().write("Dockerfile", dockerfile).fake("version", version).fake("inspect", inspect);
+        test.args(["doctor", "mounts-collected"])
+    };
+    assert_snapshot!(with("echo 29.6.1", rule).run());
+    assert_eq!(with("echo 28.5.2", rule).run().code, Some(0), "it has the rule, and never applies it");
+    assert_eq!(with("exit 1", rule).run().code, Some(0));
+    let begun = std::time::Instant::now();
+    assert_eq!(with("echo 29.6.1", "/bin/sleep 60").run().code, Some(0));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+    let mut others = with("echo 29.6.1", rule);
+    others.run_with(["doctor", "cargo-lock-missing"]);
+    assert!(!others.calls().contains("buildx inspect"), "no rule wants to know");
+}

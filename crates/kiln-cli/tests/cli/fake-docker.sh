@@ -9,6 +9,7 @@
 #   stored.sh                    what `docker image inspect` does when it is asked for JSON; `has NAME…` prints those that are asked for
 #   pull.sh                      what `docker pull` does; without it, it succeeds
 #   workflow.sh                  what `docker buildx bake`, `docker create` and `docker cp` do
+#   system.sh, version.sh        what `docker system dial-stdio` and `docker version` do; they fail without
 #   bake.sh                      what `docker buildx bake` does, if there is
 #   calls                        (written) one line for each call
 # Scripts can use:
@@ -95,7 +96,11 @@ case "$1 $2" in
 "history "*)
   printf '%s\n' 0 12288 0 3145728 74448384
   ;;
-"ps "* | "images "* | "volume "* | "rm "* | "rmi "* | "buildx prune")
+"version "* | "system "*)
+  if [[ ! -e $FAKE_DOCKER/$1.sh ]]; then exit 1; fi
+  . "$FAKE_DOCKER/$1.sh"
+  ;;
+"ps "* | "images "* | "volume "* | "rm "* | "rmi "* | "buildx prune" | "image rm")
   if [[ -e $FAKE_DOCKER/objects.sh ]]; then . "$FAKE_DOCKER/objects.sh"; fi
   ;;
 *)

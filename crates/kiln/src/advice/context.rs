@@ -13,6 +13,7 @@ use super::dockerfile_source::{self, DockerfileSource};
 use super::dockerfiles::{BrokenDockerfile, Dockerfile, Dockerfiles};
 use super::facts::configs::{self, Config};
 use super::facts::node_lock::NodeLock;
+use crate::engine::GcPolicy;
 use crate::plan::Plan;
 use crate::project::Project;
 use crate::project::node::NodeWorkspace;
@@ -29,6 +30,8 @@ pub struct Context<'a> {
     pub project: &'a Project,
     /// `kiln.toml`.
     pub settings: &'a Settings,
+    /// By which rules the engine that would build clears its cache, where one told.
+    pub collection: Option<GcPolicy>,
     plan: OnceCell<Plan>,
     paths: OnceCell<Vec<Utf8PathBuf>>,
     dockerfiles: OnceCell<Dockerfiles>,
@@ -47,6 +50,7 @@ impl<'a> Context<'a> {
         Self {
             project,
             settings,
+            collection: None,
             plan: OnceCell::new(),
             paths: OnceCell::new(),
             dockerfiles: OnceCell::new(),
@@ -56,6 +60,13 @@ impl<'a> Context<'a> {
             node_locks: RefCell::new(BTreeMap::new()),
             files,
         }
+    }
+
+    /// With what the engine said of its garbage collection.
+    #[must_use]
+    pub fn collected_by(mut self, policy: Option<GcPolicy>) -> Self {
+        self.collection = policy;
+        self
     }
 
     /// What kiln would build. It may hold open questions.

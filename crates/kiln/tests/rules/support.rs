@@ -5,6 +5,7 @@ use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use kiln::advice::{Changes, Context, Finding, Rule, Selection, examine};
+use kiln::engine::GcPolicy;
 use kiln::project::look;
 use kiln::settings::Settings;
 use tempfile::TempDir;
@@ -120,7 +121,9 @@ impl World {
     fn with<T>(&self, rule: Option<&str>, use_it: impl FnOnce(&Context<'_>, Vec<Finding>) -> T) -> T {
         let project = look(&self.path).unwrap_or_else(|error| panic!("{rule:?}: {error}"));
         let settings = Settings::load(&self.path).expect("a fixture that can be read");
-        let context = Context::new(&project, &settings);
+        // What an engine says is a file of the fixture.
+        let inspected = fs::read_to_string(self.path.join("buildx-inspect.txt")).ok();
+        let context = Context::new(&project, &settings).collected_by(inspected.map(|text| GcPolicy::read(&text)));
         let rules = rule.into_iter().map(str::to_owned).collect();
         // A silence is unused only if its rule was asked.
         let asked = if rule == Some("unused-silence") { BTreeSet::new() } else { rules };

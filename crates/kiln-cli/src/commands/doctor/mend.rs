@@ -2,6 +2,7 @@
 
 use kiln::advice::{self, Context as Facts, Finding, FixError, Original, Selection};
 
+use super::engine::Question;
 use super::verify::{Loads, rollup_configs};
 use super::{Mended, changes};
 use crate::commands::Context;
@@ -12,11 +13,16 @@ use crate::error::{CommandError, Kind};
 const ROUNDS: usize = 8;
 
 /// Applies fixes, after showing each difference; gives what was changed and what is found afterwards.
-pub(super) fn mend(context: &Context, selection: &Selection) -> Result<(Vec<Mended>, Vec<Finding>), CommandError> {
+pub(super) fn mend(
+    context: &Context,
+    selection: &Selection,
+    question: Option<Question>,
+) -> Result<(Vec<Mended>, Vec<Finding>), CommandError> {
     let mut mended = Vec::new();
+    let policy = question.and_then(Question::answer);
     for _ in 0..ROUNDS {
         let (settings, project) = look_at(&context.project)?;
-        let facts = Facts::new(&project, &settings);
+        let facts = Facts::new(&project, &settings).collected_by(policy.clone());
         let findings = advice::examine(&facts, selection);
         let changes = changes(&facts, &findings);
         if changes.is_empty() || context.cancel.is_set() {

@@ -1,5 +1,6 @@
 //! `kiln doctor`
 
+mod engine;
 mod list;
 mod mend;
 mod show;
@@ -14,12 +15,13 @@ use serde::Serialize;
 
 use super::Context;
 use super::project::look_at;
+use engine::Question;
 use crate::error::{CommandError, Kind};
 
 /// Finds what breaks or slows container builds, and mends what is safe to mend
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Reads files only: no engine, no network, no database. A finding is silenced by a comment on its line or on the line before,
+Reads files; it needs no engine, no network and no database. An engine that answers within a second is asked what it will delete. A finding is silenced by a comment on its line or on the line before,
 `kiln: ignore[RULE]`, or by `ignore` under `[doctor]` in kiln.toml. Exit code 4 if something of the chosen severity is found.
 
 Examples:
@@ -99,8 +101,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         return Ok(ExitCode::SUCCESS);
     }
     let selection = Selection { rules: args.rules.iter().cloned().collect() };
+    let question = Question::ask(context, &selection);
     let (mended, findings) =
-        if args.fix { mend::mend(context, &selection)? } else { (Vec::new(), findings(context, &selection)?) };
+        if args.fix { mend::mend(context, &selection, question)? } else { (Vec::new(), findings(context, &selection, question)?) };
     if let Some(path) = &args.sarif {
         write_sarif(path, &findings)?;
     }
@@ -120,9 +123,10 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     Err(if fixable > 0 && !args.fix { error.hint(format!("`kiln doctor --fix` mends {fixable} of them")) } else { error })
 }
 
-fn findings(context: &Context, selection: &Selection) -> Result<Vec<Finding>, CommandError> {
+fn findings(context: &Context, selection: &Selection, question: Option<Question>) -> Result<Vec<Finding>, CommandError> {
     let (settings, project) = look_at(&context.project)?;
-    Ok(advice::examine(&Facts::new(&project, &settings), selection))
+    let policy = question.and_then(Question::answer);
+    Ok(advice::examine(&Facts::new(&project, &settings).collected_by(policy), selection))
 }
 
 /// Written whole or not at all.

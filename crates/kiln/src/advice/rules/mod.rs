@@ -1,6 +1,7 @@
 //! The rules: one file each, one folder per group.
 
 mod dockerfile;
+mod engine;
 mod frontend;
 mod locks;
 mod native;
@@ -15,6 +16,7 @@ const GROUPS: &[&[&Rule]] = &[
     locks::RULES,
     native::RULES,
     sqlx::RULES,
+    engine::RULES,
     &[&UNUSED_SILENCE],
 ];
 

@@ -5,13 +5,14 @@ mod policy;
 mod read;
 
 use std::collections::BTreeMap;
+use std::thread;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::buildx::process_error;
-use super::{Buildx, Engine as _, EngineError, failure};
+use super::{Buildx, Engine as _, EngineError, failure, store};
 use crate::process::{Finished, Run};
 
 pub use forgotten::{forgotten, with_all_above};
@@ -100,6 +101,23 @@ impl Buildx {
         let run = self.client().args(["buildx", "inspect"]);
         let run = if let Some(name) = self.builder_name() { run.arg(name) } else { run };
         Ok(GcPolicy::read(&self.succeed(&run.timeout(TIMEOUT).capture(4 << 20))?.stdout))
+    }
+
+    /// The same, with those rules marked that this version of Docker's own builder never applies. `limit` is how long it may take.
+    ///
+    /// # Errors
+    /// Why the builder could not tell in time.
+    pub fn gc_policy_in_effect(&self, limit: Duration) -> Result<GcPolicy, EngineError> {
+        let run = self.client().args(["buildx", "inspect"]).args(self.builder_name()).timeout(limit).capture(4 << 20);
+        let version = self.client().args(["version", "--format", "{{.Server.Version}}"]).timeout(limit);
+        let (inspected, version) = thread::scope(|scope| {
+            let version = scope.spawn(|| self.succeed(&version));
+            (self.succeed(&run), version.join().unwrap_or(Err(EngineError::Interrupted)))
+        });
+        let text = inspected?.stdout;
+        let policy = GcPolicy::read(&text);
+        let is_dockers_own = store::builder(&text).is_some_and(|builder| builder.has_store());
+        Ok(if is_dockers_own { policy.for_engine(Some(version?.stdout.trim())) } else { policy })
     }
 
     /// Removes records by their ids; those that are used, or lie below one that stays, stay. Gives the bytes that were freed as the builder

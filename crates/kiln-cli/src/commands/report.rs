@@ -11,11 +11,12 @@ use kiln::files::{FilesError, Ownership, Rendered, Status, compare};
 use kiln::plan::Variant;
 use kiln::record::{Ending, commit_subjects};
 use kiln::report::terminal::{Line, Role};
-use kiln::report::{Build, Bytes, Part, Reason, Report, Sources, markdown, page, terminal};
+use kiln::report::{Build, Bytes, Part, Reason, Report, Sources, cache_bytes, markdown, page, terminal};
 use kiln::text::Text;
 use serde::Serialize;
 
 use super::Context;
+use super::cached::World;
 use super::project::{look_and_decide, refuse, state_directory};
 use crate::env_vars;
 use crate::error::{CommandError, Kind};
@@ -125,6 +126,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     let html = args.html.clone().or_else(|| (!args.last && args.markdown.is_none()).then(|| PAGE.into()));
     if let Some(path) = &html {
         report.images = images(context, &report);
+        // What no engine tells is said to be unknown.
+        let cache = World::find(context, None).and_then(|world| world.look());
+        report.cache = cache.ok().map(|(_, inventory)| cache_bytes(&inventory));
         files.push(write(context, &root, path, "html", page(&report), args.force)?);
     }
     if context.ui.json {

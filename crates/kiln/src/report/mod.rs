@@ -10,6 +10,7 @@
 //! has a type of its own for text that is safe in it, and control characters are made visible in all of them.
 
 mod build;
+mod cache;
 mod critical;
 mod html;
 pub mod markdown;
@@ -32,6 +33,7 @@ use crate::replay::Replay;
 
 use build::Known;
 pub use build::{Build, Change, Step};
+pub use cache::cache_bytes;
 pub use html::page;
 pub use measured::{Measured, skipped, slow, work};
 pub use misses::{Miss, Reason, misses};
@@ -79,7 +81,7 @@ pub struct Report {
     pub replay: Option<Replay>,
     /// Bytes of the images, by layer; nothing where no engine told them.
     pub images: Option<Vec<Bytes>>,
-    /// Bytes of the cache, by service and variant; nothing where no engine told them.
+    /// Bytes of the cache, see [`cache_bytes`]; nothing where no engine told them.
     pub cache: Option<Vec<Bytes>>,
     /// How many builds of single stages are left out: `kiln warm` and `kiln build --target` make no image of which there is a history.
     pub stage_builds: usize,

@@ -17,11 +17,7 @@ pub(super) fn figures(report: &Report) -> Markup {
 
 fn picture(question: &str, found: Option<&[Bytes]>, part: &str, whole: &str) -> Element {
     let Some(found) = found else {
-        let text = if whole == "image" {
-            "Not known: no engine told it when this page was made."
-        } else {
-            "Not known: this page was made without asking an engine for its cache."
-        };
+        let text = "Not known: no engine told it when this page was made.";
         return element("figure").with(element("figcaption").with(element("h3").with(question)).with(element("p").with(text)));
     };
     let largest = found.iter().flat_map(|bytes| &bytes.parts).map(|part| part.bytes).max().unwrap_or(0);

@@ -58,6 +58,11 @@ pub(crate) fn engine_error(error: &EngineError) -> CommandError {
     remedies.iter().fold(command_error, |error, remedy| error.hint(*remedy))
 }
 
+/// The same of an engine that has answered before: if it is not there now, it went away and may come back.
+pub(crate) fn engine_gone(error: EngineError) -> CommandError {
+    engine_error(&error.went_away())
+}
+
 /// Words in the output of a failed step, and what to do about them.
 struct Symptom {
     /// All of one of these must occur, in lower case.

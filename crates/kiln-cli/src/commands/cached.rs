@@ -46,7 +46,7 @@ impl World {
 
     /// The records of the builder, and whose they are.
     pub(crate) fn look(&self) -> Result<(Vec<CacheRecord>, Inventory), CommandError> {
-        let records = self.engine.cache_records().map_err(|error| hints::engine_error(&error))?;
+        let records = self.engine.cache_records().map_err(hints::engine_gone)?;
         let inventory = Inventory::of(&records, &self.knowledge());
         Ok((records, inventory))
     }
@@ -56,7 +56,7 @@ impl World {
         if !self.store {
             return Ok(Vec::new());
         }
-        self.engine.images_of(&cache_repository(&self.plan.project)).map_err(|error| hints::engine_error(&error))
+        self.engine.images_of(&cache_repository(&self.plan.project)).map_err(hints::engine_gone)
     }
 
     fn knowledge(&self) -> Knowledge {

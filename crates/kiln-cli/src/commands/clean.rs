@@ -113,7 +113,7 @@ pub(super) fn clean(context: &Context, builder: Option<&str>, extent: Extent, dr
             continue;
         }
         let removed =
-            if dry_run { Ok(()) } else { world.engine.remove_image(&tag).map_err(|error| hints::engine_error(&error))? };
+            if dry_run { Ok(()) } else { world.engine.remove_image(&tag).map_err(hints::engine_gone)? };
         match removed {
             Ok(()) => cleaned.removed.push(Removed { id: tag, what: format!("a cached stage of {project}"), bytes: 0 }),
             Err(why) => cleaned.kept.push(Stays { id: tag, what: "a cached stage".to_owned(), why }),
@@ -153,8 +153,8 @@ fn remove(context: &Context, world: &World, choice: &Choice, cleaned: &mut Clean
         if attempt > 0 {
             thread::sleep(PAUSE);
         }
-        cleaned.bytes += world.engine.remove_records(&left).map_err(|error| hints::engine_error(&error))?;
-        let there = world.engine.cache_records().map_err(|error| hints::engine_error(&error))?;
+        cleaned.bytes += world.engine.remove_records(&left).map_err(hints::engine_gone)?;
+        let there = world.engine.cache_records().map_err(hints::engine_gone)?;
         left.retain(|id| there.iter().any(|record| record.id == *id));
     }
     Ok(left)

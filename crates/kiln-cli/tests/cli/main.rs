@@ -6,6 +6,7 @@ mod caches;
 mod doctor;
 mod help;
 mod init;
+mod lifecycle;
 mod predict;
 #[path = "../common/records.rs"]
 mod records;

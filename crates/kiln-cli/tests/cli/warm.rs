@@ -260,6 +260,28 @@ fn an_interrupt_ends_everything_within_a_second_and_keeps_what_is_done() {
 }
 
 #[test]
+fn two_at_once_do_not_wait_for_each_other() {
+    // Each goes on only when the other one is there, too.
+    let build = ": >\"$FAKE_DOCKER/$PPID\"; while [[ ! -e $FAKE_DOCKER/both ]]; do /bin/sleep 0.05; done; stream noop";
+    let test = shop().fake("build", build).args(["api", "--jobs", "1"]);
+    let children = [test.spawn(), test.spawn()];
+    let until = Instant::now() + Duration::from_secs(20);
+    let numbers = || {
+        let entries = fs::read_dir(test.root().join("fake")).unwrap().flatten();
+        entries.filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok()).count()
+    };
+    while numbers() < 2 {
+        assert!(Instant::now() < until, "one waits for the other");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    fs::write(test.root().join("fake/both"), "").unwrap();
+    for child in children {
+        let ran = test.ran(&child.wait_with_output().unwrap());
+        assert_eq!(ran.code, Some(0), "{ran}");
+    }
+}
+
+#[test]
 fn flags_reach_every_stage() {
     let test = shop().args([
         "api",

@@ -310,6 +310,10 @@ impl Buildx {
         Run::new(&self.docker)
     }
 
+    pub(super) fn program(&self) -> &str {
+        &self.docker
+    }
+
     pub(super) const fn cancel_flag(&self) -> &Cancel {
         &self.cancel
     }

@@ -391,6 +391,15 @@ impl EngineError {
         matches!(self, Self::Disconnected { .. } | Self::Registry { .. } | Self::Unresponsive)
     }
 
+    /// The same of an engine that has answered before: one that is not there now went away, and may come back.
+    #[must_use]
+    pub fn went_away(self) -> Self {
+        match self {
+            Self::NotRunning { detail } => Self::Disconnected { detail },
+            error => error,
+        }
+    }
+
     /// The image that could not be had, where that is what failed.
     #[must_use]
     pub fn image(&self) -> Option<&str> {

@@ -62,7 +62,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     let world = World::find(context, args.builder.as_deref())?;
     let (records, inventory) = world.look()?;
     let tags = world.tags()?;
-    let policy = world.engine.gc_policy().map_err(|error| hints::engine_error(&error))?;
+    let policy = world.engine.gc_policy().map_err(hints::engine_gone)?;
     let policy = if world.is_dockers_own() { policy.for_engine(world.info.server.as_deref()) } else { policy };
     let cache_bytes = records.iter().filter(|record| !record.shared).map(|record| record.bytes).sum();
     let forecasts = forecast(&policy, cache_bytes);

@@ -167,6 +167,12 @@ impl Buildx {
             return Ok(finished);
         }
         let said = finished.stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message").trim().to_owned();
-        Err(failure::client_error(&finished.stderr).unwrap_or(EngineError::NotRunning { detail: said }))
+        if let Some(error) = failure::client_error(&finished.stderr) {
+            return Err(error);
+        }
+        if failure::is_broken(&said) {
+            return Err(EngineError::Disconnected { detail: said });
+        }
+        Err(EngineError::NotDocker { program: self.program().to_owned(), detail: said })
     }
 }

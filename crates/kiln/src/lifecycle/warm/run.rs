@@ -40,7 +40,7 @@ pub fn warm(
         let mounts = scope.spawn(|| if has_mounts { engine.cache_mounts().unwrap_or_default() } else { BTreeMap::new() });
         (engine.stored(&names), mounts.join().unwrap_or_default())
     });
-    let mut found = found.map_err(gone)?.into_iter();
+    let mut found = found.map_err(EngineError::went_away)?.into_iter();
     let stored: Vec<Option<StoredImage>> =
         plan.targets.iter().map(|target| target.tag().and_then(|_| found.next().flatten())).collect();
     if let Some(done) = all_warm(engine, plan, options, &stored, &mounts, tell) {
@@ -67,14 +67,6 @@ pub fn warm(
     });
     let progress = run.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(progress.into_iter().map(Progress::into_done).collect())
-}
-
-/// An engine that answered before and does not now.
-fn gone(error: EngineError) -> EngineError {
-    match error {
-        EngineError::NotRunning { detail } => EngineError::Disconnected { detail },
-        error => error,
-    }
 }
 
 #[derive(Debug)]
@@ -221,7 +213,7 @@ impl Run<'_> {
             done.status = Status::Failed;
             done.why = Some(match error {
                 EngineError::Interrupted => Why::Interrupted,
-                error => Why::Engine(gone(error)),
+                error => Why::Engine(error.went_away()),
             });
             if matches!(done.why, Some(Why::Interrupted)) {
                 done.status = Status::Skipped;

@@ -2,7 +2,7 @@
 //!
 //! On an engine of its own with the containerd store, which can export; `prune --all` makes it as fresh as a new one, mounts and all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -227,6 +227,75 @@ fn a_fresh_builder_with_an_imported_cache_does_the_work_of_the_edit_only() {
         built.log.contains("cache `localhost:1/x` not used: ") && built.log.contains("/nowhere` not used: there is none yet")
     );
     assert!(built.log.contains("warning: the cache of `shop` (prod) was not written (registry): "), "{}", built.log);
+    the_workflow_keeps_its_cache_in_the_registry(&engine, &shop);
+}
+
+/// The commands of the workflow of `kiln init --ci github`, as they stand: what a run on the main branch leaves in the registry is what a
+/// run on a branch begins with.
+fn the_workflow_keeps_its_cache_in_the_registry(engine: &Engine, shop: &Shop) {
+    succeeded(command(kiln()).args(["init", "--ci", "github"]).current_dir(shop.root()).output());
+    let tool = format!("localhost:5000/acme-{0}/kiln:{1}", std::process::id(), env!("CARGO_PKG_VERSION"));
+    engine.docker(&["tag", "kiln:latest", &tool]);
+    engine.docker(&["push", "--quiet", &tool]);
+    let cooked = "\"phase\":\"cook\"";
+    engine.forget();
+    let first = workflow(engine, shop, "main");
+    assert!(first.contains(cooked), "{first}");
+    engine.forget();
+    let second = workflow(engine, shop, "feature/x y");
+    assert!(!second.contains(cooked) && second.contains("CACHED"), "{second}");
+    // The branch has a cache of its own now.
+    engine.forget();
+    let third = workflow(engine, shop, "feature/x y");
+    assert!(!third.contains(cooked), "{third}");
+    let cache = |target: &str| format!("localhost:5000/acme-{}/shop/cache:{target}-feature-x-y", std::process::id());
+    for target in ["shop-prod", "web-prod"] {
+        engine.docker(&["buildx", "imagetools", "inspect", &cache(target)]);
+    }
+}
+
+/// Runs the commands of the job that builds, as a runner does; gives what the last one printed.
+fn workflow(engine: &Engine, shop: &Shop, branch: &str) -> String {
+    let text = fs::read_to_string(shop.root().join(".github/workflows/images.yml")).expect("a workflow");
+    let workflow: Value = serde_saphyr::from_str(&text).expect("YAML");
+    let folder = tempfile::tempdir().expect("a folder");
+    let variables = folder.path().join("env");
+    fs::write(&variables, "").expect("written");
+    let repository = format!("Acme-{}/Shop", std::process::id());
+    let mut environment: BTreeMap<String, String> = BTreeMap::from([
+        ("DOCKER_HOST".to_owned(), engine.host.clone()),
+        ("GITHUB_ENV".to_owned(), variables.to_string_lossy().into_owned()),
+        ("GITHUB_REF_NAME".to_owned(), branch.to_owned()),
+        ("GITHUB_REPOSITORY".to_owned(), repository.clone()),
+        ("GITHUB_REPOSITORY_OWNER".to_owned(), repository.trim_end_matches("/Shop").to_owned()),
+        // The registry is a variable of the job, and this one needs no password.
+        ("REGISTRY".to_owned(), "localhost:5000".to_owned()),
+    ]);
+    let mut last = String::new();
+    for step in workflow["jobs"]["build"]["steps"].as_array().expect("steps").iter().filter(|step| step["run"].is_string()) {
+        let mut own = environment.clone();
+        for (name, value) in step["env"].as_object().into_iter().flatten() {
+            let value = value.as_str().expect("text");
+            let value = match value.strip_prefix("${{ ") {
+                None => value,
+                Some(expression) if expression.starts_with("github.event.repository.default_branch") => "main",
+                Some(_) => "true",
+            };
+            own.insert(name.clone(), value.to_owned());
+        }
+        let script = step["run"].as_str().expect("a script");
+        let output = command("bash")
+            .args(["--noprofile", "--norc", "-e", "-o", "pipefail", "-c", script])
+            .envs(&own)
+            .current_dir(shop.root())
+            .output()
+            .expect("bash starts");
+        last = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{script}\n{last}");
+        let added = fs::read_to_string(&variables).expect("variables");
+        environment.extend(added.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.into(), value.into())));
+    }
+    last
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod guard;
 mod images;
 mod leaving;
 mod lifecycle;
+mod make;
 mod node;
 mod predict;
 mod quiet;

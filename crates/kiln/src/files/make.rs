@@ -14,7 +14,7 @@ const TARGETS: [Target; 10] = [
     ("docker-build-fast", "build --variant fast", "the quickest images after an edit"),
     ("docker-build-dev", "build --variant dev", "images with toolchain and tools, running from source"),
     ("warm-cache", "warm", "makes what builds need beforehand: base images, stages, cache mounts"),
-    ("refresh-cache", "refresh", "follows base images that moved, and warms again"),
+    ("refresh-cache", "refresh", "cleans what is stale, follows base images that moved, and warms again"),
     ("clean-cache", "clean", "forgets what no build of this project can use any more"),
     ("cache-status", "status", "what is cached, how big it is, and when the engine will take it"),
     ("test-build-perf", "bench --quick", "what usual changes cost, in a copy with caches of its own; some minutes"),

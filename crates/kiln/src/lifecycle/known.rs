@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::event::StepStatus;
 use crate::plan::Variant;
+use crate::recipe::MountUse;
 use crate::record::{Ending, Record, list};
 
 /// A recorded build, as far as caches matter.
@@ -45,6 +46,8 @@ pub struct KnownStep {
     pub mounts: BTreeSet<String>,
     /// From when to when it worked, if it ran.
     pub ran: Option<(Timestamp, Timestamp)>,
+    /// Id of the mount in which it kept compiled units, and what is in there since, if it told.
+    pub units: Option<(String, MountUse)>,
 }
 
 /// A record of BuildKit is made a moment before a step is said to begin, or after it is said to have ended.
@@ -85,6 +88,10 @@ impl KnownBuild {
                 instruction: place.instruction.clone(),
                 mounts: mounts(&place.instruction),
                 ran: ran.then(|| (later(begin), end_of(begin, step.seconds))),
+                units: step.cargo.as_ref().and_then(|report| {
+                    let mount = report.mount.clone()?;
+                    Some((mount_at(&place.instruction, &mount.path)?, mount))
+                }),
             })
         });
         let is_load = |name: &str| name.starts_with("[internal] load ") || name.starts_with("[context ");
@@ -179,13 +186,24 @@ pub fn dockerfile_keys(text: &str) -> BTreeSet<String> {
 /// Ids of the cache mounts in an instruction, or in a whole Dockerfile.
 #[must_use]
 pub fn mounts(instruction: &str) -> BTreeSet<String> {
+    cache_mounts(instruction).map(|(id, _)| id).collect()
+}
+
+/// Id of the cache mount that an instruction has at a path.
+fn mount_at(instruction: &str, path: &str) -> Option<String> {
+    cache_mounts(instruction).find(|(_, target)| *target == Some(path)).map(|(id, _)| id)
+}
+
+/// Ids and targets of cache mounts. Without an id the target is it.
+fn cache_mounts(instruction: &str) -> impl Iterator<Item = (String, Option<&str>)> {
     let flags = instruction.split_whitespace().filter_map(|word| word.strip_prefix("--mount="));
     let cached = flags.filter(|flag| flag.split(',').any(|part| part == "type=cache"));
-    let ids = cached.filter_map(|flag| {
+    cached.filter_map(|flag| {
         let field = |name: &str| flag.split(',').find_map(|part| part.strip_prefix(name));
-        field("id=").or_else(|| field("target=")).or_else(|| field("dst="))
-    });
-    ids.map(|id| id.trim_start_matches('/').to_owned()).collect()
+        let target = field("target=").or_else(|| field("dst="));
+        let id = field("id=").or(target)?;
+        Some((id.trim_start_matches('/').to_owned(), target))
+    })
 }
 
 #[cfg(test)]
@@ -217,5 +235,7 @@ mod tests {
             "RUN --mount=type=bind,id=no,target=/a --mount=type=cache,id=shop-cargo,target=/c --mount=type=cache,target=/x ls",
         );
         assert_eq!(found.into_iter().collect::<Vec<_>>(), ["shop-cargo", "x"]);
+        let cook = "RUN --mount=type=cache,id=shop-cargo,target=/c --mount=type=cache,id=shop-units,target=/u,sharing=locked cook";
+        assert_eq!((mount_at(cook, "/u").as_deref(), mount_at(cook, "/x")), (Some("shop-units"), None));
     }
 }

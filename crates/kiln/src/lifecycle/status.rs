@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::known::{KnownBuild, record_key};
 use crate::engine::CacheRecord;
+use crate::recipe::MountUse;
 
 /// A record may be let go this long after the build is said to have ended.
 const SLACK: SignedDuration = SignedDuration::from_secs(10);
@@ -88,6 +89,10 @@ pub struct Entry {
     pub in_use: bool,
     /// Whether the latest builds of the project, one for each service, variant and branch, use it.
     pub current: bool,
+    /// What a mount of compiled units holds, as the last step that used it told: units of old dependencies are in there, too, and age out
+    /// by themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub units: Option<MountUse>,
 }
 
 /// How many records, and their bytes.
@@ -203,6 +208,7 @@ impl<'a> Mapping<'a> {
             shared: if record.shared { Shared::Image } else { Shared::No },
             in_use: record.in_use,
             current: false,
+            units: None,
         };
         match kind {
             EntryKind::Mount => self.mount(record, &mut entry)?,
@@ -229,6 +235,11 @@ impl<'a> Mapping<'a> {
         }
         // The first one filled it.
         entry.hits = runs.saturating_sub(1);
+        let told = self.known.builds.iter().flat_map(|build| &build.steps).filter_map(|step| {
+            let (mount, units) = step.units.as_ref()?;
+            Some((step.ran?.1, units)).filter(|_| mount == id)
+        });
+        entry.units = told.max_by_key(|(ended, _)| *ended).map(|(_, units)| units.clone());
         Some(())
     }
 

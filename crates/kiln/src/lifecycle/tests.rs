@@ -9,6 +9,7 @@ use super::known::{KnownBuild, KnownStep, mounts, step_key};
 use super::status::{EntryKind, Inventory, Knowledge, Shared};
 use crate::engine::CacheRecord;
 use crate::plan::Variant;
+use crate::recipe::MountUse;
 
 const COOK: &str = "RUN --mount=type=cache,id=shop-cargo,target=/kiln/cargo kiln recipe cook /recipe.json";
 const COPY: &str = "COPY . /app";
@@ -25,6 +26,7 @@ fn build(service: &str, start: i64, steps: &[(&str, bool)]) -> KnownBuild {
         instruction: (*instruction).to_owned(),
         mounts: mounts(instruction),
         ran: ran.then(|| (at(start), at(start + 10))),
+        units: None,
     });
     KnownBuild {
         service: service.to_owned(),
@@ -161,6 +163,26 @@ fn the_copy_of_a_context_is_the_projects_only_if_nobody_else_loaded_one_then() {
     let records = [context("one", 0), context("both", 1), context("theirs", 2)];
     let known = Knowledge { others, ..known };
     assert_eq!(shown(&Inventory::of(&records, &known)).into_keys().collect::<Vec<_>>(), ["one"]);
+}
+
+#[test]
+fn a_mount_of_units_is_what_its_last_step_said() {
+    let told = |start, unused| {
+        let mut build = build("api", start, &[(COOK, true)]);
+        let units = MountUse { path: "/kiln/cargo".to_owned(), units: 10, bytes: 100, unused, unused_bytes: 7 };
+        build.steps[0].units = Some(("shop-cargo".to_owned(), units));
+        build
+    };
+    let mount = record("cargo", &[], "cached mount /kiln/cargo from exec kiln with id \"/shop-cargo\"", 5, 8);
+    let other = record("npm", &[], "cached mount /npm from exec kiln with id \"/shop-npm\"", 5, 8);
+    let mounts = BTreeSet::from(["shop-npm".to_owned()]);
+    let known = Knowledge { builds: vec![told(0, 1), told(100, 3), told(50, 2)], mounts, ..Knowledge::default() };
+    let inventory = Inventory::of(&[mount, other], &known);
+    let unused = |id: &str| {
+        let entry = inventory.entries.iter().find(|entry| entry.id == id).unwrap();
+        entry.units.as_ref().map(|units| units.unused)
+    };
+    assert_eq!((unused("cargo"), unused("npm")), (Some(3), None));
 }
 
 #[test]

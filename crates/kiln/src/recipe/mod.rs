@@ -213,6 +213,24 @@ pub struct CargoReport {
     /// External packages that `compile` compiled although the deps layer should have them: defects of the plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub defects: Vec<Defect>,
+    /// What the step's mount of units holds afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mount: Option<MountUse>,
+}
+
+/// What a mount of units holds: those that a step used, and those that others did and that age out by themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountUse {
+    /// Where the step had it.
+    pub path: String,
+    /// Units.
+    pub units: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Those of them that this step had no use for.
+    pub unused: usize,
+    /// Their bytes.
+    pub unused_bytes: u64,
 }
 
 /// An external package that was compiled although the deps layer should have it.

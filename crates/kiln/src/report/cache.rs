@@ -50,6 +50,7 @@ mod tests {
             shared: Shared::No,
             in_use: false,
             current: true,
+            units: None,
         };
         let entries = vec![
             entry(EntryKind::Layer, "api-prod", "deps", "RUN cook", 10),

@@ -114,7 +114,10 @@ fn line(entry: &Entry, now: Timestamp) -> String {
         EntryKind::Mount if !entry.owners.is_empty() => format!("  {FAINT}of {}{FAINT:#}", joined(&entry.owners)),
         _ => String::new(),
     };
-    format!("{size:>9}  {used:<15}  {hits:<7}  {what}{owners}{marks}")
+    let old = entry.units.as_ref().filter(|units| units.unused > 0).map_or_else(String::new, |units| {
+        format!("; {} of it in {} of old builds, which age out", bytes(units.unused_bytes), count(units.unused, "unit"))
+    });
+    format!("{size:>9}  {used:<15}  {hits:<7}  {what}{owners}{old}{marks}")
 }
 
 fn joined(names: &BTreeSet<String>) -> String {
@@ -124,6 +127,7 @@ fn joined(names: &BTreeSet<String>) -> String {
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
+    use kiln::recipe::MountUse;
 
     use super::*;
 
@@ -143,6 +147,7 @@ mod tests {
             shared: Shared::No,
             in_use: false,
             current: true,
+            units: None,
         }
     }
 
@@ -154,7 +159,10 @@ mod tests {
             entry(EntryKind::Layer, "api-prod", "deps", cook, 300),
             Entry { current: false, ..entry(EntryKind::Layer, "api-prod", "deps", cook, 250) },
             Entry { shared: Shared::Image, ..entry(EntryKind::Layer, "api-prod", "runtime", "COPY --from=builder /out /", 12) },
-            entry(EntryKind::Mount, "api-prod", "deps", "shop-units", 700),
+            Entry {
+                units: Some(MountUse { units: 150, unused: 14, unused_bytes: 120_000_000, ..MountUse::default() }),
+                ..entry(EntryKind::Mount, "api-prod", "deps", "shop-units", 700)
+            },
             Entry { shared: Shared::Others, ..entry(EntryKind::Tool, "", "", "kiln, the program that runs in image builds", 9) },
             entry(EntryKind::Layer, "web-prod", "deps", "RUN npm ci", 80),
         ];

@@ -20,7 +20,7 @@ use super::step::{
 };
 use super::target::{UnitId, Units, entries};
 use crate::process::Cancel;
-use crate::recipe::{CargoReport, Selection};
+use crate::recipe::{CargoReport, MountUse, Selection};
 
 /// What `compile` is to do, and where.
 #[derive(Debug, Clone)]
@@ -117,7 +117,7 @@ pub fn compile(request: &CompileRequest<'_>, cancel: &Cancel, talk: &mut dyn FnM
         return Err(StepError::Cargo { code: end.code });
     }
     watch.time("export", || deliver(request, &end))?;
-    watch.time("clean", || clean(request, &mount, &end, &mut record, &|unit| layer_units.contains(unit)))?;
+    let left = watch.time("clean", || clean(request, &mount, &end, &mut record, &|unit| layer_units.contains(unit)))?;
     Ok(CargoReport {
         seed: None,
         phase: "compile".to_owned(),
@@ -127,6 +127,7 @@ pub fn compile(request: &CompileRequest<'_>, cancel: &Cancel, talk: &mut dyn FnM
         undeclared: forgotten.undeclared,
         defects,
         external_compiled: compiled,
+        mount: Some(left),
     })
 }
 
@@ -305,14 +306,14 @@ fn deliver(request: &CompileRequest<'_>, end: &CargoEnd) -> Result<(), StepError
     Err(StepError::MissingBinary { names })
 }
 
-/// Ages units out of the mount: never those of the layer, nor those of this build.
+/// Ages units out of the mount: never those of the layer, nor those of this build. Gives what is left.
 fn clean(
     request: &CompileRequest<'_>,
     mount: &Mount,
     end: &CargoEnd,
     record: &mut Record,
     in_layer: &dyn Fn(&UnitId) -> bool,
-) -> Result<(), StepError> {
+) -> Result<MountUse, StepError> {
     let units = Units::scan(&mount.target)?;
     let mut used = BTreeSet::new();
     let mut programs = BTreeSet::new();
@@ -326,7 +327,7 @@ fn clean(
     used.extend(end.transcript.scripts.iter().filter_map(|script| units.of_file(&script.out_dir).cloned()));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |duration| duration.as_secs());
     let keep = |unit: &UnitId| in_layer(unit) || used.contains(unit) || programs.contains(unit.package());
-    age_out(&mount.target, record, &keep, request.limits, now)?;
+    let (_, left) = age_out(&mount.root, &mount.target, record, &keep, request.limits, now)?;
     for unit_root in units.roots() {
         for folder in entries(&mount.target.join(unit_root).join("incremental"))? {
             let used = fs::metadata(&folder).and_then(|metadata| metadata.modified()).at("read", &folder)?;
@@ -335,7 +336,8 @@ fn clean(
             }
         }
     }
-    record.write(&mount.record)
+    record.write(&mount.record)?;
+    Ok(left)
 }
 
 /// `channel` of the workspace's toolchain file.

@@ -123,7 +123,7 @@ fn run(request: &CookRequest<'_>, cancel: &Cancel, talk: &mut dyn FnMut(&str)) -
         };
         export(&export_request, &units, &used)
     })?;
-    watch.time("clean", || {
+    let mount = watch.time("clean", || {
         let mut record = Record::read(&record_path).unwrap_or_default();
         // What cargo compiled although the seed has it must not be taken from the same seed again.
         if let Some(taken) = &taken {
@@ -131,8 +131,9 @@ fn run(request: &CookRequest<'_>, cancel: &Cancel, talk: &mut dyn FnMut(&str)) -
         }
         let used: BTreeSet<_> = used.iter().collect();
         let now = request.now.duration_since(UNIX_EPOCH).map_or(0, |duration| duration.as_secs());
-        age_out(&target, &mut record, &|unit| used.contains(unit), request.limits, now)?;
-        record.write(&record_path)
+        let (_, left) = age_out(request.mount, &target, &mut record, &|unit| used.contains(unit), request.limits, now)?;
+        record.write(&record_path)?;
+        Ok(left)
     })?;
     let report = CargoReport {
         phase: "cook".to_owned(),
@@ -141,6 +142,7 @@ fn run(request: &CookRequest<'_>, cancel: &Cancel, talk: &mut dyn FnMut(&str)) -
         seed: taken.map(|taken| seed_use(&taken, &layer)),
         fresh: end.transcript.artifacts.iter().filter(|artifact| artifact.fresh && !artifact.package.local).count(),
         seconds: watch.0,
+        mount: Some(mount),
         ..CargoReport::default()
     };
     Ok((report, layer))

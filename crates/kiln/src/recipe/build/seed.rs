@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::export::{FileKind, Layer, LayerUnit, file_digest, set_time};
 use super::step::{At as _, StepError, parallel, write_atomically};
 use super::target::{UnitId, Units};
+use crate::recipe::MountUse;
 
 /// What is known about the units of a mount.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -248,21 +249,24 @@ fn touch_unit(unit: &LayerUnit, target: &Path, time: SystemTime) -> Result<(), S
     Ok(())
 }
 
-/// Removes units that are neither in `keep` nor young enough, then the longest unused ones until the rest fits; gives their number.
+/// Removes units that are neither in `keep` nor young enough, then the longest unused ones until the rest fits; gives their number, and
+/// what is left. `path` is that of the mount.
 ///
 /// # Errors
 /// [`StepError`], when something cannot be read or removed.
 pub(super) fn age_out(
+    path: &Path,
     target: &Path,
     record: &mut Record,
     keep: &dyn Fn(&UnitId) -> bool,
     limits: super::step::Limits,
     now: u64,
-) -> Result<usize, StepError> {
+) -> Result<(usize, MountUse), StepError> {
     let units = Units::scan(target)?;
     let all = units.all();
     let mut sizes = parallel(&all, |unit| units.size(unit))?.into_iter();
     let mut total = 0;
+    let mut left = MountUse { path: path.to_string_lossy().into_owned(), units: all.len(), ..MountUse::default() };
     let mut old = Vec::new();
     for unit in all {
         let size = sizes.next().unwrap_or_default();
@@ -278,6 +282,8 @@ pub(super) fn age_out(
     let mut removed = 0;
     for (used, size, unit) in old {
         if now.saturating_sub(used) <= limits.age.as_secs() && total <= limits.bytes {
+            left.unused += 1;
+            left.unused_bytes += size;
             continue;
         }
         units.remove(&unit)?;
@@ -287,7 +293,9 @@ pub(super) fn age_out(
         total -= size;
         removed += 1;
     }
-    Ok(removed)
+    left.units -= removed;
+    left.bytes = total;
+    Ok((removed, left))
 }
 
 /// Notes the units that cargo compiled itself although the layer has them: they are left alone as long as the layer's are the same.

@@ -163,12 +163,17 @@ fn units_age_out_by_time_and_size_but_never_what_is_kept() {
     let mut record = Record::read(&place.record()).unwrap();
     let keep_a = |unit: &UnitId| unit.name == A;
     let age = |days: u64| Limits { bytes: u64::MAX, age: Duration::from_secs(days * 86_400) };
-    assert_eq!(age_out(&place.target(), &mut record, &keep_a, age(30), 1_000_000).unwrap(), 0);
-    assert_eq!(age_out(&place.target(), &mut record, &keep_a, age(30), 1_000_000 + 31 * 86_400).unwrap(), 1);
+    let aged = |record: &mut Record, limits, now| {
+        let (removed, left) = age_out(Path::new("/units"), &place.target(), record, &keep_a, limits, now).unwrap();
+        assert!(left.path == "/units" && left.bytes > left.unused_bytes, "{left:?}");
+        (removed, left.units, left.unused, left.unused_bytes > 0)
+    };
+    assert_eq!(aged(&mut record, age(30), 1_000_000), (0, 2, 1, true));
+    assert_eq!(aged(&mut record, age(30), 1_000_000 + 31 * 86_400), (1, 1, 0, false));
     assert!(place.output(A).exists() && !place.output(B).exists());
     let mut record = Record::read(&place.record()).unwrap();
     place.seed(1000);
     let limits = Limits { bytes: 0, ..age(30) };
-    assert_eq!(age_out(&place.target(), &mut record, &keep_a, limits, 1_000_000).unwrap(), 1);
+    assert_eq!(aged(&mut record, limits, 1_000_000), (1, 1, 0, false));
     assert!(place.output(A).exists() && !place.output(B).exists());
 }

@@ -1,6 +1,5 @@
 //! What `kiln status` and `kiln clean` look at: the builder's cache, and what kiln knows of it.
 
-use std::collections::BTreeSet;
 use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -82,10 +81,6 @@ impl World {
             known.mounts.extend(mounts(&text));
             known.steps.extend(dockerfile_keys(&text));
         }
-        // Without an id a mount is everyone's who mounts that path.
-        let shared: BTreeSet<String> =
-            known.others.iter().flat_map(|build| &build.steps).flat_map(|step| step.mounts.clone()).collect();
-        known.mounts.retain(|id| !shared.contains(id));
         known
     }
 }

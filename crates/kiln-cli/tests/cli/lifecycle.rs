@@ -15,7 +15,7 @@ rec() { # id parent made size type description [used]
   if [[ $pruned == *"<$1>"* ]]; then return; fi
   printf 'ID: %s\n' "$1"
   if [[ $2 != - ]]; then printf 'Parents:\n - %s\n' "$2"; fi
-  printf 'Created at: 2026-11-01 00:%s +0000 UTC\nReclaimable: true\nShared: false\nSize: %s\nType: %s\nDescription: %s\nUsage count: 1\n' "${@:3}"
+  printf 'Created at: 2026-11-01 00:%s +0000 UTC\nReclaimable: true\nShared: false\nSize: %s\nType: %s\nDescription: %s\nUsage count: 1\n' "${@:3:4}"
   if [[ -n ${7:-} ]]; then printf 'Last used: %s\n' "$7"; fi
   printf '\n'
 }

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::{BuildRequest, BuildSecret, Outcome, Output};
-use crate::event::{BuildEvent, BuildState, StepKind, StepStatus};
+use crate::event::{BuildEvent, BuildState, Step, StepKind, StepStatus};
 
 /// The bake file for these requests, whose contexts are sent by way of `links`: one target each, see [`target`]. `None` if one of them
 /// cannot be asked about in this way.
@@ -32,7 +32,7 @@ fn target(number: usize) -> String {
     format!("t{number}")
 }
 
-fn definition(request: &BuildRequest, link: &Utf8PathBuf) -> Value {
+fn definition(request: &BuildRequest, link: &Utf8Path) -> Value {
     let texts = |map: &BTreeMap<String, String>| -> Map<String, Value> {
         map.iter().map(|(name, value)| (literal(name), json!(literal(value)))).collect()
     };
@@ -79,7 +79,7 @@ impl Watch {
         };
         self.state.apply(&event);
         let BuildEvent::StepStarted { digest, .. } = &event else { return true };
-        let works = |step: &crate::event::Step| {
+        let works = |step: &Step| {
             matches!(step.name.kind, StepKind::Stage { .. }) && !step.name.is_from() && step.status() == StepStatus::Running
         };
         !self.state.step(digest).is_some_and(works)

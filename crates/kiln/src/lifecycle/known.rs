@@ -94,7 +94,10 @@ impl KnownBuild {
                 }),
             })
         });
-        let is_load = |name: &str| name.starts_with("[internal] load ") || name.starts_with("[context ");
+        let is_load = |name: &str| {
+            let internal = name.strip_prefix("[internal] load ").is_some_and(|what| !what.starts_with("metadata for "));
+            internal || name.starts_with("[context ")
+        };
         let loads = record.steps.iter().filter(|step| is_load(&step.name)).filter_map(|step| {
             let begin = step.begin?;
             Some((later(begin), later(step.end.unwrap_or(begin + step.seconds))))

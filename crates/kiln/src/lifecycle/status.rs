@@ -233,6 +233,10 @@ impl<'a> Mapping<'a> {
                 runs += usize::from(step.ran.is_some() && record.created.is_none_or(|created| build.ended >= created));
             }
         }
+        // Some ids are chosen by people: two projects may well have named theirs alike.
+        if self.known.others.iter().flat_map(|build| &build.steps).any(|step| step.mounts.contains(id)) {
+            entry.shared = Shared::Others;
+        }
         // The first one filled it.
         entry.hits = runs.saturating_sub(1);
         let told = self.known.builds.iter().flat_map(|build| &build.steps).filter_map(|step| {

@@ -166,6 +166,17 @@ fn the_copy_of_a_context_is_the_projects_only_if_nobody_else_loaded_one_then() {
 }
 
 #[test]
+fn a_mount_that_another_project_names_too_stays() {
+    let mount = record("cargo", &[], "cached mount /kiln/cargo from exec kiln with id \"/shop-cargo\"", 5, 8);
+    let builds = vec![build("api", 0, &[(COOK, true)])];
+    let records = [mount];
+    let gone = |known: &Knowledge| choose(&Inventory::of(&records, known), &records, Extent::All).remove.len();
+    let known = Knowledge { builds: builds.clone(), ..Knowledge::default() };
+    assert_eq!(gone(&known), 1);
+    assert_eq!(gone(&Knowledge { others: builds, ..known }), 0);
+}
+
+#[test]
 fn a_mount_of_units_is_what_its_last_step_said() {
     let told = |start, unused| {
         let mut build = build("api", start, &[(COOK, true)]);

@@ -21,8 +21,9 @@ use crate::error::{CommandError, Kind};
 /// Finds what breaks or slows container builds, and mends what is safe to mend
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Reads files; it needs no engine, no network and no database. An engine that answers within a second is asked what it will delete. A finding is silenced by a comment on its line or on the line before,
-`kiln: ignore[RULE]`, or by `ignore` under `[doctor]` in kiln.toml. Exit code 4 if something of the chosen severity is found.
+Reads files; it needs no engine, no network and no database. An engine that answers within a second is asked what it will delete by itself.
+A finding is silenced by a comment on its line or on the line before, `kiln: ignore[RULE]`, or by `ignore` under `[doctor]` in kiln.toml.
+Exit code 4 if something of the chosen severity is found.
 
 Examples:
   kiln doctor                        all findings

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::known::{KnownBuild, record_key};
+use super::known::{KnownBuild, KnownStep, record_key};
 use crate::engine::CacheRecord;
 use crate::recipe::MountUse;
 
@@ -313,9 +313,10 @@ impl<'a> Mapping<'a> {
         };
         let mut current: BTreeSet<String> = BTreeSet::new();
         let mut contexts_since: Option<Timestamp> = None;
-        for build in latest(&self.known.builds, exists) {
+        let latest = latest_of_stages(&self.known.builds, exists);
+        for (build, steps) in &latest {
             contexts_since = Some(contexts_since.map_or(build.started, |since: Timestamp| since.min(build.started)));
-            for step in &build.steps {
+            for step in steps {
                 // Also those of others: the build may have used one of theirs, and then none of its own.
                 let same = records.iter().filter(|record| self.keys.get(record.id.as_str()).is_some_and(|key| *key == step.key));
                 let before: Vec<&CacheRecord> = same
@@ -341,10 +342,8 @@ impl<'a> Mapping<'a> {
                 }
             }
         }
-        let named: BTreeSet<&String> = latest(&self.known.builds, exists)
-            .flat_map(|build| build.steps.iter().flat_map(|step| &step.mounts))
-            .chain(&self.known.mounts)
-            .collect();
+        let named: BTreeSet<&String> =
+            latest.iter().flat_map(|(_, steps)| steps).flat_map(|step| &step.mounts).chain(&self.known.mounts).collect();
         for entry in entries {
             entry.current = match entry.kind {
                 EntryKind::Layer => current.contains(&entry.id),
@@ -359,6 +358,24 @@ impl<'a> Mapping<'a> {
 /// `api-prod`
 fn owner(build: &KnownBuild) -> String {
     format!("{}-{}", build.service, build.variant.name())
+}
+
+/// The latest successful build of each stage of each service, variant and branch, with the steps of those stages: builds of images and
+/// warmings of single stages follow one another, and either makes the other's stages old.
+fn latest_of_stages(builds: &[KnownBuild], passes: impl Fn(&KnownBuild) -> bool) -> Vec<(&KnownBuild, Vec<&KnownStep>)> {
+    let mut seen = BTreeSet::new();
+    let mut passing: Vec<&KnownBuild> = builds.iter().filter(|build| build.succeeded && passes(build)).collect();
+    passing.sort_by_key(|build| std::cmp::Reverse(build.started));
+    let mut found = Vec::new();
+    for build in passing {
+        let key = |step: &KnownStep| (build.service.clone(), build.variant.name(), build.branch.clone(), step.stage.clone());
+        let steps: Vec<&KnownStep> = build.steps.iter().filter(|step| !seen.contains(&key(step))).collect();
+        seen.extend(steps.iter().map(|step| key(step)));
+        if !steps.is_empty() {
+            found.push((build, steps));
+        }
+    }
+    found
 }
 
 /// The latest successful build of each service, variant, stage and branch.

@@ -106,6 +106,23 @@ fn a_bump_makes_the_old_layer_stale_and_a_deleted_branch_its_own() {
 }
 
 #[test]
+fn a_build_makes_what_was_warmed_before_it_stale_and_a_warming_what_was_built() {
+    let records = [cook("old", &[], 5, 10), cook("new", &[], 1005, 1010)];
+    let with = |old: Option<&str>, new: Option<&str>| {
+        let of = |start, target: Option<&str>| {
+            let mut build = build("api", start, &[(COOK, true)]);
+            build.target = target.map(str::to_owned);
+            build
+        };
+        let builds = vec![of(1000, new), of(0, old)];
+        let inventory = Inventory::of(&records, &Knowledge { builds, ..Knowledge::default() });
+        choose(&inventory, &records, Extent::Stale { unused_since: None }).remove
+    };
+    let old = BTreeSet::from(["old".to_owned()]);
+    assert_eq!((with(Some("deps"), None), with(None, Some("deps")), with(Some("builder"), Some("deps"))), (old.clone(), old.clone(), old));
+}
+
+#[test]
 fn what_a_later_build_found_cached_is_current_though_it_is_old() {
     // Reverted to the old recipe: the builder used the old record again.
     let records = [cook("old", &[], 5, 2005), cook("new", &[], 1005, 1010)];

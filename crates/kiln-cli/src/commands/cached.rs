@@ -1,5 +1,6 @@
 //! What `kiln status` and `kiln clean` look at: the builder's cache, and what kiln knows of it.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -48,6 +49,21 @@ impl World {
         let records = self.engine.cache_records().map_err(hints::engine_gone)?;
         let inventory = Inventory::of(&records, &self.knowledge());
         Ok((records, inventory))
+    }
+
+    /// Base images below these records that the engine has by itself, where that matters: a builder with the containerd store forgets
+    /// what lies on them with any removal.
+    pub(crate) fn unpacked(&self, records: &[CacheRecord]) -> Result<BTreeSet<String>, CommandError> {
+        if !self.store || !self.info.containerd_store {
+            return Ok(BTreeSet::new());
+        }
+        let bases: BTreeSet<&str> = records.iter().filter_map(CacheRecord::base_image).collect();
+        // Builds name an image with its digest, which one that was loaded from a file may not have.
+        let names: Vec<String> =
+            bases.iter().flat_map(|base| [*base, base.split('@').next().unwrap_or(base)]).map(str::to_owned).collect();
+        let found = self.engine.stored(&names).map_err(hints::engine_gone)?;
+        let pairs = bases.into_iter().zip(found.chunks(2));
+        Ok(pairs.filter(|(_, found)| found.iter().any(Option::is_some)).map(|(base, _)| base.to_owned()).collect())
     }
 
     /// Names of the cached stages among the engine's images.

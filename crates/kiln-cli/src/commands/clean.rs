@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kiln::lifecycle::CacheTag;
-use kiln::lifecycle::clean::{Choice, Extent, Kept, choose};
+use kiln::lifecycle::clean::{Choice, Extent, Kept, Stake, at_stake, choose};
 use kiln::lifecycle::presence::Presence;
 use kiln::lifecycle::status::{Entry, Shared};
 use kiln::text::{Text, bytes, count};
@@ -31,6 +31,9 @@ Stale is what the latest build of no service, variant and branch uses, and what 
 does what another project uses, what something stays on top of, and what kiln cannot map to this project. Exit code 75: a build of the
 project is running.
 
+With the containerd image store BuildKit (at least up to 0.32) forgets with any removal what lies on base images that the engine has pulled
+or loaded itself, so that other builds run their steps again. There layers and mounts stay, and kiln says so, unless nothing else is lost.
+
 Examples:
   kiln clean --dry-run           what would go
   kiln clean                     what is stale
@@ -49,6 +52,9 @@ pub(crate) struct Args {
     /// Remove nothing, and tell what would go
     #[arg(long)]
     dry_run: bool,
+    /// Remove layers and mounts also where the engine forgets others with them
+    #[arg(long)]
+    force: bool,
     /// Builder instance to clean (`docker buildx ls`)
     #[arg(long, value_name = "NAME", env = env_vars::BUILDER)]
     builder: Option<String>,
@@ -66,6 +72,9 @@ pub(super) struct Cleaned {
     dry_run: bool,
     removed: Vec<Removed>,
     kept: Vec<Stays>,
+    /// What stays because the engine would forget other layers with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forgets: Option<Forgets>,
     /// Bytes that the engine says it freed; for a dry run those that the records take.
     bytes: u64,
 }
@@ -75,6 +84,15 @@ struct Removed {
     id: String,
     what: String,
     bytes: u64,
+}
+
+/// Records that stay, and what their removal would cost.
+#[derive(Debug, Serialize)]
+struct Forgets {
+    records: usize,
+    bytes: u64,
+    #[serde(flatten)]
+    stake: Stake,
 }
 
 #[derive(Debug, Serialize)]
@@ -87,7 +105,8 @@ struct Stays {
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
     let unused_since = args.older_than.and_then(|age| Timestamp::now().checked_sub(age).ok());
     let extent = if args.all { Extent::All } else { Extent::Stale { unused_since } };
-    let cleaned = clean(context, args.builder.as_deref(), extent, args.dry_run)?;
+    let how = How { dry_run: args.dry_run, force: args.force };
+    let cleaned = clean(context, args.builder.as_deref(), extent, how)?;
     if context.ui.json {
         context.ui.document(&cleaned);
     } else {
@@ -96,15 +115,33 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     Ok(ExitCode::SUCCESS)
 }
 
+/// How a clean-up goes about it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct How {
+    /// It only tells what would go.
+    dry_run: bool,
+    /// It removes also where the engine forgets other layers with it.
+    force: bool,
+}
+
 /// Removes, or tells what would go.
-pub(super) fn clean(context: &Context, builder: Option<&str>, extent: Extent, dry_run: bool) -> Result<Cleaned, CommandError> {
+pub(super) fn clean(context: &Context, builder: Option<&str>, extent: Extent, how: How) -> Result<Cleaned, CommandError> {
+    let How { dry_run, force } = how;
     let world = World::find(context, builder)?;
     let project = &world.plan.project;
     let _alone = if dry_run { None } else { Some(alone(&world)?) };
     let (records, inventory) = world.look()?;
-    let choice = choose(&inventory, &records, extent);
+    let mut choice = choose(&inventory, &records, extent);
     let entries: BTreeMap<&str, &Entry> = inventory.entries.iter().map(|entry| (entry.id.as_str(), entry)).collect();
-    let mut cleaned = Cleaned { dry_run, removed: Vec::new(), kept: kept(&choice, &entries), bytes: 0 };
+    let mut cleaned = Cleaned { dry_run, removed: Vec::new(), kept: kept(&choice, &entries), forgets: None, bytes: 0 };
+    if !force {
+        let unpacked = world.unpacked(&records)?;
+        if let Some(stake) = at_stake(&records, &choice, |image| unpacked.contains(image)) {
+            let staying = std::mem::take(&mut choice.remove);
+            let bytes = staying.iter().filter_map(|id| entries.get(id.as_str())).map(|entry| entry.bytes).sum();
+            cleaned.forgets = Some(Forgets { records: staying.len(), bytes, stake });
+        }
+    }
     let services: Vec<&str> = world.plan.services.iter().map(|service| service.name.as_str()).collect();
     for tag in world.tags()? {
         let name = tag.split_once(':').map_or("", |(_, name)| name);
@@ -112,8 +149,7 @@ pub(super) fn clean(context: &Context, builder: Option<&str>, extent: Extent, dr
         if extent != Extent::All && current {
             continue;
         }
-        let removed =
-            if dry_run { Ok(()) } else { world.engine.remove_image(&tag).map_err(hints::engine_gone)? };
+        let removed = if dry_run { Ok(()) } else { world.engine.remove_image(&tag).map_err(hints::engine_gone)? };
         match removed {
             Ok(()) => cleaned.removed.push(Removed { id: tag, what: format!("a cached stage of {project}"), bytes: 0 }),
             Err(why) => cleaned.kept.push(Stays { id: tag, what: "a cached stage".to_owned(), why }),
@@ -205,6 +241,16 @@ impl Cleaned {
         }
         for stays in &self.kept {
             text += format_args!("stays     {}  {}: {}\n", stays.id, stays.what, stays.why);
+        }
+        if let Some(Forgets { records, bytes: size, stake }) = &self.forgets {
+            let images: Vec<String> = stake.images.iter().map(|image| format!("`{image}`")).collect();
+            text += format_args!(
+                "{}, {}, stay: with any removal this engine would forget {} on {}; `kiln clean --force` does it all the same\n",
+                count(*records, "record"),
+                bytes(*size),
+                count(stake.layers, "other layer"),
+                images.join(", "),
+            );
         }
         let sum = bytes(self.bytes);
         match (self.removed.len(), self.dry_run) {

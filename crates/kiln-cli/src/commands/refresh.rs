@@ -7,7 +7,7 @@ use kiln::lifecycle::clean::Extent;
 use serde::Serialize;
 
 use super::Context;
-use super::clean::{Cleaned, clean};
+use super::clean::{Cleaned, How, clean};
 use super::warm::{self, What};
 use crate::error::CommandError;
 
@@ -38,7 +38,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     let begun = Instant::now();
     let mut cleaned = Vec::new();
     for builder in args.what.builders() {
-        cleaned.push(clean(context, builder.as_deref(), Extent::Stale { unused_since: None }, false)?);
+        cleaned.push(clean(context, builder.as_deref(), Extent::Stale { unused_since: None }, How::default())?);
     }
     let (warmed, errors) = warm::warm(context, &args.what, true)?;
     if context.ui.json {

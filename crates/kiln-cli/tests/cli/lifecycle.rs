@@ -151,7 +151,9 @@ fn a_build_keeps_a_clean_up_away() {
 #[test]
 fn an_engine_that_is_missing_lacks_buildx_or_goes_away_has_its_exit_code() {
     for command in ["status", "clean"] {
-        let gone = format!("echo '{{\"ServerVersion\":\"\",\"ClientInfo\":{{\"Version\":\"28\",\"Plugins\":[{{\"Name\":\"buildx\",\"Version\":\"0.29.1\"}}]}}}}'; {GONE}");
+        let gone = format!(
+            "echo '{{\"ServerVersion\":\"\",\"ClientInfo\":{{\"Version\":\"28\",\"Plugins\":[{{\"Name\":\"buildx\",\"Version\":\"0.29.1\"}}]}}}}'; {GONE}"
+        );
         let ran = shop().fake("info", &gone).run_with([command]);
         assert_eq!(ran.code, Some(1), "{ran}");
         assert!(ran.stderr.starts_with("error: cannot reach the Docker daemon"), "{ran}");
@@ -178,7 +180,11 @@ fn a_builder_of_its_own_has_no_images_to_remove() {
     let ran = test.run_with(["clean", "--builder", "ci", "--json"]);
     assert_eq!(ids(&ran.json(), "removed"), ["built-1", "planned-1"], "{ran}");
     let calls = test.calls();
-    assert!(calls.contains("buildx prune --force --all --filter id~=^(built-1|planned-1)$ --builder ci") || calls.contains("--builder ci --filter"), "{calls}");
+    assert!(
+        calls.contains("buildx prune --force --all --filter id~=^(built-1|planned-1)$ --builder ci")
+            || calls.contains("--builder ci --filter"),
+        "{calls}"
+    );
     assert!(!calls.contains("images ") && !calls.contains("dial-stdio"), "{calls}");
 }
 
@@ -193,4 +199,22 @@ fn refresh_cleans_then_warms() {
     let calls = fs::read_to_string(test.root().join("fake/calls")).expect("calls");
     let at = |word: &str| calls.find(word).unwrap_or_else(|| panic!("{word}: {calls}"));
     assert!(at("buildx prune") < at("buildx build"), "{calls}");
+}
+
+#[test]
+fn where_the_engine_forgets_others_layers_and_mounts_stay() {
+    let containerd = crate::support::GOOD_INFO
+        .replace("[[\"Backing Filesystem\",\"extfs\"]]", "[[\"driver-type\",\"io.containerd.snapshotter.v1\"]]");
+    let with = |stored: &str| shop().fake("info", &containerd).fake("stored", stored);
+    let mut test = with("has docker.io/library/rust:1.95.0-slim-bookworm");
+    insta::assert_snapshot!(test.run_with(["clean"]));
+    assert!(!test.calls().contains("buildx prune"), "{}", test.calls());
+    let document = test.run_with(["clean", "--all", "--json"]).json();
+    assert_eq!((document["forgets"]["records"].as_u64(), document["forgets"]["layers"].as_u64()), (Some(7), Some(2)));
+    assert_eq!(ids(&document, "removed"), ["shop-cache:gone-prod-deps"]);
+    let document = test.run_with(["clean", "--force", "--json"]).json();
+    assert_eq!(ids(&document, "removed"), ["shop-cache:gone-prod-deps", "built-1", "planned-1"]);
+    // Only the builder has the base image: nothing is forgotten.
+    let document = with("has nothing").run_with(["clean", "--json"]).json();
+    assert_eq!(ids(&document, "removed"), ["shop-cache:gone-prod-deps", "built-1", "planned-1"]);
 }

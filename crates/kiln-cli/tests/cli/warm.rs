@@ -96,7 +96,9 @@ fn an_engine_that_goes_away_for_good_is_worth_another_try_later() {
         assert_eq!(ran.code, Some(75), "{ran}");
         assert!(ran.stderr.contains("error: ") && ran.stderr.contains("lost the connection to the Docker daemon"), "{ran}");
     }
-    let ran = shop().fake("stored", "echo 'Cannot connect to the Docker daemon at unix:///x.sock. Is the docker daemon running?' >&2; exit 1").run();
+    let ran = shop()
+        .fake("stored", "echo 'Cannot connect to the Docker daemon at unix:///x.sock. Is the docker daemon running?' >&2; exit 1")
+        .run();
     assert_eq!(ran.code, Some(75), "{ran}");
 }
 

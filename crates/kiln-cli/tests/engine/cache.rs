@@ -293,7 +293,8 @@ fn workflow(engine: &Engine, shop: &Shop, branch: &str) -> String {
         last = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{script}\n{last}");
         let added = fs::read_to_string(&variables).expect("variables");
-        environment.extend(added.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.into(), value.into())));
+        environment
+            .extend(added.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.into(), value.into())));
     }
     last
 }

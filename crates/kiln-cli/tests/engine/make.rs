@@ -40,7 +40,11 @@ fn the_targets_warm_show_refresh_and_clean() {
     let service = list(&plan, "services").iter().find(|service| service["name"] == "frontend").expect("the frontend");
     let image = |which: &str| service["base_images"][which].as_str().expect("an image").to_owned();
     let (build, runtime) = (publish(&image("build"), "build"), publish(&image("runtime"), "runtime"));
-    copy.edit("kiln.toml", "[services.frontend]\n", &format!("[services.frontend]\nbuild-image = \"{build}\"\nruntime-image = \"{runtime}\"\n"));
+    copy.edit(
+        "kiln.toml",
+        "[services.frontend]\n",
+        &format!("[services.frontend]\nbuild-image = \"{build}\"\nruntime-image = \"{runtime}\"\n"),
+    );
     copy.run(&["init"]);
 
     let warmed = document(&copy, "warm-cache", "");

@@ -237,7 +237,8 @@ impl Engine for Buildx {
 
     fn cached(&self, requests: &[&BuildRequest]) -> Option<Vec<Outcome>> {
         let contexts = self.state.join("contexts");
-        let links: Vec<Utf8PathBuf> = requests.iter().map(|request| sent::link(&contexts, request).ok()).collect::<Option<_>>()?;
+        let links: Vec<Utf8PathBuf> =
+            requests.iter().map(|request| sent::link(&contexts, request).ok()).collect::<Option<_>>()?;
         let folder = self.directory("run").ok()?;
         let (file, metadata) = (Temporary::new(&folder, "bake"), Temporary::new(&folder, "baked"));
         fs::write(&file.0, bake::file(requests, &links)?.to_string()).ok()?;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::status::{Entry, EntryKind, Inventory, Shared};
-use crate::engine::CacheRecord;
+use crate::engine::{CacheRecord, forgotten};
 
 /// How much is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,29 @@ pub struct Choice {
     pub remove: BTreeSet<String>,
     /// Ids of what would go, if it could.
     pub kept: BTreeMap<String, Kept>,
+}
+
+/// What a builder with the containerd store would lose with any removal; see [`forgotten`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Stake {
+    /// Layers that it would never find again though they stay on the disk: this project's own that stay, and those of others.
+    pub layers: usize,
+    /// The base images on which they lie.
+    pub images: BTreeSet<String>,
+}
+
+/// What else would be lost if the choice were removed; `None` if nothing would. `unpacked` tells of a base image whether the engine has
+/// it by itself, and not only its builder.
+#[must_use]
+pub fn at_stake(records: &[CacheRecord], choice: &Choice, unpacked: impl Fn(&str) -> bool) -> Option<Stake> {
+    if choice.remove.is_empty() {
+        return None;
+    }
+    let bases: BTreeSet<&str> = records.iter().filter_map(CacheRecord::base_image).filter(|image| unpacked(image)).collect();
+    let lost = forgotten(records, |image| bases.contains(image));
+    let layers = lost.iter().filter(|record| !choice.remove.contains(&record.id)).count();
+    let images = || bases.iter().map(|image| image.split('@').next().unwrap_or(image).to_owned()).collect();
+    (layers > 0).then(|| Stake { layers, images: images() })
 }
 
 /// Chooses among a project's entries. Nothing is chosen that a record lies on which is not chosen itself, whoever's it is.

@@ -238,7 +238,8 @@ mod tests {
             "RUN --mount=type=bind,id=no,target=/a --mount=type=cache,id=shop-cargo,target=/c --mount=type=cache,target=/x ls",
         );
         assert_eq!(found.into_iter().collect::<Vec<_>>(), ["shop-cargo", "x"]);
-        let cook = "RUN --mount=type=cache,id=shop-cargo,target=/c --mount=type=cache,id=shop-units,target=/u,sharing=locked cook";
+        let cook =
+            "RUN --mount=type=cache,id=shop-cargo,target=/c --mount=type=cache,id=shop-units,target=/u,sharing=locked cook";
         assert_eq!((mount_at(cook, "/u").as_deref(), mount_at(cook, "/x")), (Some("shop-units"), None));
     }
 }

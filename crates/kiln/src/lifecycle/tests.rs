@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::clean::{Extent, Kept, choose};
+use super::clean::{Choice, Extent, Kept, at_stake, choose};
 use super::known::{KnownBuild, KnownStep, mounts, step_key};
 use super::status::{EntryKind, Inventory, Knowledge, Shared};
 use crate::engine::CacheRecord;
@@ -119,7 +119,10 @@ fn a_build_makes_what_was_warmed_before_it_stale_and_a_warming_what_was_built() 
         choose(&inventory, &records, Extent::Stale { unused_since: None }).remove
     };
     let old = BTreeSet::from(["old".to_owned()]);
-    assert_eq!((with(Some("deps"), None), with(None, Some("deps")), with(Some("builder"), Some("deps"))), (old.clone(), old.clone(), old));
+    assert_eq!(
+        (with(Some("deps"), None), with(None, Some("deps")), with(Some("builder"), Some("deps"))),
+        (old.clone(), old.clone(), old)
+    );
 }
 
 #[test]
@@ -220,4 +223,22 @@ fn a_bound_takes_what_is_current_and_old() {
         Inventory::of(&records, &Knowledge { builds: vec![build("api", 0, &[(COOK, true)])], ..Knowledge::default() });
     let taken = |since| choose(&inventory, &records, Extent::Stale { unused_since: since }).remove.len();
     assert_eq!((taken(None), taken(Some(at(5))), taken(Some(at(60)))), (0, 0, 1));
+}
+
+#[test]
+fn a_removal_with_which_other_layers_are_forgotten_is_weighed() {
+    let records = [
+        record("rust", &[], "pulled from docker.io/library/rust:1@sha256:00", 0, 8),
+        cook("old", &["rust"], 5, 10),
+        cook("new", &["rust"], 1005, 1010),
+        record("debian", &[], "pulled from docker.io/library/debian:12", 0, 8),
+        record("run", &["debian"], "mount / from exec /bin/sh -c apt-get update", 1, 8),
+    ];
+    let choice = |ids: &[&str]| Choice { remove: ids.iter().map(|&id| id.to_owned()).collect(), ..Choice::default() };
+    let stake = |ids: &[&str], image: &str| at_stake(&records, &choice(ids), |name| name.starts_with(image));
+    let lost = stake(&["old"], "docker.io/library/rust").unwrap();
+    assert_eq!((lost.layers, lost.images), (1, BTreeSet::from(["docker.io/library/rust:1".to_owned()])));
+    assert_eq!(stake(&["old", "new"], "docker.io/library/rust"), None, "all that would be forgotten goes");
+    assert_eq!(stake(&["old"], "nobody's"), None, "only the builder has them");
+    assert_eq!(stake(&[], "docker.io"), None, "nothing is removed");
 }

@@ -15,8 +15,8 @@ use serde::Serialize;
 
 use super::Context;
 use super::project::look_at;
-use engine::Question;
 use crate::error::{CommandError, Kind};
+use engine::Question;
 
 /// Finds what breaks or slows container builds, and mends what is safe to mend
 #[derive(Debug, clap::Args)]
@@ -103,8 +103,11 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     }
     let selection = Selection { rules: args.rules.iter().cloned().collect() };
     let question = Question::ask(context, &selection);
-    let (mended, findings) =
-        if args.fix { mend::mend(context, &selection, question)? } else { (Vec::new(), findings(context, &selection, question)?) };
+    let (mended, findings) = if args.fix {
+        mend::mend(context, &selection, question)?
+    } else {
+        (Vec::new(), findings(context, &selection, question)?)
+    };
     if let Some(path) = &args.sarif {
         write_sarif(path, &findings)?;
     }

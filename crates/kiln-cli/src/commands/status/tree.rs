@@ -63,8 +63,7 @@ fn draw(text: &mut Text, before: &str, nodes: &[Node]) {
 fn nodes(inventory: &Inventory, now: Timestamp) -> Vec<Node> {
     let of = |kinds: &'static [EntryKind]| inventory.entries.iter().filter(|entry| kinds.contains(&entry.kind));
     let mut nodes = Vec::new();
-    let owners: BTreeSet<&BTreeSet<String>> =
-        of(&[EntryKind::Layer, EntryKind::Context]).map(|entry| &entry.owners).collect();
+    let owners: BTreeSet<&BTreeSet<String>> = of(&[EntryKind::Layer, EntryKind::Context]).map(|entry| &entry.owners).collect();
     for owners in owners {
         let own = || of(&[EntryKind::Layer, EntryKind::Context]).filter(|entry| entry.owners == *owners);
         let mut parts = Vec::new();
@@ -121,7 +120,11 @@ fn line(entry: &Entry, now: Timestamp) -> String {
 }
 
 fn joined(names: &BTreeSet<String>) -> String {
-    if names.is_empty() { "of no recorded build".to_owned() } else { names.iter().map(String::as_str).collect::<Vec<_>>().join(", ") }
+    if names.is_empty() {
+        "of no recorded build".to_owned()
+    } else {
+        names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
 }
 
 #[cfg(test)]

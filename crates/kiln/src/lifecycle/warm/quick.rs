@@ -27,10 +27,12 @@ pub(super) fn all_warm(
     if !hints || !plan.targets.iter().zip(stored).all(has) {
         return None;
     }
-    let stages = || plan.targets.iter().enumerate().filter_map(|(index, target)| match &target.work {
-        Work::Stage(stage) => Some((index, stage)),
-        Work::Base { .. } | Work::Mounts(_) => None,
-    });
+    let stages = || {
+        plan.targets.iter().enumerate().filter_map(|(index, target)| match &target.work {
+            Work::Stage(stage) => Some((index, stage)),
+            Work::Base { .. } | Work::Mounts(_) => None,
+        })
+    };
     let begun = Instant::now();
     let requests: Vec<&BuildRequest> = stages().map(|(_, stage)| &stage.request).collect();
     let outcomes = engine.cached(&requests)?;

@@ -4,16 +4,57 @@
 //! kiln remembers. Everything stops at the first step that would have to work, so a question never becomes a build.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Map, Value, json};
 
-use super::{BuildRequest, BuildSecret, Outcome, Output};
+use super::buildx::Temporary;
+use super::wire::Translator;
+use super::{BuildRequest, BuildSecret, Buildx, Outcome, Output, sent};
 use crate::event::{BuildEvent, BuildState, Step, StepKind, StepStatus};
+use crate::process::{Finished, Stream};
+
+/// Asks; see [`Engine::cached`](super::Engine::cached).
+pub(super) fn ask(engine: &Buildx, requests: &[&BuildRequest]) -> Option<Vec<Outcome>> {
+    let contexts = engine.directory("contexts").ok()?;
+    // Stages of one image have one context: its files are looked at once.
+    let mut known: BTreeMap<(&str, &Utf8Path, &Utf8Path), Utf8PathBuf> = BTreeMap::new();
+    let mut links = Vec::new();
+    for request in requests {
+        let key = (request.name.as_str(), request.context.as_path(), request.dockerfile.as_path());
+        if !known.contains_key(&key) {
+            known.insert(key, sent::link(&contexts, request).ok()?);
+        }
+        links.push(known[&key].clone());
+    }
+    let folder = engine.directory("run").ok()?;
+    let (bake, metadata) = (Temporary::new(&folder, "bake"), Temporary::new(&folder, "baked"));
+    fs::write(&bake.0, file(requests, &links)?.to_string()).ok()?;
+    let run = engine.client().args(["buildx", "bake", "--progress=rawjson", "--provenance=false", "--file"]).arg(&bake.0);
+    let run = engine.with_builder(run.arg("--metadata-file").arg(&metadata.0));
+    // The file is kiln's own and names folders of the project: bake need not ask whether it may read them.
+    let run = run.env("BUILDX_BAKE_ENTITLEMENTS_FS", "0").env("BUILDX_GIT_INFO", "false");
+    let run = run.env("BUILDX_METADATA_PROVENANCE", "disabled");
+    let enough = engine.cancel_flag().child();
+    let (mut translator, mut watch) = (Translator::new(), Watch::default());
+    let finished = run.lines(&enough, &mut |stream, line| {
+        if stream == Stream::Stderr {
+            translator.line(line, &mut |event| {
+                if !watch.goes_on(event) {
+                    enough.set();
+                }
+            });
+        }
+    });
+    finished.ok().filter(Finished::success)?;
+    let metadata = fs::read(&metadata.0).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())?;
+    watch.outcomes(requests.len(), &metadata)
+}
 
 /// The bake file for these requests, whose contexts are sent by way of `links`: one target each, see [`target`]. `None` if one of them
 /// cannot be asked about in this way.
-pub(super) fn file(requests: &[&BuildRequest], links: &[Utf8PathBuf]) -> Option<Value> {
+fn file(requests: &[&BuildRequest], links: &[Utf8PathBuf]) -> Option<Value> {
     let mut targets = Map::new();
     for (number, (request, link)) in requests.iter().zip(links).enumerate() {
         // A value from the environment is the client's business, and a push or a fresh build is never a question.
@@ -64,13 +105,13 @@ fn literal(text: &str) -> String {
 
 /// What became of the question.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+struct Watch {
     state: BuildState,
 }
 
 impl Watch {
     /// Takes in an event. `false` if it says that a step works.
-    pub(super) fn goes_on(&mut self, event: BuildEvent) -> bool {
+    fn goes_on(&mut self, event: BuildEvent) -> bool {
         let event = match event {
             BuildEvent::StepFound { digest, name, inputs } => {
                 BuildEvent::StepFound { digest, name: without_target(&name), inputs }
@@ -87,7 +128,7 @@ impl Watch {
 
     /// The outcome of each of so many requests, if every step of theirs was cached. `metadata` is what the client wrote at the end: a
     /// request that it says nothing of was not answered.
-    pub(super) fn outcomes(&self, requests: usize, metadata: &Value) -> Option<Vec<Outcome>> {
+    fn outcomes(&self, requests: usize, metadata: &Value) -> Option<Vec<Outcome>> {
         let mut steps = self.state.steps().iter().filter(|step| matches!(step.name.kind, StepKind::Stage { .. })).peekable();
         steps.peek()?;
         if steps.any(|step| step.final_status(true) != StepStatus::Cached) {
@@ -115,7 +156,6 @@ fn without_target(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::wire::Translator;
 
     fn request() -> BuildRequest {
         BuildRequest {

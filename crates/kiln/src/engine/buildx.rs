@@ -118,7 +118,8 @@ impl Buildx {
         run.arg(context)
     }
 
-    fn directory(&self, name: &str) -> Result<Utf8PathBuf, EngineError> {
+    /// A folder of kiln's own, made if need be.
+    pub(super) fn directory(&self, name: &str) -> Result<Utf8PathBuf, EngineError> {
         let path = self.state.join(name);
         fs::create_dir_all(&path).map_err(|source| EngineError::File { path: path.clone(), source })?;
         Ok(path)
@@ -236,31 +237,7 @@ impl Engine for Buildx {
     }
 
     fn cached(&self, requests: &[&BuildRequest]) -> Option<Vec<Outcome>> {
-        let contexts = self.state.join("contexts");
-        let links: Vec<Utf8PathBuf> =
-            requests.iter().map(|request| sent::link(&contexts, request).ok()).collect::<Option<_>>()?;
-        let folder = self.directory("run").ok()?;
-        let (file, metadata) = (Temporary::new(&folder, "bake"), Temporary::new(&folder, "baked"));
-        fs::write(&file.0, bake::file(requests, &links)?.to_string()).ok()?;
-        let run = self.client().args(["buildx", "bake", "--progress=rawjson", "--provenance=false", "--file"]).arg(&file.0);
-        let run = self.with_builder(run.arg("--metadata-file").arg(&metadata.0));
-        // The file is kiln's own and names folders of the project: bake need not ask whether it may read them.
-        let run = run.env("BUILDX_BAKE_ENTITLEMENTS_FS", "0").env("BUILDX_GIT_INFO", "false");
-        let run = run.env("BUILDX_METADATA_PROVENANCE", "disabled");
-        let enough = self.cancel.child();
-        let (mut translator, mut watch) = (Translator::new(), bake::Watch::default());
-        let finished = run.lines(&enough, &mut |stream, line| {
-            if stream == Stream::Stderr {
-                translator.line(line, &mut |event| {
-                    if !watch.goes_on(event) {
-                        enough.set();
-                    }
-                });
-            }
-        });
-        finished.ok().filter(crate::process::Finished::success)?;
-        let metadata = fs::read(&metadata.0).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())?;
-        watch.outcomes(requests.len(), &metadata)
+        bake::ask(self, requests)
     }
 
     fn image(&self, reference: &str) -> Result<Option<ImageInfo>, EngineError> {
@@ -410,10 +387,10 @@ fn correct_lines(told: &BTreeMap<String, u32>, lines: &Lines, state: &mut BuildS
 
 /// A file that goes when the build is over.
 #[derive(Debug)]
-struct Temporary(Utf8PathBuf);
+pub(super) struct Temporary(pub(super) Utf8PathBuf);
 
 impl Temporary {
-    fn new(directory: &Utf8Path, name: &str) -> Self {
+    pub(super) fn new(directory: &Utf8Path, name: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Self(directory.join(format!("{}-{number}-{name}.json", std::process::id())))

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::thread;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use kiln::engine::{Buildx, CacheRecord, Engine as _, EngineInfo};
+use kiln::engine::{Buildx, CacheRecord, Engine as _, EngineError, EngineInfo};
 use kiln::lifecycle::cache_repository;
 use kiln::lifecycle::known::{KnownBuild, dockerfile_keys, mounts};
 use kiln::lifecycle::presence::{Checkout, Presence};
@@ -34,8 +35,12 @@ impl World {
         let state = root.join(".kiln");
         let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
         let engine = Buildx::new(&state).docker(docker).builder(builder.map(str::to_owned)).cancel(context.cancel.clone());
-        let info = engine.check().map_err(|error| hints::engine_error(&error))?;
-        let store = engine.builder_info().map_err(|error| hints::engine_error(&error))?.has_store();
+        let (info, builder) = thread::scope(|scope| {
+            let builder = scope.spawn(|| engine.builder_info());
+            (engine.check(), builder.join().unwrap_or(Err(EngineError::Interrupted)))
+        });
+        let info = info.map_err(|error| hints::engine_error(&error))?;
+        let store = builder.map_err(|error| hints::engine_error(&error))?.has_store();
         Ok(Self { root, state, plan, engine, info, store })
     }
 

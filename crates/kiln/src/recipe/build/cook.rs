@@ -132,8 +132,7 @@ fn run(request: &CookRequest<'_>, cancel: &Cancel, talk: &mut dyn FnMut(&str)) -
         let used: BTreeSet<_> = used.iter().collect();
         let now = request.now.duration_since(UNIX_EPOCH).map_or(0, |duration| duration.as_secs());
         let (_, left) = age_out(request.mount, &target, &mut record, &|unit| used.contains(unit), request.limits, now)?;
-        record.write(&record_path)?;
-        Ok(left)
+        record.write(&record_path).map(|()| left)
     })?;
     let report = CargoReport {
         phase: "cook".to_owned(),

@@ -1,4 +1,4 @@
-# Written by kiln 0.1.0; body blake3 e22b800f5bd8650a145e8d8bc8d794cc
+# Written by kiln 0.1.0; body blake3 02228b9a13b669f2db135e3769439e12
 # Set values in kiln.toml and run `kiln init`; or edit this file, and kiln leaves it to you.
 # make TARGET ARGS="…": more arguments for kiln.
 
@@ -22,7 +22,7 @@ docker-build-dev:
 warm-cache:
 	$(KILN) warm $(ARGS)
 
-# follows base images that moved, and warms again
+# cleans what is stale, follows base images that moved, and warms again
 refresh-cache:
 	$(KILN) refresh $(ARGS)
 

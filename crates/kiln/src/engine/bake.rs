@@ -23,10 +23,12 @@ pub(super) fn ask(engine: &Buildx, requests: &[&BuildRequest]) -> Option<Vec<Out
     let mut links = Vec::new();
     for request in requests {
         let key = (request.name.as_str(), request.context.as_path(), request.dockerfile.as_path());
-        if !known.contains_key(&key) {
-            known.insert(key, sent::link(&contexts, request).ok()?);
-        }
-        links.push(known[&key].clone());
+        let link = match known.get(&key) {
+            Some(link) => link.clone(),
+            None => sent::link(&contexts, request).ok()?,
+        };
+        known.insert(key, link.clone());
+        links.push(link);
     }
     let folder = engine.directory("run").ok()?;
     let (bake, metadata) = (Temporary::new(&folder, "bake"), Temporary::new(&folder, "baked"));
@@ -78,7 +80,7 @@ fn definition(request: &BuildRequest, link: &Utf8Path) -> Value {
         map.iter().map(|(name, value)| (literal(name), json!(literal(value)))).collect()
     };
     let arguments = request.build_args.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
-    let contexts = request.named_contexts.iter().map(|(name, folder)| (name.clone(), folder.to_string())).collect();
+    let contexts = request.named_contexts.iter().map(|(name, folder)| (familiar(name), folder.to_string())).collect();
     let list = |texts: &[String]| -> Vec<String> { texts.iter().map(|text| literal(text)).collect() };
     let output = if request.output == Output::Load { "type=docker" } else { "type=cacheonly" };
     let mut definition = json!({
@@ -96,6 +98,13 @@ fn definition(request: &BuildRequest, link: &Utf8Path) -> Value {
         definition["target"] = json!(literal(stage));
     }
     definition
+}
+
+/// The name of a context as the frontend looks for it. `buildx build` completes it so, and `buildx bake` does not.
+fn familiar(name: &str) -> String {
+    let name = name.strip_prefix("docker.io/").unwrap_or(name);
+    let name = name.strip_prefix("library/").unwrap_or(name);
+    name.strip_suffix(":latest").unwrap_or(name).to_owned()
 }
 
 /// Bake takes texts as templates.
@@ -199,6 +208,19 @@ mod tests {
             ("exporting to image", "exporting to image"),
         ] {
             assert_eq!(without_target(name), expected);
+        }
+    }
+
+    #[test]
+    fn contexts_have_the_name_that_the_frontend_looks_for() {
+        for (name, expected) in [
+            ("kiln:latest", "kiln"),
+            ("docker.io/library/kiln:latest", "kiln"),
+            ("docker.io/acme/kiln:1", "acme/kiln:1"),
+            ("r.example/tools/kiln:7", "r.example/tools/kiln:7"),
+            ("seed", "seed"),
+        ] {
+            assert_eq!(familiar(name), expected);
         }
     }
 

@@ -75,7 +75,7 @@ fn the_targets_warm_show_refresh_and_clean() {
     docker(&["push", "--quiet", &runtime]);
     docker(&["tag", &before, &runtime]);
     let refreshed = document(&copy, "refresh-cache", "frontend");
-    assert_eq!(moved(&refreshed), [runtime.clone()], "{refreshed:#}");
+    assert_eq!(moved(&refreshed), std::slice::from_ref(&runtime), "{refreshed:#}");
 
     let cleaned = document(&copy, "clean-cache", "--all");
     assert!(!list(&cleaned, "removed").is_empty(), "{cleaned:#}");

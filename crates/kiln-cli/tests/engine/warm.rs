@@ -1,6 +1,7 @@
 //! `kiln warm` on an engine of its own that has base images and nothing else.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -151,6 +152,11 @@ fn only_the_edit_is_built(shop: &Shop<'_>) {
     assert_eq!(ran, of_the_edit, "no dependency is installed, nothing is pulled");
 }
 
+/// What was measured, for whoever reads along.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// On this engine nobody else has built. What its base images hold was there before.
 fn status_accounts_for_what_was_built(shop: &Shop<'_>) {
     let records = engine_records(Some(&shop.engine.host));
@@ -162,7 +168,8 @@ fn status_accounts_for_what_was_built(shop: &Shop<'_>) {
     let text = succeeded(shop.command(&["status", "--json"]).output());
     let status: Value = serde_json::from_str(&text).expect("a document");
     let accounted = status["totals"]["project"]["bytes"].as_u64().expect("bytes");
-    println!("status accounts for {accounted} of {built} bytes, {:.2} %", accounted as f64 / built as f64 * 100.0);
+    let percent = accounted as f64 / built as f64 * 100.0;
+    say(&format!("status accounts for {accounted} of {built} bytes, {percent:.2} %"));
     assert!(accounted as f64 >= built as f64 * 0.95, "{accounted} of {built} bytes: {status:#}");
     for entry in status["entries"].as_array().expect("entries").iter().filter(|entry| entry["kind"] == "layer") {
         let named = |list: &str| entry[list].as_array().is_some_and(|names| !names.is_empty());
@@ -179,7 +186,7 @@ fn nothing_takes_no_time(shop: &Shop<'_>) {
             begun.elapsed()
         })
         .collect();
-    println!("warm when all is warm: {times:?}");
+    say(&format!("warm when all is warm: {times:?}"));
     assert!(times.iter().min().is_some_and(|time| *time < Duration::from_secs(2)), "{times:?}");
 }
 

@@ -22,10 +22,13 @@ pub mod event;
 pub mod files;
 pub mod git;
 pub mod lifecycle;
+mod lock;
 pub mod plan;
 pub mod predict;
 pub mod process;
 pub mod project;
+#[cfg(test)]
+mod random;
 pub mod recipe;
 pub mod record;
 pub mod replay;

@@ -1,5 +1,7 @@
 //! `kiln sqlx`
 
+use std::time::{Duration, Instant};
+
 use insta::assert_snapshot;
 
 use crate::support::Test;
@@ -7,11 +9,11 @@ use crate::support::Test;
 const MANIFEST: &str = "[package]\nname = \"shop\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[dependencies]\nsqlx = { version = \"0.8\", features = [\"sqlite\"] }\n";
 const LOCK: &str = "version = 4\n\n[[package]]\nname = \"shop\"\nversion = \"0.1.0\"\ndependencies = [\n \"sqlx\",\n]\n\n[[package]]\nname = \"sqlx\"\nversion = \"0.8.6\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n";
 
-fn shop(source: &str) -> Test {
+pub(crate) fn shop(source: &str) -> Test {
     Test::new().write("Cargo.toml", MANIFEST).write("Cargo.lock", LOCK).write("src/main.rs", source)
 }
 
-fn with_data(test: Test, query: &str) -> Test {
+pub(crate) fn with_data(test: Test, query: &str) -> Test {
     let hash = kiln::sqlx::hash(query);
     let data = serde_json::json!({
         "db_name": "SQLite", "query": query, "hash": hash, "describe": { "columns": [], "parameters": { "Right": 0 }, "nullable": [] },
@@ -58,13 +60,14 @@ fn check_is_content_when_all_is_there_and_strict_wants_no_dead_data() {
     assert_snapshot!("check_no_sqlx", plain.args(["sqlx", "check"]).run());
 }
 
-/// Answers as the engine does for a database that needs two probes to be ready; `FAKE_RUN` makes `docker run` fail.
+/// Answers as the engine does for a database that needs two probes to be ready, or with `FAKE_NEVER` never is; `FAKE_RUN` makes `docker run` fail.
 const DOCKER: &str = r#"#!/bin/sh
 echo "docker $*" >>"$FAKE_DOCKER/calls"
 case $1 in
 run) if [ -n "$FAKE_RUN" ]; then echo "$FAKE_RUN" >&2; exit 125; fi; echo 0123456789abcdef ;;
 port) echo 127.0.0.1:49153 ;;
-exec) if [ -e "$FAKE_DOCKER/ready" ]; then exit 0; fi; : >"$FAKE_DOCKER/ready"; exit 2 ;;
+exec) if [ -n "$FAKE_NEVER" ]; then : >"$FAKE_DOCKER/probed"; exit 2; fi
+    if [ -e "$FAKE_DOCKER/ready" ]; then exit 0; fi; : >"$FAKE_DOCKER/ready"; exit 2 ;;
 esac
 "#;
 
@@ -81,6 +84,7 @@ case "$*" in
 *--version*) echo "sqlx-cli-sqlx $FAKE_VERSION" ;;
 *"migrate run"*) if [ -n "$FAKE_MIGRATION" ]; then echo "error: $FAKE_MIGRATION"; exit 1; fi ;;
 *prepare*)
+    if [ -n "$FAKE_SLOW" ]; then echo "begins" >>"$FAKE_DOCKER/calls"; sleep 1; echo "ends" >>"$FAKE_DOCKER/calls"; fi
     if [ -n "$FAKE_COMPILE" ]; then
         printf '   Compiling shop v0.1.0\nerror: %s\n --> src/main.rs:2:5\n\nerror: could not compile `shop`\n' "$FAKE_COMPILE" >&2
         echo 'error: `cargo check` failed with status: exit status: 101'
@@ -144,4 +148,90 @@ fn prepare_says_what_went_wrong_and_changes_nothing() {
     assert_snapshot!("prepare_bad_nothing", none.run_with(["sqlx", "prepare"]));
     let old = with_programs().write("Cargo.lock", &LOCK.replace("0.8.6", "0.6.3")).args(["sqlx", "prepare"]);
     assert_snapshot!("prepare_bad_old", old.run());
+}
+
+/// Sends what a terminal sends for Ctrl-C.
+fn interrupt(child: &std::process::Child) {
+    let process = rustix::process::Pid::from_raw(child.id().try_into().expect("a number")).expect("a process");
+    rustix::process::kill_process(process, rustix::process::Signal::INT).expect("sent");
+}
+
+#[test]
+fn an_interrupt_removes_the_container_and_changes_no_data() {
+    let test = with_programs().env("FAKE_NEVER", "1").args(["sqlx", "prepare", "--container"]);
+    let child = test.spawn();
+    let until = Instant::now() + Duration::from_secs(20);
+    while !test.root().join("fake/probed").exists() {
+        assert!(Instant::now() < until, "the server is not asked whether it is ready");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let begun = Instant::now();
+    interrupt(&child);
+    let ran = test.ran(&child.wait_with_output().expect("kiln ends"));
+    assert_eq!(ran.code, Some(130), "{ran}");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(ran.stderr.contains("interrupted; no query data was changed"), "{ran}");
+    let calls = test.redacted_calls();
+    assert!(calls.trim_end().ends_with("docker rm --force --volumes kiln-sqlx-<pid>"), "{calls}");
+    assert_eq!(std::fs::read_dir(test.project().join(".sqlx")).expect("read").count(), 1);
+}
+
+#[test]
+fn two_runs_at_once_take_turns_and_a_wait_can_be_interrupted() {
+    let test = with_programs().env("FAKE_SLOW", "1").args(["sqlx", "prepare", "--container"]);
+    let first = test.spawn();
+    let until = Instant::now() + Duration::from_secs(20);
+    while !test.redacted_calls().contains("begins") {
+        assert!(Instant::now() < until, "the first does not begin");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let (second, third) = (test.spawn(), test.spawn());
+    std::thread::sleep(Duration::from_millis(300));
+    interrupt(&third);
+    let third = test.ran(&third.wait_with_output().expect("kiln ends"));
+    assert_eq!(third.code, Some(130), "{third}");
+    let first = test.ran(&first.wait_with_output().expect("kiln ends"));
+    let second = test.ran(&second.wait_with_output().expect("kiln ends"));
+    assert_eq!((first.code, second.code), (Some(0), Some(0)), "{first}{second}");
+    assert!(first.stderr.contains("1 added") && second.stderr.contains("all up to date"), "{first}{second}");
+    assert!(second.stderr.contains("waiting for another `kiln sqlx prepare` to end"), "{second}");
+    let calls = test.redacted_calls();
+    let turns: Vec<&str> = calls.lines().filter(|line| matches!(*line, "begins" | "ends")).collect();
+    assert_eq!(turns, ["begins", "ends", "begins", "ends"], "{calls}");
+}
+
+/// Answers as `cargo install` does, once it was given time, and counts how often it was asked.
+const CARGO_INSTALL: &str = r#"#!/bin/sh
+case "$1" in
+install)
+    echo installs >>"$FAKE_DOCKER/installs"
+    while [ $# -gt 0 ]; do if [ "$1" = --root ]; then root=$2; fi; shift; done
+    sleep 1
+    mkdir -p "$root/bin"
+    cp "$FAKE_DOCKER/cargo-sqlx" "$root/bin/cargo-sqlx"
+    ;;
+metadata) echo "{\"target_directory\":\"$FAKE_DOCKER/target\"}" ;;
+esac
+"#;
+
+#[test]
+fn two_projects_that_share_a_folder_of_tools_install_once() {
+    let world = || {
+        let test = with_programs().program("cargo", CARGO_INSTALL);
+        // None in `PATH`: it has to be installed.
+        std::fs::rename(test.root().join("bin/cargo-sqlx"), test.root().join("fake/cargo-sqlx")).expect("moved");
+        test
+    };
+    let (one, other) = (world(), world());
+    let tools = one.root().join("tools").into_string();
+    let args = ["sqlx", "prepare", "--container", "--tools", tools.as_str()];
+    let (one, other) = (one.args(args), other.args(args));
+    let children = [one.spawn(), other.spawn()];
+    let ran: Vec<_> = children.into_iter().map(|child| one.ran(&child.wait_with_output().expect("kiln ends"))).collect();
+    assert!(ran.iter().all(|ran| ran.code == Some(0)), "{}{}", ran[0], ran[1]);
+    let installs = |test: &Test| std::fs::read_to_string(test.root().join("fake/installs")).unwrap_or_default().lines().count();
+    assert_eq!(installs(&one) + installs(&other), 1, "{}{}", ran[0], ran[1]);
+    let names: Vec<_> = std::fs::read_dir(&tools).expect("read").flatten().map(|entry| entry.file_name()).collect();
+    assert!(names.iter().any(|name| name == "sqlx-cli-0.8.6-postgres"), "{names:?}");
+    assert!(!names.iter().any(|name| name.to_string_lossy().starts_with(".installing-")), "{names:?}");
 }

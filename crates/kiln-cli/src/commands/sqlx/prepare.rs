@@ -127,9 +127,10 @@ fn options(
         (None, None) => None,
     };
     let absolute = |path: &Utf8PathBuf| camino::absolute_utf8(path).unwrap_or_else(|_| path.clone());
+    let state = state_directory(&world.root)?;
     let tools = match &args.tools {
         Some(tools) => absolute(tools),
-        None => state_directory(&world.root)?.join("tools"),
+        None => state.join("tools"),
     };
     let temporary = Utf8PathBuf::try_from(std::env::temp_dir()).unwrap_or_else(|_| "/tmp".into());
     let path = env_vars::read("PATH").unwrap_or_default();
@@ -154,6 +155,7 @@ fn options(
         image: args.image.clone(),
         compose: world.compose.clone(),
         tools,
+        locks: state.join("locks"),
         temporary,
         cargo: env_vars::read(env_vars::CARGO).unwrap_or_else(|| "cargo".to_owned()),
         docker: env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned()),
@@ -173,6 +175,7 @@ fn has_test_data(
 
 fn tell(context: &Context, world: &World, event: &PrepareEvent) {
     let line = match event {
+        PrepareEvent::Waiting => "waiting for another `kiln sqlx prepare` to end".to_owned(),
         PrepareEvent::Installing { version, folder } => {
             format!("cargo sqlx {version} is not here: installing it into {}, which takes some minutes", world.shown(folder))
         }

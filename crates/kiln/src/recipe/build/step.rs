@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
-
 use super::messages::Transcript;
 use super::reasons::Verbose;
+use crate::lock::{LockError, exclusive};
 use crate::process::{Cancel, ProcessError, Run, Stream};
 
 /// Why `cook` or `compile` could not do its work.
@@ -138,26 +137,13 @@ impl Default for Limits {
     }
 }
 
-/// Takes the exclusive lock on a file, waiting for whoever holds it. It is released when the file is dropped.
+/// Takes the exclusive lock on a file, waiting for whoever holds it. It is released when the file is dropped. On a file system without locks
+/// BuildKit's `sharing=locked` still holds.
 pub(super) fn lock(path: &Path, cancel: &Cancel) -> Result<File, StepError> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).at("create", parent)?;
-    }
-    let file = File::options().create(true).append(true).open(path).at("open", path)?;
-    loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(file),
-            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {
-                if cancel.is_set() {
-                    return Err(StepError::Cancelled);
-                }
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            // A file system without locks: BuildKit's `sharing=locked` still holds.
-            Err(rustix::io::Errno::NOTSUP | rustix::io::Errno::NOSYS | rustix::io::Errno::NOLCK) => return Ok(file),
-            Err(error) => return Err(StepError::io("lock", path, error.into())),
-        }
-    }
+    exclusive(path, cancel, || ()).map_err(|error| match error {
+        LockError::File { path, source } => StepError::io("lock", path, source),
+        LockError::Cancelled => StepError::Cancelled,
+    })
 }
 
 /// Does the work for each item on all cores and gives the results in the items' order; stops at the first error.

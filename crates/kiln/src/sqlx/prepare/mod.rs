@@ -17,8 +17,10 @@ use super::check::{CheckOptions, check};
 use super::data::Database;
 use super::outcome::{Check, Scope};
 use super::version::{Layout, Version};
-use crate::process::Cancel;
+use crate::lock::{LockError, exclusive};
+use crate::process::{Cancel, ProcessError};
 use crate::project::cargo::CargoWorkspace;
+use crate::text::short_hash;
 
 pub use error::PrepareError;
 pub use place::{Change, Changed, Placement};
@@ -50,6 +52,8 @@ pub struct PrepareOptions {
     pub compose: Vec<Utf8PathBuf>,
     /// Where sqlx-cli is installed if it is missing.
     pub tools: Utf8PathBuf,
+    /// Where lock files are: one run at a time makes the data of a workspace.
+    pub locks: Utf8PathBuf,
     /// Where temporary folders are made.
     pub temporary: Utf8PathBuf,
     /// The cargo program.
@@ -76,6 +80,8 @@ pub struct DatabaseUrl {
 /// What is being done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PrepareEvent {
+    /// Another run makes the data of this workspace, or installs sqlx-cli into the same folder: this one waits until it has ended.
+    Waiting,
     /// sqlx-cli is compiled: minutes, once.
     Installing {
         /// Its version.
@@ -144,6 +150,10 @@ pub fn prepare(
     if sqlx.layout() == Layout::SingleFile {
         return Err(PrepareError::OldSqlx { version: sqlx.to_string() });
     }
+    // Two runs would take each other's results for their own: SQLx' macros write them into one folder.
+    let name = format!("sqlx-{}.lock", short_hash(workspace.directory.as_str().as_bytes()));
+    let (_held, waited) = locked(&options.locks.join(name), options, on_event)?;
+    let before = if waited { check(workspace, &options.check)? } else { before };
     let packages = packages(&before, options.tests);
     if packages.is_empty() {
         let changes = place::changes(&before, workspace, &place::Made::default(), options)?;
@@ -183,6 +193,26 @@ pub fn prepare(
     }
     let changes = changes.into_iter().map(|change| change.told).collect();
     Ok(Prepared { queries: made.files.len(), changes, before, sqlx, database: Some(database) })
+}
+
+/// Takes a lock, and gives with it whether it had to be waited for.
+fn locked(
+    path: &Utf8Path,
+    options: &PrepareOptions,
+    on_event: &mut dyn FnMut(PrepareEvent),
+) -> Result<(std::fs::File, bool), PrepareError> {
+    let mut waited = false;
+    let held = exclusive(path.as_std_path(), &options.cancel, || {
+        waited = true;
+        on_event(PrepareEvent::Waiting);
+    });
+    match held {
+        Ok(held) => Ok((held, waited)),
+        Err(LockError::Cancelled) => {
+            Err(PrepareError::Process(ProcessError::Cancelled { program: "kiln sqlx prepare".to_owned() }))
+        }
+        Err(LockError::File { source, .. }) => Err(PrepareError::file("lock", path)(source)),
+    }
 }
 
 /// The packages that have queries which are compiled.

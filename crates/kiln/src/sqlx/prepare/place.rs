@@ -223,6 +223,7 @@ mod tests {
             image: None,
             compose: Vec::new(),
             tools: Utf8PathBuf::new(),
+            locks: Utf8PathBuf::new(),
             temporary: Utf8PathBuf::new(),
             cargo: String::new(),
             docker: String::new(),

@@ -5,7 +5,7 @@ use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{PrepareError, PrepareEvent, PrepareOptions};
+use super::{PrepareError, PrepareEvent, PrepareOptions, locked};
 use crate::process::{ProcessError, Run};
 use crate::sqlx::data::Database;
 use crate::sqlx::version::Version;
@@ -44,6 +44,11 @@ impl Tool {
         let version = sqlx.to_string();
         let name = format!("sqlx-cli-{version}-{}", features.iter().copied().collect::<Vec<_>>().join("-"));
         let folder = options.tools.join(name);
+        // Whoever installs the same at this moment will have it ready sooner than a second compile could.
+        let (_held, waited) = locked(&options.tools.join(".installing.lock"), options, on_event)?;
+        if waited && let Some(program) = installed(sqlx, &features, &options.tools) {
+            return Ok(Self { program });
+        }
         on_event(PrepareEvent::Installing { version: version.clone(), folder: folder.clone() });
         install(&version, &features, &folder, options, on_event)?;
         Ok(Self { program: folder.join("bin/cargo-sqlx") })
@@ -138,7 +143,7 @@ fn install(
             return Err(PrepareError::Install { version: version.to_owned(), output: finished.stderr });
         }
         let _ = fs::remove_dir_all(partial.join("target"));
-        // Someone else may have been quicker.
+        // One that cannot be run: a good one would have been taken.
         let _ = fs::remove_dir_all(folder);
         fs::rename(&partial, folder).map_err(PrepareError::file("move to", folder))
     });

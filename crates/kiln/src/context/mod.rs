@@ -6,6 +6,8 @@ mod glob;
 mod hashes;
 pub mod ignore;
 mod pattern;
+#[cfg(test)]
+mod random_tests;
 mod select;
 mod stamp;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::escape::{copy_source, exec, mount_field, value};
+use super::escape::{copy_destination, copy_source, exec, mount_field, value};
 use super::{Command, Copy, Dockerfile, Instruction, Mount, Run, Sharing, Stage, Word};
 
 /// What joins the lines of one instruction. Part of a step's cache key, so it never changes with the content around it.
@@ -135,7 +135,7 @@ impl fmt::Display for Copy {
             write!(f, "--chmod={mode} ")?;
         }
         let mut words: Vec<String> = self.sources.iter().map(|source| copy_source(source.as_str())).collect();
-        words.push(self.destination.replace('$', "\\$"));
+        words.push(copy_destination(&self.destination));
         if words.iter().any(|word| word.contains(|c: char| c.is_whitespace() || c == '"' || c == '\'')) {
             f.write_str(&exec(&words))
         } else {

@@ -33,26 +33,56 @@ pub(super) fn value(text: &str) -> String {
     quoted + "\""
 }
 
-/// One `key=value` field of a `--mount`: quoted for the flag parser, and for CSV where it holds a comma.
+/// One `key=value` field of a `--mount`, for its three readers: the flag parser takes quotes and backslashes off, CSV separates fields, and
+/// the value is expanded as a word when the step runs.
+///
+/// The flag parser of BuildKit reads bytes: text beyond ASCII cannot be written.
 pub(super) fn mount_field(key: &str, text: &str) -> String {
     if is_plain(text) && !text.contains(',') {
         return format!("{key}={text}");
     }
-    let escaped = text.replace('\\', r"\\").replace('$', r"\$").replace('"', "\\\"");
-    if text.contains(',') { format!(r#"\"{key}="{escaped}"\""#) } else { format!(r#"{key}="{escaped}""#) }
+    let word = escaped_word(text);
+    let flag = |text: &str| text.replace('\\', r"\\").replace('"', "\\\"");
+    if word.contains([',', '"']) {
+        format!("\"{}\"", flag(&format!("\"{key}={}\"", word.replace('"', "\"\""))))
+    } else {
+        format!("{key}=\"{}\"", flag(&word))
+    }
 }
 
-/// A `COPY` source as a pattern that matches only itself.
+/// A word that expands to the text, without quotes around it. A line break has no escape; a space is the nearest thing.
+fn escaped_word(text: &str) -> String {
+    let mut word = String::new();
+    for c in text.chars() {
+        match c {
+            '\\' | '$' | '"' | '\'' => word.extend(['\\', c]),
+            '\n' | '\r' => word.push(' '),
+            c => word.push(c),
+        }
+    }
+    word
+}
+
+/// A `COPY` source as a pattern that matches only itself, and as a word that expands to that pattern.
 pub(super) fn copy_source(text: &str) -> String {
     let mut pattern = String::new();
+    // It would be a flag, or announce a heredoc, also within a list.
+    if text.starts_with("--") || text.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with("<<") {
+        pattern.push_str("./");
+    }
     for c in text.chars() {
         match c {
             '*' | '?' | '[' => pattern.extend(['[', c, ']']),
-            '$' => pattern.extend(['\\', c]),
+            '\\' => pattern.push_str(r"\\"),
             c => pattern.push(c),
         }
     }
-    pattern
+    escaped_word(&pattern)
+}
+
+/// A `COPY` destination as a word that expands to it.
+pub(super) fn copy_destination(text: &str) -> String {
+    escaped_word(text)
 }
 
 /// A list of strings as JSON: exec form.

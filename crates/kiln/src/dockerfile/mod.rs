@@ -19,9 +19,13 @@ pub mod parse;
 #[cfg(test)]
 mod peer_tests;
 mod peers;
+#[cfg(test)]
+mod random_tests;
 mod rust;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod written_tests;
 
 use camino::Utf8PathBuf;
 

@@ -1,25 +1,9 @@
 //! What can be wrong with a Dockerfile that parses.
 
-use super::super::parse::{Lines, MountError, ParseErrorKind, WordError};
+use super::super::parse::{Located, MountError, ParseErrorKind, WordError};
 
 /// A Dockerfile that cannot be built as asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct EvaluationError {
-    /// Where; absent where the options are wrong.
-    pub lines: Option<Lines>,
-    /// What is wrong.
-    #[source]
-    pub kind: EvaluationErrorKind,
-}
-
-impl std::fmt::Display for EvaluationError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.lines {
-            Some(lines) => write!(f, "line {}: {}", lines.first, self.kind),
-            None => self.kind.fmt(f),
-        }
-    }
-}
+pub type EvaluationError = Located<EvaluationErrorKind>;
 
 /// What is wrong, in BuildKit's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

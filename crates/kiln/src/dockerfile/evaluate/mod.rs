@@ -9,8 +9,6 @@ mod error;
 mod graph;
 mod image;
 mod stage;
-#[cfg(test)]
-mod tests;
 
 pub use environment::Environment;
 pub use error::{EvaluationError, EvaluationErrorKind};

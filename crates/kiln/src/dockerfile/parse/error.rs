@@ -13,22 +13,30 @@ pub struct Lines {
     pub last: usize,
 }
 
-/// A Dockerfile that BuildKit refuses.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct ParseError {
-    /// Where; absent where the file as a whole is meant.
+/// What is wrong with a Dockerfile, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located<K> {
+    /// Where; absent where the file as a whole, or what the build is asked for, is meant.
     pub lines: Option<Lines>,
     /// What is wrong.
-    #[source]
-    pub kind: ParseErrorKind,
+    pub kind: K,
 }
 
-impl std::fmt::Display for ParseError {
+/// A Dockerfile that BuildKit refuses.
+pub type ParseError = Located<ParseErrorKind>;
+
+impl<K: std::fmt::Display> std::fmt::Display for Located<K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.lines {
             Some(lines) => write!(f, "line {}: {}", lines.first, self.kind),
             None => self.kind.fmt(f),
         }
+    }
+}
+
+impl<K: std::error::Error + 'static> std::error::Error for Located<K> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.kind)
     }
 }
 

@@ -24,7 +24,7 @@ mod tests;
 mod word;
 
 pub use directive::Directives;
-pub use error::{Lines, ParseError, ParseErrorKind};
+pub use error::{Lines, Located, ParseError, ParseErrorKind};
 pub use heredoc::Heredoc;
 pub use instruction::{
     Add, Argument, CommandLine, Copy, File, From, Healthcheck, InlineFile, Instruction, Pair, ParsedStage, Run, Step, Warning,

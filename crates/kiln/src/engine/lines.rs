@@ -1,5 +1,6 @@
 //! Which line of a Dockerfile a step stands on, where the engine does not tell: counted as BuildKit counts.
 
+use crate::dockerfile::parse;
 use crate::event::{StepKind, StepName};
 
 /// The stages of a Dockerfile and where their steps stand.
@@ -124,46 +125,18 @@ fn stages(dockerfile: &str) -> Vec<Stage> {
     stages
 }
 
-/// First line (from 1) and text of each instruction, continuation lines joined, here-documents skipped.
+/// First line (from 1) and text of each instruction, as BuildKit reads them: continuation lines joined, here-documents left out. None of a file
+/// that it refuses.
 pub(crate) fn instructions(dockerfile: &str) -> Vec<(u32, String)> {
-    let mut instructions = Vec::new();
-    let mut lines = (1u32..).zip(dockerfile.lines());
-    while let Some((number, first)) = lines.next() {
-        let first = first.trim();
-        if first.is_empty() || first.starts_with('#') {
-            continue;
-        }
-        let mut text = first.to_owned();
-        while let Some(head) = text.strip_suffix('\\').map(str::to_owned) {
-            // Comments and blank lines do not end a continuation.
-            let Some((_, next)) = lines.find(|(_, line)| !line.trim().is_empty() && !line.trim().starts_with('#')) else { break };
-            text = format!("{head}{}", next.trim_end());
-        }
-        let heredocs: Vec<String> = heredocs(&text);
-        for delimiter in heredocs {
-            for (_, line) in lines.by_ref() {
-                if line.trim_start_matches('\t') == delimiter {
-                    break;
-                }
-            }
-        }
-        instructions.push((number, text));
+    let Ok(file) = parse::parse(dockerfile.as_bytes()) else { return Vec::new() };
+    let told = |lines: parse::Lines, text: &str| (u32::try_from(lines.first).unwrap_or(u32::MAX), text.to_owned());
+    let step = |step: &parse::Step| told(step.lines, &step.original);
+    let mut instructions: Vec<_> = file.global_arguments.iter().map(step).collect();
+    for stage in &file.stages {
+        instructions.push(told(stage.lines, &stage.original));
+        instructions.extend(stage.steps.iter().map(step));
     }
     instructions
-}
-
-/// Delimiters of the here-documents that an instruction opens.
-fn heredocs(text: &str) -> Vec<String> {
-    let keyword = text.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
-    if !matches!(keyword.as_str(), "RUN" | "COPY" | "ADD") {
-        return Vec::new();
-    }
-    let openings = text
-        .split_whitespace()
-        .filter_map(|word| word.split_once("<<"))
-        .filter(|(before, _)| before.chars().all(|c| c.is_ascii_digit()));
-    let names = openings.map(|(_, name)| name.trim_start_matches('-').trim_matches(['"', '\'']).to_owned());
-    names.filter(|name| name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')).collect()
 }
 
 #[cfg(test)]
@@ -188,6 +161,22 @@ mod tests {
         for (name, line) in names {
             assert_eq!(lines.find(&StepName::parse(name)), (line, None), "{name}");
         }
+    }
+
+    #[test]
+    fn instructions_begin_where_buildkit_lets_them_begin() {
+        let text = "# escape=`\nARG A=1\nFROM a\nRUN one `\n\n  two \\\nCOPY <<-EOF <<'B' /x\n\tRUN no step\n\tEOF\nRUN no step\nB\nONBUILD RUN x\nUSER b\n";
+        let lines: Vec<_> = instructions(text).into_iter().map(|(line, text)| (line, collapse(&text))).collect();
+        let expected = [
+            (2, "ARG A=1"),
+            (3, "FROM a"),
+            (4, "RUN one two \\"),
+            (7, "COPY <<-EOF <<'B' /x"),
+            (12, "ONBUILD RUN x"),
+            (13, "USER b"),
+        ];
+        assert_eq!(lines, expected.map(|(line, text)| (line, text.to_owned())));
+        assert_eq!(instructions("FROM a\nRUN <<EOF\n"), []);
     }
 
     #[test]

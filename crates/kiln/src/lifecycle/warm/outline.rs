@@ -83,6 +83,11 @@ impl Outline {
                 _ => {}
             }
         }
+        // A file that cannot be read is built as a whole: the engine says what is wrong with it.
+        if outline.stages.is_empty() && !dockerfile.trim().is_empty() {
+            let whole = Stage { name: None, has_steps: true, stages: Vec::new(), images: Vec::new(), mounts: Vec::new() };
+            outline.stages.push(whole);
+        }
         outline
     }
 
@@ -256,6 +261,7 @@ mod tests {
         assert_eq!(shown("FROM scratch\nCOPY a b\n", None), ["-! [] "]);
         assert_eq!(shown("FROM a\nFROM b\n", None), ["-! [] b"]);
         assert_eq!(shown("", None), Vec::<String>::new());
+        assert_eq!(shown("FROM a AS b\nRUNN c\n", None), ["-! [] "]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use kiln::lifecycle::presence::{Checkout, Presence};
 use kiln::plan::{ImageEngine, Plan, Question, QuestionKind};
-use kiln::project::{LookError, Project, look};
+use kiln::project::{LookError, Project, look, look_past_errors};
 use kiln::settings::{At, Settings, SettingsError};
 
 use super::Context;
@@ -27,13 +27,24 @@ pub(crate) fn look_and_decide_with(
 
 /// Reads `kiln.toml` and the repository.
 pub(crate) fn look_at(directory: &Utf8Path) -> Result<(Settings, Project), CommandError> {
+    let settings = settings_of(directory)?;
+    let project = look(directory).map_err(|error| look_error(&error))?;
+    Ok((settings, project))
+}
+
+/// Reads `kiln.toml` and what can be read of the repository, and why the rest cannot.
+pub(crate) fn look_past_errors_at(directory: &Utf8Path) -> Result<(Settings, Project, Vec<LookError>), CommandError> {
+    let settings = settings_of(directory)?;
+    let (project, broken) = look_past_errors(directory).map_err(|error| look_error(&error))?;
+    Ok((settings, project, broken))
+}
+
+fn settings_of(directory: &Utf8Path) -> Result<Settings, CommandError> {
     if !directory.is_dir() {
         let message = format!("`{directory}` is no folder");
         return Err(CommandError::new(Kind::User, message).hint("name the repository with `--project DIR`"));
     }
-    let settings = settings(directory)?;
-    let project = look(directory).map_err(|error| look_error(&error))?;
-    Ok((settings, project))
+    settings(directory)
 }
 
 /// Decides, with an engine in place of that in the settings.

@@ -32,6 +32,15 @@ fn the_severity_decides_the_exit_code() {
 }
 
 #[test]
+fn notes_fail_only_where_they_are_asked_for() {
+    let mut test = Test::new().write("Dockerfile", "FROM debian:12\nCMD [\"sleep\", \"1\"]\n");
+    let ran = test.run_with(["doctor", "runs-as-root"]);
+    assert!(ran.stdout.contains("note[runs-as-root]"), "{ran}");
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert_eq!(test.run_with(["doctor", "runs-as-root", "--severity", "note"]).code, Some(4));
+}
+
+#[test]
 fn json_is_one_document_and_the_list_has_every_rule() {
     let document = unlocked().args(["doctor", "--json"]).run().json();
     assert_eq!(document["schema"], 1);

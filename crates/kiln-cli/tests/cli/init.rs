@@ -9,7 +9,7 @@ use crate::support::Test;
 const MANIFEST: &str = "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
 const LOCK: &str = "version = 4\n\n[[package]]\nname = \"hello\"\nversion = \"0.1.0\"\n";
 
-fn package() -> Test {
+pub(crate) fn package() -> Test {
     Test::new().write("Cargo.toml", MANIFEST).write("src/main.rs", "fn main() {}\n").write("Cargo.lock", LOCK)
 }
 

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod caches;
 mod doctor;
+mod doctor_files;
 mod help;
 mod init;
 mod lifecycle;

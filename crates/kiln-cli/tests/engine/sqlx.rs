@@ -1,6 +1,6 @@
 //! `kiln sqlx prepare` against real databases, and what it makes in an image build without one.
 //!
-//! `make sqlx-test` installs PostgreSQL where it can; the tests start it themselves.
+//! `make sqlx-test` installs PostgreSQL and MariaDB where it can; the tests start them themselves.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -43,12 +43,16 @@ mod tests {
 
 /// A service with queries for PostgreSQL.
 fn orders(name: &str) -> Copy {
+    project(name, MANIFEST, SOURCE, MIGRATION)
+}
+
+fn project(name: &str, manifest: &str, source: &str, migration: &str) -> Copy {
     let copy = Copy::of(
         name,
         &[
-            ("Cargo.toml", MANIFEST),
-            ("src/main.rs", SOURCE),
-            ("migrations/20250101000000_orders.sql", MIGRATION),
+            ("Cargo.toml", manifest),
+            ("src/main.rs", source),
+            ("migrations/20250101000000_orders.sql", migration),
             ("rust-toolchain.toml", "[toolchain]\nchannel = \"1.95.0\"\n"),
         ],
     );
@@ -230,5 +234,71 @@ fn an_interrupt_ends_the_server_and_removes_its_folder() {
     let processes = command("ps").args(["-eo", "args"]).output().expect("ps starts");
     let name = format!("kiln-sqlx-{}-", child.id());
     assert!(!String::from_utf8_lossy(&processes.stdout).contains(&name), "a server is left");
+    assert_eq!(data(&orders.root.join(".sqlx")), made);
+}
+
+const MYSQL_SOURCE: &str = r##"struct Order {
+    id: u64,
+    title: String,
+    note: Option<String>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), sqlx::Error> {
+    let Ok(url) = std::env::var("ORDERS_URL") else {
+        println!("orders has no database");
+        return Ok(());
+    };
+    let pool = sqlx::MySqlPool::connect(&url).await?;
+    sqlx::query!("INSERT INTO orders (title) VALUES (?)", "first").execute(&pool).await?;
+    let order = sqlx::query_as!(Order, r#"SELECT id, title, note FROM orders WHERE title = ?"#, "first").fetch_one(&pool).await?;
+    println!("{} {} {:?}", order.id, order.title, order.note);
+    Ok(())
+}
+"##;
+const MYSQL_MIGRATION: &str =
+    "CREATE TABLE orders (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, title VARCHAR(80) NOT NULL, note TEXT);\n";
+
+/// Whether the queries compile with the data alone.
+fn compiles_offline(copy: &Copy) -> Output {
+    let mut run = command("cargo");
+    run.args(["check", "--quiet"]).current_dir(&copy.root).env_remove("DATABASE_URL").env("SQLX_OFFLINE", "true");
+    run.env("CARGO_TARGET_DIR", repository().join("target/sqlx-test")).output().expect("cargo starts")
+}
+
+#[test]
+#[ignore = "needs MariaDB: run `make sqlx-test`"]
+fn mysql_data_from_nothing_lets_an_offline_compile_pass() {
+    let orders = project("mysql", &MANIFEST.replace("\"postgres\"", "\"mysql\""), MYSQL_SOURCE, MYSQL_MIGRATION);
+    assert_eq!(sqlx(&orders, &["check"]).status.code(), Some(4));
+    let before = compiles_offline(&orders);
+    assert!(!before.status.success() && text(&before).contains("there is no cached data for this query"), "{}", text(&before));
+    let said = succeeds(&orders, &["prepare"]);
+    assert!(said.contains("MySQL from ") && said.contains("2 queries with data, 2 added"), "{said}");
+    let made = data(&orders.root.join(".sqlx"));
+    assert_eq!(made.len(), 2, "{made:?}");
+    assert!(made.values().all(|text| text.contains("\"db_name\": \"MySQL\"")), "{made:?}");
+    succeeds(&orders, &["check", "--strict"]);
+    succeeds(&orders, &["prepare", "--check"]);
+    let after = compiles_offline(&orders);
+    assert!(after.status.success(), "{}", text(&after));
+
+    // A server that is told to end while queries are compiled: nothing of it stays, and no data changes.
+    orders.edit("src/main.rs", "\"first\"", "\"second\"");
+    let mut run = command(kiln());
+    run.args(["sqlx", "prepare"]).current_dir(&orders.root).env_remove("DATABASE_URL");
+    run.env("CARGO_TARGET_DIR", repository().join("target/sqlx-test"));
+    let mut child = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("kiln starts");
+    let until = Instant::now() + Duration::from_secs(120);
+    let socket = |folder: &String| Path::new("/tmp").join(folder).join("s").exists();
+    while !temporary_folders(child.id()).iter().any(socket) {
+        assert!(Instant::now() < until, "the server did not start");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(command("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs").success());
+    assert_eq!(child.wait().expect("kiln ends").code(), Some(130));
+    assert_eq!(temporary_folders(child.id()), [""; 0]);
+    let processes = command("ps").args(["-eo", "args"]).output().expect("ps starts");
+    assert!(!String::from_utf8_lossy(&processes.stdout).contains(&format!("kiln-sqlx-{}-", child.id())), "a server is left");
     assert_eq!(data(&orders.root.join(".sqlx")), made);
 }

@@ -9,14 +9,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 use ignore::WalkBuilder;
 
 use super::SourceFile;
-use super::dockerfile_source::{self, DockerfileSource};
-use super::dockerfiles::{BrokenDockerfile, Dockerfile, Dockerfiles};
+use super::dockerfile::{Dockerfile, Dockerfiles, UnreadDockerfile};
 use super::facts::configs::{self, Config};
 use super::facts::node_lock::NodeLock;
 use crate::engine::GcPolicy;
 use crate::plan::Plan;
-use crate::project::Project;
 use crate::project::node::NodeWorkspace;
+use crate::project::{LookError, Project};
 use crate::settings::Settings;
 use crate::sqlx::{Check, CheckOptions, FeatureChoice, check};
 
@@ -32,10 +31,12 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     /// By which rules the engine that would build clears its cache, where one told.
     pub collection: Option<GcPolicy>,
+    /// Why some of the repository's workspaces and packages are not in `project`.
+    pub broken: &'a [LookError],
     plan: OnceCell<Plan>,
     paths: OnceCell<Vec<Utf8PathBuf>>,
+    odd_modes: OnceCell<Vec<(Utf8PathBuf, u32)>>,
     dockerfiles: OnceCell<Dockerfiles>,
-    dockerfile_sources: OnceCell<Vec<DockerfileSource>>,
     sqlx: OnceCell<Vec<Check>>,
     configs: OnceCell<Vec<Config<'a>>>,
     node_locks: RefCell<BTreeMap<Utf8PathBuf, Option<Rc<NodeLock>>>>,
@@ -51,10 +52,11 @@ impl<'a> Context<'a> {
             project,
             settings,
             collection: None,
+            broken: &[],
             plan: OnceCell::new(),
             paths: OnceCell::new(),
+            odd_modes: OnceCell::new(),
             dockerfiles: OnceCell::new(),
-            dockerfile_sources: OnceCell::new(),
             sqlx: OnceCell::new(),
             configs: OnceCell::new(),
             node_locks: RefCell::new(BTreeMap::new()),
@@ -66,6 +68,13 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn collected_by(mut self, policy: Option<GcPolicy>) -> Self {
         self.collection = policy;
+        self
+    }
+
+    /// With what could not be read of the repository.
+    #[must_use]
+    pub const fn with_broken(mut self, broken: &'a [LookError]) -> Self {
+        self.broken = broken;
         self
     }
 
@@ -87,9 +96,35 @@ impl<'a> Context<'a> {
         file
     }
 
-    /// The Dockerfiles of the repository, in the order of their paths; those of examples and tests are left out.
+    /// A file as tools see it that take bytes: what is not UTF-8 is replaced. Empty if it is missing or too large.
+    pub(super) fn lossy(&self, path: &Utf8Path) -> String {
+        if let Some(file) = self.file(path) {
+            return file.text.clone();
+        }
+        let absolute = self.project.root.join(path);
+        let is_small = fs::metadata(&absolute).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= LARGEST);
+        let bytes = if is_small { fs::read(&absolute).unwrap_or_default() } else { Vec::new() };
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Whether a fix may write to a path: a text file of the repository, or nothing yet. A link stays a link, and what cannot be read is
+    /// nobody's to replace.
+    pub(super) fn is_mendable(&self, path: &Utf8Path) -> bool {
+        match fs::symlink_metadata(self.project.root.join(path)) {
+            Ok(metadata) => metadata.is_file() && self.file(path).is_some(),
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        }
+    }
+
+    /// The Dockerfiles of the repository by path, each with the context and the ignore file that a build of it would use; those of examples
+    /// and tests are left out.
     pub fn dockerfiles(&self) -> &[Dockerfile] {
-        &self.dockerfiles.get_or_init(|| Dockerfiles::look(self)).read
+        &self.dockerfiles.get_or_init(|| Dockerfiles::find(self)).read
+    }
+
+    /// Files that have the name of a Dockerfile and cannot be looked into.
+    pub fn unread_dockerfiles(&self) -> &[UnreadDockerfile] {
+        &self.dockerfiles.get_or_init(|| Dockerfiles::find(self)).unread
     }
 
     /// Configuration files of bundlers and their tools.
@@ -105,11 +140,6 @@ impl<'a> Context<'a> {
         let lock = NodeLock::read(self, workspace).map(Rc::new);
         self.node_locks.borrow_mut().insert(workspace.directory.clone(), lock.clone());
         lock
-    }
-
-    /// The Dockerfiles that BuildKit would refuse.
-    pub fn broken_dockerfiles(&self) -> &[BrokenDockerfile] {
-        &self.dockerfiles.get_or_init(|| Dockerfiles::look(self)).broken
     }
 
     /// The queries of each workspace that uses SQLx, with their data; those of examples and tests are left out.
@@ -150,9 +180,13 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// Every Dockerfile, with the context and the ignore file that a build of it would use.
-    pub fn dockerfile_sources(&self) -> &[DockerfileSource] {
-        self.dockerfile_sources.get_or_init(|| dockerfile_source::find(self))
+    /// Files whose permissions are not those that git gives with the usual umask (644, or 755 for what is executable), in the order of
+    /// their paths. None where files have no such permissions.
+    pub fn odd_modes(&self) -> &[(Utf8PathBuf, u32)] {
+        self.odd_modes.get_or_init(|| {
+            let with_mode = |path: &Utf8PathBuf| Some((path.clone(), mode(&self.project.root.join(path))?));
+            self.paths().iter().filter_map(with_mode).filter(|(_, mode)| !matches!(mode, 0o644 | 0o755)).collect()
+        })
     }
 
     /// An absolute path as one relative to the repository; `None` outside of it.
@@ -165,4 +199,17 @@ impl<'a> Context<'a> {
     pub(super) fn read_files(&self) -> Vec<Rc<SourceFile>> {
         self.files.borrow().values().flatten().cloned().collect()
     }
+}
+
+/// The permissions of a regular file.
+#[cfg(unix)]
+fn mode(path: &Utf8Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let metadata = fs::symlink_metadata(path).ok().filter(|metadata| metadata.is_file())?;
+    Some(metadata.permissions().mode() & 0o7777)
+}
+
+#[cfg(not(unix))]
+fn mode(_path: &Utf8Path) -> Option<u32> {
+    None
 }

@@ -10,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 use similar::TextDiff;
 
-use super::dockerfile_source::is_dockerfile;
+use super::dockerfile::is_dockerfile;
 use super::{Context, Finding, SourceFile};
 use crate::dockerfile::parse::parse;
 use crate::files::{FilesError, replace_files};
@@ -67,6 +67,11 @@ impl Fix {
     #[must_use]
     pub fn insert(self, file: &SourceFile, at: usize, text: impl Into<String>) -> Self {
         self.replace(file, at..at, text)
+    }
+
+    /// The files that it changes, makes or renames.
+    pub fn paths(&self) -> impl Iterator<Item = &Utf8Path> {
+        self.edits.iter().map(|edit| &*edit.path).chain(self.renames.iter().map(|rename| &*rename.from))
     }
 
     /// Gives a file another name.
@@ -257,12 +262,20 @@ fn touch(a: &Edit, b: &Edit) -> bool {
 }
 
 fn edited(before: &str, edits: &[&Edit]) -> Option<String> {
+    // A file of Windows stays one.
+    let has_crlf = before.split_inclusive('\n').next().is_some_and(|line| line.ends_with("\r\n"));
+    // A byte order mark stays at the start.
+    let mark = if before.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut after = String::with_capacity(before.len());
     let mut from = 0;
     for edit in edits {
-        after += before.get(from..edit.start)?;
-        after += &edit.replacement;
-        from = edit.end;
+        after += before.get(from..edit.start.max(mark))?;
+        if has_crlf {
+            after += &edit.replacement.replace("\r\n", "\n").replace('\n', "\r\n");
+        } else {
+            after += &edit.replacement;
+        }
+        from = edit.end.max(mark);
     }
     after += before.get(from..)?;
     Some(after)

@@ -8,8 +8,7 @@
 //! One file per rule in `rules/`; its id is the anchor of its section in `docs/rules/`. How to add one: `CONTRIBUTING.md`.
 
 mod context;
-mod dockerfile_source;
-mod dockerfiles;
+mod dockerfile;
 mod facts;
 mod finding;
 mod fix;
@@ -23,8 +22,7 @@ mod source;
 use std::collections::BTreeSet;
 
 pub use context::Context;
-pub use dockerfile_source::DockerfileSource;
-pub use dockerfiles::{BrokenDockerfile, Dockerfile, command_text};
+pub use dockerfile::{Dockerfile, Unread, UnreadDockerfile, command_text};
 pub use finding::{Finding, Findings, Severity};
 pub use fix::{Changes, Edit, Fix, FixError, Original, Rename};
 pub use sarif::sarif;
@@ -114,7 +112,11 @@ pub fn examine(context: &Context<'_>, selection: &Selection) -> Vec<Finding> {
     for rule in rules::all().filter(|rule| selection.has(rule)) {
         let mut findings = Findings::new(rule);
         (rule.check)(context, &mut findings);
-        found.extend(findings.finish());
+        let mut findings = findings.finish();
+        for finding in &mut findings {
+            finding.fix = finding.fix.take().filter(|fix| fix.paths().all(|path| context.is_mendable(path)));
+        }
+        found.extend(findings);
         asked.insert(rule.id);
     }
     let mut found = silence::apply(context, found, &asked);

@@ -131,7 +131,7 @@ fn comments(index: usize, file: &SourceFile) -> Vec<Comment> {
         let line_start = file.text[..at].rfind('\n').map_or(0, |end| end + 1);
         let before = &file.text[line_start..at];
         let Some(opener) = openers.iter().filter_map(|opener| before.find(opener)).min() else { continue };
-        let own_line = before[..opener].trim().is_empty();
+        let own_line = before[..opener].trim_start_matches('\u{feff}').trim().is_empty();
         let (line, _) = file.position(at);
         let lines = if own_line { following(file, line, openers) } else { line..line + 1 };
         let names = at + MARK.len();
@@ -181,6 +181,7 @@ mod tests {
             ("a.js", "x(); // kiln: ignore[a]\n", vec![("a", 1..2)]),
             ("a.js", "// kiln: ignore[a, b]\n\n// more\nx();\n", vec![("a", 1..5), ("b", 1..5)]),
             ("Dockerfile", "# kiln: ignore[a]\nRUN x && \\\n  # why\n  y\nRUN z\n", vec![("a", 1..5)]),
+            ("Dockerfile", "\u{feff}# kiln: ignore[a]\r\nFROM x\r\n", vec![("a", 1..3)]),
             ("a.js", "const x = 'kiln: ignore[a]';\n", vec![]),
             ("package.json", "{ \"//\": \"kiln: ignore[a]\" }\n", vec![]),
             ("a.toml", "x = 1 # kiln: ignore[a\n", vec![]),

@@ -1,6 +1,6 @@
 //! Why a repository could not be looked at.
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use thiserror::Error;
 
 use super::cargo::CargoError;
@@ -33,4 +33,16 @@ pub enum LookError {
     /// A Node package cannot be read.
     #[error(transparent)]
     Node(#[from] NodeError),
+}
+
+impl LookError {
+    /// The file or folder that is to blame, and the line in it, from 1; the first where no single line is.
+    #[must_use]
+    pub fn place(&self) -> (&Utf8Path, usize) {
+        match self {
+            Self::Read { path, .. } | Self::NameNotUtf8 { folder: path, .. } => (path, 1),
+            Self::Cargo(error) => error.place(),
+            Self::Node(error) => error.place(),
+        }
+    }
 }

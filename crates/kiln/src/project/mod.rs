@@ -48,39 +48,64 @@ pub struct Project {
 /// A folder that cannot be read, or a manifest, lock or configuration file that is broken; but none in folders for examples, tests
 /// or vendored code, unless `root` lies in one.
 pub fn look(root: &Utf8Path) -> Result<Project, LookError> {
+    let (project, broken) = look_past_errors(root)?;
+    match broken.into_iter().next() {
+        Some(error) => Err(error),
+        None => Ok(project),
+    }
+}
+
+/// The same, but goes on after a folder, workspace or package that cannot be read: it is left out, and the reasons are given beside what was
+/// found.
+///
+/// # Errors
+///
+/// The repository's own folder cannot be read.
+pub fn look_past_errors(root: &Utf8Path) -> Result<(Project, Vec<LookError>), LookError> {
     let root = camino::absolute_utf8(root).map_err(|source| LookError::Read { path: root.to_owned(), source })?;
     let root = cargo::paths::normalize(&root);
     let candidates = walk::walk(&root)?;
-    let cargo::Found { workspaces, strays } = cargo::find(&root, &candidates.cargo, is_incidental)?;
-    Ok(Project {
+    let cargo::Found { workspaces, strays, broken } = cargo::find(&root, &candidates.cargo, is_incidental);
+    let mut broken: Vec<LookError> = candidates.broken.into_iter().chain(broken.into_iter().map(LookError::from)).collect();
+    let project = Project {
         name: image_name(root.file_name().unwrap_or_default()),
         cargo: workspaces,
         strays,
-        node: node_workspaces(&root, &candidates.node)?,
+        node: node_workspaces(&root, candidates.node, &mut broken),
         docker_files: candidates.docker_files,
         root,
-    })
+    };
+    Ok((project, broken))
 }
 
-fn node_workspaces(root: &Utf8Path, folders: &[Utf8PathBuf]) -> Result<Vec<NodeWorkspace>, LookError> {
-    let roots = node::find_roots(root, folders).or_else(|_| {
-        // The broken one may be among the incidental ones, which are not worth an error.
-        let is_sound = |folder: &Utf8PathBuf| {
-            !is_incidental(folder) || node::Manifest::load(&root.join(folder).join("package.json")).is_ok()
+fn node_workspaces(root: &Utf8Path, mut folders: Vec<Utf8PathBuf>, broken: &mut Vec<LookError>) -> Vec<NodeWorkspace> {
+    let roots = loop {
+        let error = match node::find_roots(root, &folders) {
+            Ok(roots) => break roots,
+            Err(error) => error,
         };
-        let own: Vec<Utf8PathBuf> = folders.iter().filter(|folder| is_sound(folder)).cloned().collect();
-        node::find_roots(root, &own)
-    })?;
+        // Once more without it. Broken manifests among test data are not worth a word.
+        let guilty = error.place().0.parent().map(Utf8Path::to_owned).unwrap_or_default();
+        let before = folders.len();
+        folders.retain(|folder| cargo::paths::normalize(&root.join(folder)) != guilty);
+        let is_known = folders.len() < before;
+        if !is_known || !guilty.strip_prefix(root).is_ok_and(is_incidental) {
+            broken.push(error.into());
+        }
+        if !is_known {
+            break Vec::new();
+        }
+    };
     let mut workspaces = Vec::new();
     for found in roots {
         let incidental = is_incidental(&found.directory);
         match NodeWorkspace::load(&cargo::paths::normalize(&root.join(&found.directory))) {
             Ok(workspace) => workspaces.push(NodeWorkspace { incidental, ..workspace }),
             Err(_) if incidental => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => broken.push(error.into()),
         }
     }
-    Ok(workspaces)
+    workspaces
 }
 
 /// A folder's name as the first part of an image name: small letters and digits, with single separators inside.

@@ -32,7 +32,7 @@ const INCIDENTAL: [&str; 15] = [
 ];
 
 /// What a walk found; every path is relative to the folder walked, and lists are ordered by path.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Candidates {
     /// Folders with a `Cargo.toml` (`.` for the walked folder itself).
     pub(super) cargo: Vec<Utf8PathBuf>,
@@ -40,6 +40,8 @@ pub(super) struct Candidates {
     pub(super) node: Vec<Utf8PathBuf>,
     /// Dockerfiles, compose, bake and ignore files.
     pub(super) docker_files: Vec<Utf8PathBuf>,
+    /// Folders that cannot be read, and manifests in folders that cannot be named.
+    pub(super) broken: Vec<LookError>,
 }
 
 /// Whether a path (relative to the folder that was looked at) lies in a folder for examples, tests or vendored code.
@@ -47,7 +49,8 @@ pub(crate) fn is_incidental(relative: &Utf8Path) -> bool {
     relative.components().any(|component| INCIDENTAL.contains(&component.as_str()))
 }
 
-/// Walks a repository. Ignored by git, hidden, `target` and `node_modules` folders are left out; links are not followed.
+/// Walks a repository. Ignored by git, hidden, `target` and `node_modules` folders are left out; links are not followed. An error if the
+/// repository itself cannot be read.
 pub(super) fn walk(root: &Utf8Path) -> Result<Candidates, LookError> {
     let mut builder = WalkBuilder::new(root);
     // Only the repository's own rules: neither the person's global ones nor those of folders above decide what it holds.
@@ -58,12 +61,16 @@ pub(super) fn walk(root: &Utf8Path) -> Result<Candidates, LookError> {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => match unreadable(root, error) {
-                Some(error) => return Err(error),
+                Some(error) if error.place().0 == root => return Err(error),
+                Some(error) => {
+                    candidates.broken.push(error);
+                    continue;
+                }
                 None => continue,
             },
         };
         if entry.depth() > 0 && !entry.path().is_dir() {
-            collect(root, &entry, &mut candidates)?;
+            collect(root, &entry, &mut candidates);
         }
     }
     candidates.cargo.sort();
@@ -80,15 +87,16 @@ fn enters(entry: &DirEntry) -> bool {
     !name.as_encoded_bytes().starts_with(b".") && !SKIPPED.iter().any(|skipped| name == OsStr::new(skipped))
 }
 
-fn collect(root: &Utf8Path, entry: &DirEntry, candidates: &mut Candidates) -> Result<(), LookError> {
-    let Some(name) = entry.file_name().to_str() else { return Ok(()) };
+fn collect(root: &Utf8Path, entry: &DirEntry, candidates: &mut Candidates) {
+    let Some(name) = entry.file_name().to_str() else { return };
     let is_manifest = name == "Cargo.toml" || name == "package.json";
     if !is_manifest && !is_docker_file(name) {
-        return Ok(());
+        return;
     }
     let below = entry.path().strip_prefix(root).unwrap_or(entry.path());
     let Some(relative) = Utf8Path::from_path(below) else {
-        return if is_manifest { Err(not_utf8(root, below)) } else { Ok(()) };
+        candidates.broken.extend(is_manifest.then(|| not_utf8(root, below)));
+        return;
     };
     let folder = || match relative.parent() {
         Some(folder) if !folder.as_str().is_empty() => folder.to_owned(),
@@ -99,7 +107,6 @@ fn collect(root: &Utf8Path, entry: &DirEntry, candidates: &mut Candidates) -> Re
         "package.json" => candidates.node.push(folder()),
         _ => candidates.docker_files.push(relative.to_owned()),
     }
-    Ok(())
 }
 
 /// The error for the first part of a path that is not UTF-8.

@@ -93,6 +93,7 @@ fn every_rule_fires_where_it_should_and_is_quiet_elsewhere() {
 fn fixes_mend_keep_comments_and_do_nothing_the_second_time() {
     let mut problems = Vec::new();
     let mut mended = BTreeSet::new();
+    let mut commented = 0;
     for rule in rules::all().filter(|rule| rule.fixable) {
         for case in cases(rule.id, "fires") {
             let world = World::copy(&case);
@@ -101,7 +102,15 @@ fn fixes_mend_keep_comments_and_do_nothing_the_second_time() {
                 continue;
             }
             let comments = world.comments();
+            let before = world.files();
+            if world.diff(rule.id).is_empty() {
+                problems.push(format!("{case}: a fix without a difference to show"));
+            }
             world.mend(rule.id);
+            if world.files() == before {
+                problems.push(format!("{case}: the fix changes no file"));
+            }
+            commented += comments.len();
             mended.insert(rule.id);
             let left = world.examine(Some(rule.id));
             for finding in left.iter().filter(|finding| finding.fix.is_some()) {
@@ -124,6 +133,84 @@ fn fixes_mend_keep_comments_and_do_nothing_the_second_time() {
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+    assert!(commented > 20, "{commented} comments are too few to show that they are kept");
+}
+
+#[test]
+fn fixes_of_all_rules_together_come_to_an_end() {
+    let mut problems = Vec::new();
+    for case in rules::all().filter(|rule| rule.fixable).flat_map(|rule| cases(rule.id, "fires")) {
+        let world = World::copy(&case);
+        world.mend_all();
+        for finding in world.examine(None).iter().filter(|finding| finding.fix.is_some()) {
+            problems.push(format!("{case}: still to be fixed: {} {}", finding.rule, finding.message));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// Files of Windows: each line ends with CR and LF.
+#[test]
+fn windows_line_endings_change_no_finding_and_no_fix() {
+    changes_nothing(&|_| true, &|text| text.replace('\n', "\r\n"), &|text| text.replace("\r\n", "\n"));
+}
+
+/// Editors put a byte order mark at the start of files that BuildKit, npm and Node read without a word.
+#[test]
+fn a_byte_order_mark_changes_no_finding_and_no_fix() {
+    let marked = |path: &Utf8Path| {
+        let name = path.file_name().unwrap_or_default();
+        name.starts_with("Dockerfile")
+            || name.ends_with(".dockerignore")
+            || matches!(path.extension(), Some("js" | "mjs" | "cjs"))
+    };
+    changes_nothing(&marked, &|text| format!("\u{feff}{text}"), &|text| text.replacen('\u{feff}', "", 1));
+}
+
+/// Whether each rule finds the same in every fixture, and mends it in the same way, after some files were written in another way.
+#[track_caller]
+fn changes_nothing(chosen: &dyn Fn(&Utf8Path) -> bool, change: &dyn Fn(&str) -> String, undo: &dyn Fn(&str) -> String) {
+    let mut problems = Vec::new();
+    let mut mended = 0;
+    for rule in rules::all() {
+        for case in ["fires", "quiet"].iter().flat_map(|kind| cases(rule.id, kind)) {
+            let plain = World::copy(&case);
+            let world = World::copy(&case);
+            world.rewrite(chosen, change);
+            compare(rule.id, &case, &plain, &world, &mut problems);
+            if !rule.fixable || plain.examine(Some(rule.id)).iter().all(|finding| finding.fix.is_none()) {
+                continue;
+            }
+            plain.mend(rule.id);
+            world.mend(rule.id);
+            mended += 1;
+            for (path, text) in world.files() {
+                // Files that the fix has made are as kiln writes them.
+                let is_new = !text.is_empty() && undo(&text) == text;
+                if !is_new && change(&undo(&text)) != text {
+                    problems.push(format!("{case}: the fix leaves {path} half changed: {text:?}"));
+                }
+            }
+            let undone = world.files().into_iter().map(|(path, text)| (path, undo(&text)));
+            if !undone.eq(plain.files()) {
+                problems.push(format!("{case}: the fix makes something else of it"));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    assert!(mended > 20, "only {mended} fixtures were mended");
+}
+
+/// Whether a rule finds the same on the same lines of two repositories.
+fn compare(rule: &str, case: &Utf8Path, plain: &World, other: &World, problems: &mut Vec<String>) {
+    let found = |world: &World| -> Vec<_> {
+        let findings = world.examine(Some(rule));
+        findings.into_iter().map(|finding| (finding.path, finding.line, finding.message, finding.fix.is_some())).collect()
+    };
+    let (expected, found) = (found(plain), found(other));
+    if expected != found {
+        problems.push(format!("{case}:\n  {expected:?}\n  {found:?}"));
+    }
 }
 
 /// How many findings there are of each severity, without those of one rule.

@@ -1,12 +1,13 @@
 //! Fixtures as repositories of their own.
 
-use std::collections::BTreeSet;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use kiln::advice::{Changes, Context, Finding, Rule, Selection, examine};
 use kiln::engine::GcPolicy;
-use kiln::project::look;
+use kiln::project::look_past_errors;
 use kiln::settings::Settings;
 use tempfile::TempDir;
 
@@ -98,9 +99,9 @@ impl World {
 
     /// What these rules find, the others unasked.
     pub(crate) fn examine_only(&self, rules: BTreeSet<String>) -> Vec<Finding> {
-        let project = look(&self.path).expect("a repository that can be read");
+        let (project, broken) = look_past_errors(&self.path).expect("a repository that can be read");
         let settings = Settings::load(&self.path).expect("settings that can be read");
-        examine(&Context::new(&project, &settings), &Selection { rules })
+        examine(&Context::new(&project, &settings).with_broken(&broken), &Selection { rules })
     }
 
     pub(crate) fn diff(&self, rule: &str) -> String {
@@ -119,17 +120,34 @@ impl World {
     }
 
     fn with<T>(&self, rule: Option<&str>, use_it: impl FnOnce(&Context<'_>, Vec<Finding>) -> T) -> T {
-        let project = look(&self.path).unwrap_or_else(|error| panic!("{rule:?}: {error}"));
+        let (project, broken) = look_past_errors(&self.path).unwrap_or_else(|error| panic!("{rule:?}: {error}"));
         let settings = Settings::load(&self.path).expect("a fixture that can be read");
         // What an engine says is a file of the fixture.
         let inspected = fs::read_to_string(self.path.join("buildx-inspect.txt")).ok();
-        let context = Context::new(&project, &settings).collected_by(inspected.map(|text| GcPolicy::read(&text)));
+        let context = Context::new(&project, &settings)
+            .with_broken(&broken)
+            .collected_by(inspected.map(|text| GcPolicy::read(&text)));
         let rules = rule.into_iter().map(str::to_owned).collect();
         // A silence is unused only if its rule was asked.
         let asked = if rule == Some("unused-silence") { BTreeSet::new() } else { rules };
         let mut findings = examine(&context, &Selection { rules: asked });
         findings.retain(|finding| rule.is_none_or(|rule| finding.rule == rule));
         use_it(&context, findings)
+    }
+
+    /// Text files with what is in them, by path.
+    pub(crate) fn files(&self) -> BTreeMap<Utf8PathBuf, String> {
+        let mut files = Vec::new();
+        list(&self.path, &mut files);
+        let text = |path: Utf8PathBuf| Some((path.strip_prefix(&self.path).ok()?.to_owned(), fs::read_to_string(&path).ok()?));
+        files.into_iter().filter_map(text).collect()
+    }
+
+    /// Puts something else into some text files.
+    pub(crate) fn rewrite(&self, chosen: &dyn Fn(&Utf8Path) -> bool, change: &dyn Fn(&str) -> String) {
+        for (path, text) in self.files().into_iter().filter(|(path, _)| chosen(path)) {
+            fs::write(self.path.join(path), change(&text)).expect("written");
+        }
     }
 
     /// Every comment of every file, without indentation: a comment is what follows `//` or `#` after a blank or at the start of a line.
@@ -161,12 +179,26 @@ fn copy(from: &Utf8Path, to: &Utf8Path) {
     fs::create_dir_all(to).expect("a fixture that can be read");
     for entry in from.read_dir_utf8().expect("a fixture that can be read") {
         let entry = entry.expect("a fixture that can be read");
-        let name = entry.file_name();
+        let (mode, name) = mode_of(entry.file_name());
         let name = name.strip_prefix("dot-").map_or_else(|| name.to_owned(), |rest| format!(".{rest}"));
         if entry.path().is_dir() {
             copy(entry.path(), &to.join(name));
         } else {
-            fs::copy(entry.path(), to.join(name)).expect("a fixture that can be read");
+            let copied = to.join(name);
+            fs::copy(entry.path(), &copied).expect("a fixture that can be read");
+            let before = fs::metadata(&copied).expect("a copy").permissions();
+            // Whatever the umask of this checkout is.
+            let usual = if before.mode() & 0o100 == 0 { 0o644 } else { 0o755 };
+            fs::set_permissions(&copied, Permissions::from_mode(mode.unwrap_or(usual))).expect("a copy");
         }
+    }
+}
+
+/// The mode that a name asks for: `mode-664-x` stands for `x` with mode 664, which git could not keep.
+fn mode_of(name: &str) -> (Option<u32>, &str) {
+    let told = name.strip_prefix("mode-").and_then(|rest| rest.split_once('-'));
+    match told.and_then(|(mode, rest)| Some((u32::from_str_radix(mode, 8).ok()?, rest))) {
+        Some((mode, rest)) => (Some(mode), rest),
+        None => (None, name),
     }
 }

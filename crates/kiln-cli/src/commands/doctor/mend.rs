@@ -6,7 +6,7 @@ use super::engine::Question;
 use super::verify::{Loads, rollup_configs};
 use super::{Mended, changes};
 use crate::commands::Context;
-use crate::commands::project::look_at;
+use crate::commands::project::look_past_errors_at;
 use crate::error::{CommandError, Kind};
 
 /// Fixes can be in each other's way, and one can bring another finding to light. More rounds than this are a defect of a rule.
@@ -21,8 +21,8 @@ pub(super) fn mend(
     let mut mended = Vec::new();
     let policy = question.and_then(Question::answer);
     for _ in 0..ROUNDS {
-        let (settings, project) = look_at(&context.project)?;
-        let facts = Facts::new(&project, &settings).collected_by(policy.clone());
+        let (settings, project, broken) = look_past_errors_at(&context.project)?;
+        let facts = Facts::new(&project, &settings).with_broken(&broken).collected_by(policy.clone());
         let findings = advice::examine(&facts, selection);
         let changes = changes(&facts, &findings);
         if changes.is_empty() || context.cancel.is_set() {

@@ -14,7 +14,7 @@ use kiln::text::{count, did_you_mean};
 use serde::Serialize;
 
 use super::Context;
-use super::project::look_at;
+use super::project::look_past_errors_at;
 use crate::error::{CommandError, Kind};
 use engine::Question;
 
@@ -128,9 +128,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
 }
 
 fn findings(context: &Context, selection: &Selection, question: Option<Question>) -> Result<Vec<Finding>, CommandError> {
-    let (settings, project) = look_at(&context.project)?;
+    let (settings, project, broken) = look_past_errors_at(&context.project)?;
     let policy = question.and_then(Question::answer);
-    Ok(advice::examine(&Facts::new(&project, &settings).collected_by(policy), selection))
+    Ok(advice::examine(&Facts::new(&project, &settings).with_broken(&broken).collected_by(policy), selection))
 }
 
 /// Written whole or not at all.

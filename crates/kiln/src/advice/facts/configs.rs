@@ -159,7 +159,7 @@ impl Config<'_> {
         let import = self.module.imports.iter().filter(|import| import.span.end <= offset).map(|import| import.span.end).max();
         match import {
             Some(end) => text[end..].find('\n').map_or(text.len(), |line| end + line + 1),
-            None => text.lines().take_while(|line| is_comment(line)).map(|line| line.len() + 1).sum::<usize>().min(text.len()),
+            None => text.split_inclusive('\n').take_while(|line| is_comment(line)).map(str::len).sum(),
         }
     }
 
@@ -173,7 +173,7 @@ impl Config<'_> {
         let (old, new) = (self.file.path.file_name()?, to.file_name()?);
         let mut fix = Fix::new(format!("rename to {new}")).rename(&self.file.path, &to);
         let package = self.manifest.parent()?;
-        let dockerfiles = context.dockerfiles().iter().map(|dockerfile| &dockerfile.source.path);
+        let dockerfiles = context.dockerfiles().iter().map(|dockerfile| &dockerfile.file.path);
         for path in dockerfiles.chain([&self.manifest]) {
             // A Dockerfile further up may name files of other packages, too.
             let Some(below) = path.parent().and_then(|folder| package.strip_prefix(folder).ok()) else { continue };
@@ -191,7 +191,7 @@ impl Config<'_> {
 
 /// Whether a line at the top of a file has a comment and nothing else.
 fn is_comment(line: &str) -> bool {
-    let line = line.trim();
+    let line = line.trim_start_matches('\u{feff}').trim();
     line.is_empty() || line.starts_with("//") || line.starts_with("#!") || (line.starts_with("/*") && line.ends_with("*/"))
 }
 

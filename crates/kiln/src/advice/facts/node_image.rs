@@ -126,7 +126,7 @@ pub(crate) fn of(context: &Context<'_>, workspace: &NodeWorkspace, folder: &Utf8
 
 /// The Node images of the stages that install or build; of all stages where none does.
 fn images(dockerfile: &Dockerfile) -> Vec<NodeImage> {
-    let stages = (0..dockerfile.file.stages.len())
+    let stages = (0..dockerfile.stages().len())
         .filter_map(|stage| Some((stage, dockerfile.image(stage)?, parse(dockerfile.image(stage)?)?)))
         .collect::<Vec<_>>();
     let builds = |stage: usize| {
@@ -142,8 +142,8 @@ fn images(dockerfile: &Dockerfile) -> Vec<NodeImage> {
         NodeImage {
             version: version.clone(),
             image: (*image).to_owned(),
-            path: dockerfile.source.path.clone(),
-            line: dockerfile.file.stages[bottom].lines.first,
+            path: dockerfile.file.path.clone(),
+            line: dockerfile.stages()[bottom].lines.first,
             musl: *musl,
             in_dockerfile: true,
         }

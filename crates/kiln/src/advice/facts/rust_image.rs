@@ -45,7 +45,7 @@ pub(crate) fn builds<'c>(context: &'c Context<'_>) -> Vec<Build<'c>> {
             (Some(workspace), _) | (None, [workspace]) => *workspace,
             _ => continue,
         };
-        let compiling: Vec<usize> = (0..dockerfile.file.stages.len())
+        let compiling: Vec<usize> = (0..dockerfile.stages().len())
             .filter(|stage| dockerfile.runs().any(|(index, _, run)| index == *stage && compiles(&command_text(run))))
             .collect();
         // The first is enough: what it lacks, all lack.
@@ -60,7 +60,7 @@ pub(crate) fn builds<'c>(context: &'c Context<'_>) -> Vec<Build<'c>> {
         let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag);
         let mut numbers = tag.split(['-', '@']).next().unwrap_or_default().split('.').map(|part| part.parse::<u64>().ok());
         let version = numbers.next().flatten().zip(numbers.next().flatten());
-        let line = dockerfile.file.stages[bottom].lines.first;
+        let line = dockerfile.stages()[bottom].lines.first;
         let image = RustImage { image: image.to_owned(), version, line };
         found.push(Build { dockerfile, workspace, image, steps });
     }

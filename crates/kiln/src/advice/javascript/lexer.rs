@@ -54,6 +54,8 @@ impl Lexer<'_> {
         while let Some(byte) = self.bytes.get(self.at).copied() {
             match byte {
                 _ if byte.is_ascii_whitespace() => self.at += 1,
+                // A byte order mark is white space, as the language has it.
+                0xef if self.bytes[self.at..].starts_with(b"\xef\xbb\xbf") => self.at += 3,
                 b'/' if self.starts("//") => self.at = self.line_end(),
                 b'/' if self.starts("/*") => {
                     self.at = self.text[self.at + 2..].find("*/").map_or(self.text.len(), |end| self.at + end + 4);

@@ -3,6 +3,7 @@
 mod dockerfile;
 mod engine;
 mod frontend;
+mod general;
 mod locks;
 mod native;
 mod sqlx;
@@ -17,6 +18,7 @@ const GROUPS: &[&[&Rule]] = &[
     native::RULES,
     sqlx::RULES,
     engine::RULES,
+    general::RULES,
     &[&UNUSED_SILENCE],
 ];
 

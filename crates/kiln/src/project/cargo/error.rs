@@ -1,6 +1,6 @@
 //! What can be wrong with a cargo workspace on disk, each with the file and, where one line is to blame, the line.
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use thiserror::Error;
 
 /// Why a workspace could not be read.
@@ -233,4 +233,35 @@ pub enum CargoError {
         /// What is wrong.
         message: &'static str,
     },
+}
+
+impl CargoError {
+    /// The file or folder that is to blame, and the line in it, from 1; the first where no single line is.
+    #[must_use]
+    pub fn place(&self) -> (&Utf8Path, usize) {
+        match self {
+            Self::Read { path, .. }
+            | Self::NotText { path }
+            | Self::NotAManifest { path }
+            | Self::Unlisted { path, .. }
+            | Self::NameNotUtf8 { folder: path, .. }
+            | Self::DuplicateName { second: path, .. }
+            | Self::SeveralRoots { other: path, .. } => (path, 1),
+            Self::Toml { path, line, .. }
+            | Self::Type { path, line, .. }
+            | Self::MissingKey { path, line, .. }
+            | Self::MissingTarget { path, line, .. }
+            | Self::MissingMember { path, line, .. }
+            | Self::NotADefaultMember { path, line, .. }
+            | Self::Glob { path, line, .. }
+            | Self::MissingPathDependency { path, line, .. }
+            | Self::WrongPackage { path, line, .. }
+            | Self::NotInherited { path, line, .. }
+            | Self::NoWorkspace { path, line, .. }
+            | Self::Cycle { path, line, .. }
+            | Self::LockConflict { path, line }
+            | Self::LockVersion { path, line, .. }
+            | Self::Lock { path, line, .. } => (path, *line),
+        }
+    }
 }

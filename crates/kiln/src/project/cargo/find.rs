@@ -15,17 +15,16 @@ pub struct Found {
     /// Folders of packages that lie below a workspace root which neither lists nor excludes them; cargo refuses to build them.
     /// Relative to the repository.
     pub strays: Vec<Utf8PathBuf>,
+    /// Why the other workspaces cannot be read, each reason once.
+    pub broken: Vec<CargoError>,
 }
 
 /// Reads the workspaces among the folders that hold a `Cargo.toml` (relative to `repository`).
 ///
 /// Members belong to their workspace, and so does a package without a lock of its own that a workspace reaches by path. What
 /// `incidental` says yes to is marked, and left out if it cannot be read: broken manifests are common among test data.
-///
-/// # Errors
-///
-/// The first workspace that cannot be read.
-pub fn find(repository: &Utf8Path, folders: &[Utf8PathBuf], incidental: impl Fn(&Utf8Path) -> bool) -> Result<Found, CargoError> {
+#[must_use]
+pub fn find(repository: &Utf8Path, folders: &[Utf8PathBuf], incidental: impl Fn(&Utf8Path) -> bool) -> Found {
     let mut found = Found::default();
     let mut claimed: BTreeSet<Utf8PathBuf> = BTreeSet::new();
     let mut folders: Vec<&Utf8PathBuf> = folders.iter().collect();
@@ -57,12 +56,14 @@ pub fn find(repository: &Utf8Path, folders: &[Utf8PathBuf], incidental: impl Fn(
             Ok(_) => {}
             Err(CargoError::Unlisted { path, .. }) if path.parent() == Some(&folder) => found.strays.push(relative.clone()),
             Err(_) if incidental(relative) => {}
-            Err(error) => return Err(error),
+            // Members of a root that cannot be read have the root's reason.
+            Err(error) if found.broken.iter().any(|known| known.to_string() == error.to_string()) => {}
+            Err(error) => found.broken.push(error),
         }
     }
     found.workspaces.sort_by(|left, right| left.directory.cmp(&right.directory));
     found.strays.sort();
-    Ok(found)
+    found
 }
 
 /// Whether a manifest seems to have a `[workspace]` table; the reader itself decides.

@@ -1,6 +1,6 @@
 use std::io;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 /// Why a Node workspace cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -73,4 +73,19 @@ pub enum NodeError {
         /// The name, with replacement characters.
         name: String,
     },
+}
+
+impl NodeError {
+    /// The file or folder that is to blame, and the line in it, from 1; the first where no single line is.
+    #[must_use]
+    pub fn place(&self) -> (&Utf8Path, usize) {
+        match self {
+            Self::Read { path, .. } | Self::PathNotText { path, .. } => (path, 1),
+            Self::NotText { path, line }
+            | Self::Json { path, line, .. }
+            | Self::Shape { path, line, .. }
+            | Self::Glob { path, line, .. } => (path, *line),
+            Self::Yaml { path, line, .. } => (path, usize::try_from(*line).unwrap_or(1)),
+        }
+    }
 }

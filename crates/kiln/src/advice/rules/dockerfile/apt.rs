@@ -1,7 +1,7 @@
 //! How packages of Debian are installed.
 
 use super::install;
-use crate::advice::dockerfile_source::run_commands;
+use crate::advice::dockerfile::run_commands;
 use crate::advice::shell::Command;
 use crate::advice::{Context, Findings, Group, Rule, Severity};
 use crate::dockerfile::parse::{Instruction, MountKind, Step};
@@ -29,8 +29,8 @@ fn is_update(command: &Command) -> bool {
 }
 
 fn update(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        for stage in source.stages() {
+    for dockerfile in context.dockerfiles() {
+        for stage in dockerfile.stages() {
             for (position, step) in stage.steps.iter().enumerate() {
                 let commands = run_commands(step);
                 if !commands.iter().any(is_update) || commands.iter().any(install::system_packages) {
@@ -42,7 +42,7 @@ fn update(context: &Context<'_>, findings: &mut Findings<'_>) {
                 });
                 let Some(later) = later else { continue };
                 findings
-                    .line(&source.file, step.lines.first, format!("this step stays cached when the packages of line {} change: its lists are of the day they were first read, and `apt-get install` says `E: Unable to locate package` or `404 Not Found`", later.lines.first))
+                    .line(&dockerfile.file, step.lines.first, format!("this step stays cached when the packages of line {} change: its lists are of the day they were first read, and `apt-get install` says `E: Unable to locate package` or `404 Not Found`", later.lines.first))
                     .help("write `apt-get update && apt-get install …` in one `RUN`");
             }
         }
@@ -50,16 +50,16 @@ fn update(context: &Context<'_>, findings: &mut Findings<'_>) {
 }
 
 fn lists(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        let Some(stage) = source.last_stage() else { continue };
-        for step in source.lineage(stage) {
+    for dockerfile in context.dockerfiles() {
+        let Some(stage) = dockerfile.last_stage() else { continue };
+        for step in dockerfile.lineage(stage) {
             let commands = run_commands(step);
             let reads = commands.iter().find(|command| is_update(command));
             let (Some(reads), false) = (reads, removes_or_mounts(step, &commands)) else { continue };
             findings
                 .at(
-                    &source.file,
-                    source.locate(step.lines, &reads.words.join(" ")),
+                    &dockerfile.file,
+                    dockerfile.locate(step.lines, &reads.words.join(" ")),
                     "the image is some 20 MB larger: `/var/lib/apt/lists` stays in this layer, also when a later step removes it",
                 )
                 .help("end the `RUN` with `&& rm -rf /var/lib/apt/lists/*`, or mount a cache there");

@@ -15,11 +15,11 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        let Ok(file) = &source.parsed else { continue };
+    for dockerfile in context.dockerfiles() {
+        let Ok(file) = &dockerfile.parsed else { continue };
         let global: BTreeSet<&str> = file.global_arguments.iter().flat_map(|step| defined(step)).collect();
         for stage in 0..file.stages.len() {
-            let steps = source.lineage(stage);
+            let steps = dockerfile.lineage(stage);
             let own = steps.len() - file.stages[stage].steps.len();
             let mut known: BTreeSet<&str> = steps[..own].iter().flat_map(|step| defined(step)).collect();
             for step in &steps[own..] {
@@ -27,8 +27,8 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                 if let Some((name, written)) = missing {
                     findings
                         .at(
-                            &source.file,
-                            source.locate(step.lines, &written),
+                            &dockerfile.file,
+                            dockerfile.locate(step.lines, &written),
                             format!("`{written}` is empty here: an `ARG` before the first `FROM` is known to `FROM` lines only"),
                         )
                         .help(format!("add `ARG {name}` to this stage, right before the step"));

@@ -1,6 +1,6 @@
 //! A build whose result stays in a cache mount.
 
-use crate::advice::dockerfile_source::run_commands;
+use crate::advice::dockerfile::run_commands;
 use crate::advice::{Context, Findings, Group, Rule, Severity};
 use crate::dockerfile::parse::{Instruction, MountKind, Step};
 
@@ -14,8 +14,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        for (index, step) in source.steps() {
+    for dockerfile in context.dockerfiles() {
+        for (index, step) in dockerfile.steps() {
             let Instruction::Run(run) = &step.instruction else { continue };
             let caches = run
                 .mounts
@@ -35,18 +35,18 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
             if keeps {
                 continue;
             }
-            let place = source.locate(step.lines, &spec.text);
+            let place = dockerfile.locate(step.lines, &spec.text);
             if cooks {
                 let message = format!(
                     "the layer of `cargo chef cook` is empty: `{target}` is a cache mount, so a fresh builder and every cache export have nothing"
                 );
-                findings.at(&source.file, place, message).help("cook without a mount on the target folder, or export the result in the same step, as `kiln recipe cook` does");
-            } else if builds && let Some((line, path)) = taken_from(source.steps(), index, source, &target) {
+                findings.at(&dockerfile.file, place, message).help("cook without a mount on the target folder, or export the result in the same step, as `kiln recipe cook` does");
+            } else if builds && let Some((line, path)) = taken_from(dockerfile.steps(), index, dockerfile, &target) {
                 let message = format!(
                     "line {line} fails: `\"{path}\": not found`, because `{target}` is a cache mount and no part of the layer"
                 );
                 findings
-                    .at(&source.file, place, message)
+                    .at(&dockerfile.file, place, message)
                     .help("copy the binary out of the mount in the same `RUN`: `&& cp target/release/app /usr/local/bin/`");
             }
         }
@@ -61,10 +61,10 @@ fn is_target(path: &str) -> bool {
 fn taken_from<'a>(
     steps: impl Iterator<Item = (usize, &'a Step)>,
     stage: usize,
-    source: &crate::advice::DockerfileSource,
+    dockerfile: &crate::advice::Dockerfile,
     target: &str,
 ) -> Option<(usize, String)> {
-    let name = source.stages()[stage].from.name.clone();
+    let name = dockerfile.stages()[stage].from.name.clone();
     let folder = target.trim_matches('/').rsplit('/').next().unwrap_or(target);
     for (_, step) in steps {
         let Instruction::Copy(copy) = &step.instruction else { continue };

@@ -1,6 +1,6 @@
 //! Owner or mode of copied files changed in a later step.
 
-use crate::advice::dockerfile_source::run_commands;
+use crate::advice::dockerfile::run_commands;
 use crate::advice::{Context, Findings, Group, Rule, Severity};
 use crate::dockerfile::parse::Instruction;
 
@@ -14,8 +14,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        for stage in source.stages() {
+    for dockerfile in context.dockerfiles() {
+        for stage in dockerfile.stages() {
             let mut copied: Vec<&str> = Vec::new();
             for step in &stage.steps {
                 if let Instruction::Copy(copy) = &step.instruction {
@@ -32,7 +32,7 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                     let (true, Some(target)) = (recursive, target) else { continue };
                     let flag = command.program();
                     findings
-                        .at(&source.file, source.locate(step.lines, &command.words.join(" ")), format!("everything below `{target}` is in the image twice: once as it was copied, once as `{flag}` leaves it"))
+                        .at(&dockerfile.file, dockerfile.locate(step.lines, &command.words.join(" ")), format!("everything below `{target}` is in the image twice: once as it was copied, once as `{flag}` leaves it"))
                         .help(format!("give it while copying: `COPY --{flag}=…`"));
                 }
             }

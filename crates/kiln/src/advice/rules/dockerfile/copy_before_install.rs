@@ -1,7 +1,7 @@
 //! The whole context copied before dependencies are installed.
 
 use super::install;
-use crate::advice::dockerfile_source::{context_sources, is_broad, run_commands};
+use crate::advice::dockerfile::{context_sources, is_broad, run_commands};
 use crate::advice::{Context, Findings, Group, Rule, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -14,9 +14,9 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        for stage in 0..source.stages().len() {
-            let steps = source.lineage(stage);
+    for dockerfile in context.dockerfiles() {
+        for stage in 0..dockerfile.stages().len() {
+            let steps = dockerfile.lineage(stage);
             let broad = steps.iter().position(|step| context_sources(step).into_iter().any(is_broad));
             let Some(broad) = broad else { continue };
             let install = steps[broad..].iter().find_map(|step| {
@@ -30,7 +30,7 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
             let (Some((line, command)), true) = (install, is_first) else { continue };
             findings
                 .line(
-                    &source.file,
+                    &dockerfile.file,
                     steps[broad].lines.first,
                     format!("an edit of any file runs `{command}` (line {line}) again: the step before it copies all sources"),
                 )

@@ -1,6 +1,6 @@
 //! Debian images that empty the cache mount of apt.
 
-use crate::advice::dockerfile_source::run_commands;
+use crate::advice::dockerfile::run_commands;
 use crate::advice::{Context, Findings, Group, Rule, Severity};
 use crate::dockerfile::parse::{Instruction, MountKind};
 
@@ -14,10 +14,10 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        for stage in 0..source.stages().len() {
-            let steps = source.lineage(stage);
-            let own = source.stages()[stage].steps.len();
+    for dockerfile in context.dockerfiles() {
+        for stage in 0..dockerfile.stages().len() {
+            let steps = dockerfile.lineage(stage);
+            let own = dockerfile.stages()[stage].steps.len();
             let keeps = steps
                 .iter()
                 .any(|step| step.original.contains("docker-clean") || step.original.contains("Keep-Downloaded-Packages"));
@@ -36,7 +36,7 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                     .any(|command| matches!(command.program(), "apt-get" | "apt") && command.operands().contains(&"install"));
                 let (Some(mount), true) = (mount, installs) else { continue };
                 findings
-                    .at(&source.file, source.locate(step.lines, &mount.text), "nothing stays in this mount: Debian's images delete packages after each installation (`/etc/apt/apt.conf.d/docker-clean`)")
+                    .at(&dockerfile.file, dockerfile.locate(step.lines, &mount.text), "nothing stays in this mount: Debian's images delete packages after each installation (`/etc/apt/apt.conf.d/docker-clean`)")
                     .help("run `rm -f /etc/apt/apt.conf.d/docker-clean` before `apt-get install`, in the same `RUN`");
             }
         }

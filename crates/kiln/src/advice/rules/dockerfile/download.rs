@@ -1,6 +1,6 @@
 //! `ADD` of what stands on the network.
 
-use crate::advice::dockerfile_source::is_address;
+use crate::advice::dockerfile::is_address;
 use crate::advice::{Context, Findings, Fix, Group, Rule, Severity};
 use crate::dockerfile::parse::Instruction;
 
@@ -23,8 +23,8 @@ pub(super) const LOCAL: Rule = Rule {
 };
 
 fn unchecked(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        for (_, step) in source.steps() {
+    for dockerfile in context.dockerfiles() {
+        for (_, step) in dockerfile.steps() {
             let Instruction::Add(add) = &step.instruction else { continue };
             let address = add
                 .sources
@@ -32,15 +32,15 @@ fn unchecked(context: &Context<'_>, findings: &mut Findings<'_>) {
                 .find(|address| address.starts_with("http") && is_address(address) && !address.contains(".git"));
             let (Some(address), None) = (address, &add.checksum) else { continue };
             findings
-                .at(&source.file, source.locate(step.lines, address), "every build asks the server, also a fully cached one, and a new `Last-Modified` runs this step and all after it again; nobody notices other bytes")
+                .at(&dockerfile.file, dockerfile.locate(step.lines, address), "every build asks the server, also a fully cached one, and a new `Last-Modified` runs this step and all after it again; nobody notices other bytes")
                 .help("add `--checksum=sha256:…`");
         }
     }
 }
 
 fn local(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        for (_, step) in source.steps() {
+    for dockerfile in context.dockerfiles() {
+        for (_, step) in dockerfile.steps() {
             let Instruction::Add(add) = &step.instruction else { continue };
             let is_plain = |path: &String| {
                 let is_archive =
@@ -51,12 +51,12 @@ fn local(context: &Context<'_>, findings: &mut Findings<'_>) {
             if add.sources.is_empty() || !add.sources.iter().all(is_plain) || options {
                 continue;
             }
-            let place = source.locate(step.lines, &step.keyword);
+            let place = dockerfile.locate(step.lines, &step.keyword);
             let keyword = if step.keyword.starts_with('a') { "copy" } else { "COPY" };
             findings
-                .at(&source.file, place.clone(), "`ADD` unpacks a file that turns out to be an archive, and fetches what looks like an address; `COPY` does neither")
+                .at(&dockerfile.file, place.clone(), "`ADD` unpacks a file that turns out to be an archive, and fetches what looks like an address; `COPY` does neither")
                 .help("write `COPY`")
-                .fix(Fix::new("write COPY").replace(&source.file, place, keyword));
+                .fix(Fix::new("write COPY").replace(&dockerfile.file, place, keyword));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A step that empties its own cache mount.
 
-use crate::advice::dockerfile_source::run_commands;
+use crate::advice::dockerfile::run_commands;
 use crate::advice::{Context, Findings, Group, Rule, Severity};
 use crate::dockerfile::parse::{Instruction, MountKind};
 
@@ -14,8 +14,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        for (_, step) in source.steps() {
+    for dockerfile in context.dockerfiles() {
+        for (_, step) in dockerfile.steps() {
             let Instruction::Run(run) = &step.instruction else { continue };
             let mounts =
                 run.mounts.iter().filter_map(|mount| mount.literal().ok()).filter(|mount| mount.kind == MountKind::Cache);
@@ -40,8 +40,8 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                 let written = command.words.join(" ");
                 findings
                     .at(
-                        &source.file,
-                        source.locate(step.lines, &written),
+                        &dockerfile.file,
+                        dockerfile.locate(step.lines, &written),
                         format!("every build starts with an empty `{target}`: the step that mounts it cleans it"),
                     )
                     .help("leave the folder as it is: a cache mount is no part of the layer");

@@ -1,7 +1,9 @@
 //! How the container starts: user, command, script.
 
-use crate::advice::dockerfile_source::context_sources;
-use crate::advice::{Context, DockerfileSource, Findings, Fix, Group, Rule, Severity};
+use camino::Utf8Path;
+
+use crate::advice::dockerfile::context_sources;
+use crate::advice::{Context, Dockerfile, Findings, Fix, Group, Rule, Severity};
 use crate::dockerfile::parse::{CommandLine, Instruction, Step};
 
 pub(super) const ROOT: Rule = Rule {
@@ -41,38 +43,45 @@ pub(super) const SCRIPT: Rule = Rule {
 };
 
 fn root(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        let Some(last) = source.last_stage() else { continue };
-        let steps = source.lineage(last);
+    for dockerfile in context.dockerfiles().iter().filter(|dockerfile| !is_for_development(&dockerfile.file.path)) {
+        let Some(last) = dockerfile.last_stage() else { continue };
+        let steps = dockerfile.lineage(last);
         let starts = steps.iter().any(|step| matches!(step.instruction, Instruction::Cmd(_) | Instruction::Entrypoint(_)));
         let user = steps.iter().rev().find_map(|step| match &step.instruction {
             Instruction::User(user) => Some((step, user.as_str())),
             _ => None,
         });
         let mut first = last;
-        while let Some(base) = source.base(first) {
+        while let Some(base) = dockerfile.base(first) {
             first = base;
         }
-        let image = &source.stages()[first].from.image;
+        let image = &dockerfile.stages()[first].from.image;
         // What these start as is their own matter.
         let unknown = ["nonroot", "unprivileged", "distroless", "rootless", "chainguard", "bitnami"]
             .iter()
             .any(|word| image.contains(word));
         let line = match user {
-            None if starts && !unknown => source.stages()[last].lines.first,
+            None if starts && !unknown => dockerfile.stages()[last].lines.first,
             Some((step, user)) if matches!(user.split(':').next(), Some("root" | "0")) && starts => step.lines.first,
             _ => continue,
         };
         findings
-            .line(&source.file, line, "the program runs as root: whoever takes it over owns the container, and files it writes to mounted folders belong to root")
+            .line(&dockerfile.file, line, "the program runs as root: whoever takes it over owns the container, and files it writes to mounted folders belong to root")
             .help("end the stage with `USER 65532:65532`, or a user that an earlier step makes");
     }
 }
 
+/// Whether the name says that the image is a tool of those who develop: it works on their files, and is shipped to nobody.
+fn is_for_development(path: &Utf8Path) -> bool {
+    let parts = path.file_name().unwrap_or_default().split(['.', '-', '_']);
+    path.components().any(|part| part.as_str() == ".devcontainer")
+        || parts.map(str::to_ascii_lowercase).any(|part| matches!(part.as_str(), "dev" | "devel" | "development" | "test" | "ci"))
+}
+
 fn shell_form(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        let Some(last) = source.last_stage() else { continue };
-        let steps = source.lineage(last);
+    for dockerfile in context.dockerfiles() {
+        let Some(last) = dockerfile.last_stage() else { continue };
+        let steps = dockerfile.lineage(last);
         let both = steps.iter().any(|step| matches!(step.instruction, Instruction::Entrypoint(_)))
             && steps.iter().any(|step| matches!(step.instruction, Instruction::Cmd(_)));
         let custom = steps.iter().any(|step| matches!(step.instruction, Instruction::Shell(_)));
@@ -81,9 +90,9 @@ fn shell_form(context: &Context<'_>, findings: &mut Findings<'_>) {
             let Some(text) = command.words.first().filter(|text| command.shell && !text.trim_start().starts_with("exec ")) else {
                 continue;
             };
-            let fix = if both || custom { None } else { exec_form(source, step, text) };
+            let fix = if both || custom { None } else { exec_form(dockerfile, step, text) };
             findings
-                .line(&source.file, step.lines.first, format!("`docker stop` waits ten seconds and then kills the program: {} starts `/bin/sh -c`, which passes no signal on", step.instruction.keyword()))
+                .line(&dockerfile.file, step.lines.first, format!("`docker stop` waits ten seconds and then kills the program: {} starts `/bin/sh -c`, which passes no signal on", step.instruction.keyword()))
                 .help("write the command as a list: `[\"program\", \"argument\"]`, or begin it with `exec`")
                 .fix(fix);
         }
@@ -91,28 +100,28 @@ fn shell_form(context: &Context<'_>, findings: &mut Findings<'_>) {
 }
 
 /// The command as a list, where no shell is needed to read it.
-fn exec_form(source: &DockerfileSource, step: &Step, text: &str) -> Option<Fix> {
+fn exec_form(dockerfile: &Dockerfile, step: &Step, text: &str) -> Option<Fix> {
     let is_plain =
         text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.' | '/' | ':' | '@' | '+' | ','));
     if !is_plain || step.lines.first != step.lines.last {
         return None;
     }
     let words: Vec<String> = text.split_whitespace().map(|word| format!("\"{word}\"")).collect();
-    let place = source.locate(step.lines, text);
-    (source.file.text.get(place.clone()) == Some(text))
-        .then(|| Fix::new("write it as a list").replace(&source.file, place, format!("[{}]", words.join(", "))))
+    let place = dockerfile.locate(step.lines, text);
+    (dockerfile.file.text.get(place.clone()) == Some(text))
+        .then(|| Fix::new("write it as a list").replace(&dockerfile.file, place, format!("[{}]", words.join(", "))))
 }
 
 fn overridden(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        for stage in source.stages() {
+    for dockerfile in context.dockerfiles() {
+        for stage in dockerfile.stages() {
             for keyword in ["CMD", "ENTRYPOINT", "HEALTHCHECK"] {
                 let mut steps = stage.steps.iter().filter(|step| step.instruction.keyword() == keyword).rev();
                 let Some(last) = steps.next() else { continue };
                 for step in steps {
                     findings
                         .line(
-                            &source.file,
+                            &dockerfile.file,
                             step.lines.first,
                             format!("this {keyword} has no effect: that of line {} takes its place", last.lines.first),
                         )
@@ -124,9 +133,9 @@ fn overridden(context: &Context<'_>, findings: &mut Findings<'_>) {
 }
 
 fn script(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        let Some(last) = source.last_stage() else { continue };
-        let steps = source.lineage(last);
+    for dockerfile in context.dockerfiles() {
+        let Some(last) = dockerfile.last_stage() else { continue };
+        let steps = dockerfile.lineage(last);
         let start = steps.iter().rev().find_map(|step| match &step.instruction {
             Instruction::Entrypoint(command) => program(command),
             _ => None,
@@ -145,7 +154,7 @@ fn script(context: &Context<'_>, findings: &mut Findings<'_>) {
             let Some(path) = context_sources(step).into_iter().find(|path| path.rsplit('/').next() == Some(name)) else {
                 continue;
             };
-            let file = source.context.join(path.trim_start_matches("./"));
+            let file = dockerfile.context.join(path.trim_start_matches("./"));
             let absolute = context.project.root.join(&file);
             if copy.chmod.is_some()
                 || mended
@@ -154,12 +163,12 @@ fn script(context: &Context<'_>, findings: &mut Findings<'_>) {
             {
                 continue;
             }
-            let place = source.locate(step.lines, &step.keyword);
-            let fix = Fix::new("copy it with --chmod=755").insert(&source.file, place.end, " --chmod=755");
+            let place = dockerfile.locate(step.lines, &step.keyword);
+            let fix = Fix::new("copy it with --chmod=755").insert(&dockerfile.file, place.end, " --chmod=755");
             findings
                 .at(
-                    &source.file,
-                    source.locate(step.lines, path),
+                    &dockerfile.file,
+                    dockerfile.locate(step.lines, path),
                     format!(
                         "the container does not start: `exec: \"{start}\": permission denied`; `{path}` is not executable here"
                     ),
@@ -176,13 +185,13 @@ fn program(command: &CommandLine) -> Option<&str> {
 }
 
 #[cfg(unix)]
-fn is_executable(path: &camino::Utf8Path) -> bool {
+fn is_executable(path: &Utf8Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0)
 }
 
 /// Elsewhere files have no such mode, and BuildKit's client makes all of them executable.
 #[cfg(not(unix))]
-fn is_executable(_path: &camino::Utf8Path) -> bool {
+fn is_executable(_path: &Utf8Path) -> bool {
     true
 }

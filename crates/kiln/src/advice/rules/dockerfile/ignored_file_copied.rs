@@ -1,6 +1,6 @@
 //! A `COPY` of what the ignore file leaves out.
 
-use crate::advice::dockerfile_source::{context_sources, is_broad};
+use crate::advice::dockerfile::{context_sources, is_broad};
 use crate::advice::{Context, Findings, Group, Rule, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -13,9 +13,9 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        let Ok(ignore) = &source.ignore else { continue };
-        for (_, step) in source.steps() {
+    for dockerfile in context.dockerfiles() {
+        let Ok(ignore) = &dockerfile.ignore else { continue };
+        for (_, step) in dockerfile.steps() {
             for path in context_sources(step) {
                 if is_broad(path) || path.contains(['*', '?', '[', '$', '\\']) {
                     continue;
@@ -23,17 +23,17 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                 let clean = path.trim_start_matches("./").trim_matches('/');
                 // Exceptions below an ignored folder bring the folder back.
                 let below = ignore.has_inclusions() && {
-                    let folder = source.context.join(clean);
+                    let folder = dockerfile.context.join(clean);
                     context
                         .paths()
                         .iter()
-                        .filter_map(|other| other.strip_prefix(&source.context).ok().filter(|_| other.starts_with(&folder)))
+                        .filter_map(|other| other.strip_prefix(&dockerfile.context).ok().filter(|_| other.starts_with(&folder)))
                         .any(|other| !ignore.excludes(other.as_str()))
                 };
                 let Some(line) = ignore.deciding_line(clean).filter(|_| ignore.excludes(clean) && !below) else { continue };
                 findings
-                    .at(&source.file, source.locate(step.lines, path), format!("the build stops: `failed to calculate checksum of ref …: \"/{clean}\": not found`; line {line} of {} leaves it out", source.ignore_path))
-                    .help(format!("add `!{clean}` at the end of {}, or take it from somewhere else", source.ignore_path));
+                    .at(&dockerfile.file, dockerfile.locate(step.lines, path), format!("the build stops: `failed to calculate checksum of ref …: \"/{clean}\": not found`; line {line} of {} leaves it out", dockerfile.ignore_path))
+                    .help(format!("add `!{clean}` at the end of {}, or take it from somewhere else", dockerfile.ignore_path));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Manifests and sources in one `COPY`.
 
 use super::install;
-use crate::advice::dockerfile_source::{context_sources, is_broad, run_commands};
+use crate::advice::dockerfile::{context_sources, is_broad, run_commands};
 use crate::advice::{Context, Findings, Group, Rule, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -20,8 +20,8 @@ const SOURCES: [&str; 14] = [
 ];
 
 fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        for stage in source.stages() {
+    for dockerfile in context.dockerfiles() {
+        for stage in dockerfile.stages() {
             let install = stage.steps.iter().enumerate().find_map(|(position, step)| {
                 let command = run_commands(step).iter().find_map(install::dependencies)?;
                 Some((position, command))
@@ -39,8 +39,8 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                 let Some(guilty) = guilty else { continue };
                 findings
                     .at(
-                        &source.file,
-                        source.locate(step.lines, guilty),
+                        &dockerfile.file,
+                        dockerfile.locate(step.lines, guilty),
                         format!("an edit below `{guilty}` runs `{command}` again: it is copied before"),
                     )
                     .help(format!("copy `{guilty}` after `{command}`, in an instruction of its own"));

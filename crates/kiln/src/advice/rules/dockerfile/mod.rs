@@ -20,6 +20,7 @@ mod secrets;
 mod syntax;
 mod text;
 mod toolchain_split;
+mod umask;
 mod unlocked_mount;
 mod unpinned_base;
 mod volatile_argument;
@@ -61,4 +62,5 @@ pub(super) const RULES: &[&Rule] = &[
     &text::EMPTY_LINE,
     &text::MAINTAINER,
     &changed_later::RULE,
+    &umask::RULE,
 ];

@@ -2,7 +2,7 @@
 
 use camino::Utf8Path;
 
-use crate::advice::{Context, DockerfileSource, Findings, Fix, Group, Rule, Severity, SourceFile};
+use crate::advice::{Context, Dockerfile, Findings, Fix, Group, Rule, Severity, SourceFile};
 
 pub(super) const TARGET: Rule = Rule {
     id: "target-not-ignored",
@@ -70,18 +70,19 @@ fn check(
     message: &str,
     uses: &[&str],
 ) {
-    for source in context.dockerfile_sources() {
-        let Some(step) = source.broad_step() else { continue };
-        let is_there = signs.iter().any(|sign| context.exists(&source.context.join(sign)));
+    for dockerfile in context.dockerfiles() {
+        let Some(step) = dockerfile.broad_step() else { continue };
+        let is_there = signs.iter().any(|sign| context.exists(&dockerfile.context.join(sign)));
         let inner = [path.to_owned(), format!("{path}/x")];
-        let is_used = uses.iter().any(|text| source.steps().any(|(_, other)| other.original.contains(text) && crosses(other)));
-        if !is_there || source.ignore.is_err() || is_used || inner.iter().all(|path| !source.is_sent(path)) {
+        let is_used =
+            uses.iter().any(|text| dockerfile.steps().any(|(_, other)| other.original.contains(text) && crosses(other)));
+        if !is_there || dockerfile.ignore.is_err() || is_used || inner.iter().all(|path| !dockerfile.is_sent(path)) {
             continue;
         }
         findings
-            .line(&source.file, step.lines.first, format!("`{path}` is not ignored: {message}"))
-            .help(format!("add `{pattern}` to {}", source.ignore_path))
-            .fix(ignore(context, source, pattern));
+            .line(&dockerfile.file, step.lines.first, format!("`{path}` is not ignored: {message}"))
+            .help(format!("add `{pattern}` to {}", dockerfile.ignore_path))
+            .fix(ignore(context, dockerfile, pattern));
     }
 }
 
@@ -95,27 +96,29 @@ fn crosses(step: &crate::dockerfile::parse::Step) -> bool {
 }
 
 fn own_text(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        let (Some(step), Ok(path)) = (source.broad_step(), source.file.path.strip_prefix(&source.context)) else { continue };
-        if source.ignore.is_err() || !source.is_sent(path.as_str()) {
+    for dockerfile in context.dockerfiles() {
+        let (Some(step), Ok(path)) = (dockerfile.broad_step(), dockerfile.file.path.strip_prefix(&dockerfile.context)) else {
+            continue;
+        };
+        if dockerfile.ignore.is_err() || !dockerfile.is_sent(path.as_str()) {
             continue;
         }
         findings
             .line(
-                &source.file,
+                &dockerfile.file,
                 step.lines.first,
                 format!(
                     "an edit of this very file, even of a comment, runs this step and all after it again: it copies `{path}`"
                 ),
             )
-            .help(format!("add `{path}` to {}; BuildKit reads it all the same", source.ignore_path))
-            .fix(ignore(context, source, path.as_str()));
+            .help(format!("add `{path}` to {}; BuildKit reads it all the same", dockerfile.ignore_path))
+            .fix(ignore(context, dockerfile, path.as_str()));
     }
 }
 
 /// A line at the end of the ignore file, which is made where there is none.
-fn ignore(context: &Context<'_>, source: &DockerfileSource, pattern: &str) -> Fix {
-    let path: &Utf8Path = &source.ignore_path;
+fn ignore(context: &Context<'_>, dockerfile: &Dockerfile, pattern: &str) -> Fix {
+    let path: &Utf8Path = &dockerfile.ignore_path;
     let missing = SourceFile { path: path.to_owned(), text: String::new() };
     let known = context.file(path);
     let file = known.as_deref().unwrap_or(&missing);

@@ -1,7 +1,7 @@
 //! `npm install` in place of `npm ci`.
 
-use crate::advice::dockerfile_source::{context_sources, is_broad, run_commands};
-use crate::advice::{Context, DockerfileSource, Findings, Fix, Group, Rule, Severity};
+use crate::advice::dockerfile::{context_sources, is_broad, run_commands};
+use crate::advice::{Context, Dockerfile, Findings, Fix, Group, Rule, Severity};
 use crate::dockerfile::parse::Step;
 
 pub(super) const RULE: Rule = Rule {
@@ -14,10 +14,10 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        for stage in 0..source.stages().len() {
-            let steps = source.lineage(stage);
-            let own = steps.len() - source.stages()[stage].steps.len();
+    for dockerfile in context.dockerfiles() {
+        for stage in 0..dockerfile.stages().len() {
+            let steps = dockerfile.lineage(stage);
+            let own = steps.len() - dockerfile.stages()[stage].steps.len();
             for (position, step) in steps.iter().enumerate().skip(own) {
                 let guilty = run_commands(step).into_iter().find(|command| {
                     command.program() == "npm"
@@ -27,13 +27,13 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                 });
                 let Some(command) = guilty else { continue };
                 let word = if command.operands() == ["i"] { "npm i" } else { "npm install" };
-                let place = source.locate(step.lines, word);
-                let lock = context.exists(&source.context.join("package-lock.json"));
-                let is_written = source.file.text.get(place.clone()) == Some(word);
-                let fix = (lock && is_written && takes_lock(source, &steps[..position]))
-                    .then(|| Fix::new("run npm ci").replace(&source.file, place.clone(), "npm ci"));
+                let place = dockerfile.locate(step.lines, word);
+                let lock = context.exists(&dockerfile.context.join("package-lock.json"));
+                let is_written = dockerfile.file.text.get(place.clone()) == Some(word);
+                let fix = (lock && is_written && takes_lock(dockerfile, &steps[..position]))
+                    .then(|| Fix::new("run npm ci").replace(&dockerfile.file, place.clone(), "npm ci"));
                 findings
-                    .at(&source.file, place, "npm may take other versions than those of package-lock.json and rewrite it inside of the build, where nobody sees it")
+                    .at(&dockerfile.file, place, "npm may take other versions than those of package-lock.json and rewrite it inside of the build, where nobody sees it")
                     .help("write `npm ci`, and copy package-lock.json before it")
                     .fix(fix);
             }
@@ -42,9 +42,9 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
 }
 
 /// Whether the lockfile beside the context's root is there when the step runs.
-fn takes_lock(source: &DockerfileSource, before: &[&Step]) -> bool {
+fn takes_lock(dockerfile: &Dockerfile, before: &[&Step]) -> bool {
     let has = |path: &str| {
         is_broad(path) || matches!(path.trim_start_matches("./"), "package-lock.json" | "package*.json" | "*.json" | "package*")
     };
-    source.is_sent("package-lock.json") && before.iter().any(|step| context_sources(step).into_iter().any(has))
+    dockerfile.is_sent("package-lock.json") && before.iter().any(|step| context_sources(step).into_iter().any(has))
 }

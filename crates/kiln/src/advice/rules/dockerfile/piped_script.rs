@@ -1,6 +1,6 @@
 //! Scripts from the network, run as they come.
 
-use crate::advice::dockerfile_source::run_commands;
+use crate::advice::dockerfile::run_commands;
 use crate::advice::{Context, Findings, Group, Rule, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -13,8 +13,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        for (_, step) in source.steps() {
+    for dockerfile in context.dockerfiles() {
+        for (_, step) in dockerfile.steps() {
             let commands = run_commands(step);
             for pair in commands.windows(2) {
                 let [fetch, run] = pair else { continue };
@@ -31,7 +31,7 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                     continue;
                 }
                 findings
-                    .at(&source.file, source.locate(step.lines, address), "what this installs depends on the day the step first ran; and a download that breaks off is no error, since the shell is the last of the pipe")
+                    .at(&dockerfile.file, dockerfile.locate(step.lines, address), "what this installs depends on the day the step first ran; and a download that breaks off is no error, since the shell is the last of the pipe")
                     .help("download a named version, check its checksum (`ADD --checksum=sha256:…`), then run it");
             }
         }

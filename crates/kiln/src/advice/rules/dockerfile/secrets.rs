@@ -1,6 +1,6 @@
 //! Secrets in arguments, variables and layers.
 
-use crate::advice::dockerfile_source::context_sources;
+use crate::advice::dockerfile::context_sources;
 use crate::advice::{Context, Findings, Group, Rule, Severity};
 use crate::dockerfile::parse::Instruction;
 
@@ -32,9 +32,9 @@ pub(super) const DOTENV: Rule = Rule {
 };
 
 fn variables(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        let global = source.parsed.as_ref().map_or(&[][..], |file| file.global_arguments.as_slice());
-        for step in global.iter().chain(source.steps().map(|(_, step)| step)) {
+    for dockerfile in context.dockerfiles() {
+        let global = dockerfile.parsed.as_ref().map_or(&[][..], |file| file.global_arguments.as_slice());
+        for step in global.iter().chain(dockerfile.steps().map(|(_, step)| step)) {
             let (keyword, names): (_, Vec<(&str, Option<&str>)>) = match &step.instruction {
                 Instruction::Arg(arguments) => {
                     ("ARG", arguments.iter().map(|argument| (argument.name.as_str(), argument.default.as_deref())).collect())
@@ -51,7 +51,8 @@ fn variables(context: &Context<'_>, findings: &mut Findings<'_>) {
                 } else {
                     "`docker inspect` and every container"
                 };
-                let finding = findings.at(&source.file, source.locate(step.lines, name), format!("{who} can read `{name}`"));
+                let finding =
+                    findings.at(&dockerfile.file, dockerfile.locate(step.lines, name), format!("{who} can read `{name}`"));
                 finding.help("use `RUN --mount=type=secret,id=…,env=…` for the step that needs it, and set it when the container starts otherwise");
                 if written {
                     finding.severity(Severity::Error);
@@ -98,13 +99,13 @@ fn is_secret_file(path: &str) -> bool {
 }
 
 fn files(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        for (_, step) in source.steps() {
+    for dockerfile in context.dockerfiles() {
+        for (_, step) in dockerfile.steps() {
             for path in context_sources(step).into_iter().filter(|path| is_secret_file(path)) {
                 findings
                     .at(
-                        &source.file,
-                        source.locate(step.lines, path),
+                        &dockerfile.file,
+                        dockerfile.locate(step.lines, path),
                         format!("everybody who has the image has `{path}`: deleting it in a later step leaves it in this layer"),
                     )
                     .help("mount it where it is needed: `RUN --mount=type=secret,id=…,target=…`");
@@ -114,18 +115,18 @@ fn files(context: &Context<'_>, findings: &mut Findings<'_>) {
 }
 
 fn dotenv(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        let Some(step) = source.broad_step() else { continue };
+    for dockerfile in context.dockerfiles() {
+        let Some(step) = dockerfile.broad_step() else { continue };
         // git ignores it as a rule, so that the list of the repository's files does not have it.
         let names = [".env", ".env.local", ".env.production"];
-        let found = names.into_iter().find(|name| context.exists(&source.context.join(name)) && source.is_sent(name));
+        let found = names.into_iter().find(|name| context.exists(&dockerfile.context.join(name)) && dockerfile.is_sent(name));
         let Some(name) = found else { continue };
         findings
             .line(
-                &source.file,
+                &dockerfile.file,
                 step.lines.first,
                 format!("`{name}` becomes part of the image with all it holds, and an edit of it runs this step again"),
             )
-            .help(format!("add `.env*` to {}, and give the values to the container when it starts", source.ignore_path));
+            .help(format!("add `.env*` to {}, and give the values to the container when it starts", dockerfile.ignore_path));
     }
 }

@@ -22,28 +22,28 @@ pub(super) const MAINTAINER: Rule = Rule {
 };
 
 fn empty_line(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        for warning in source.parsed.as_ref().map_or(&[][..], |file| file.warnings.as_slice()) {
-            let start = source.file.text.split_inclusive('\n').take(warning.empty_line - 1).map(str::len).sum::<usize>();
-            let length = source.file.text[start..].split_inclusive('\n').next().map_or(0, str::len);
+    for dockerfile in context.dockerfiles() {
+        for warning in dockerfile.parsed.as_ref().map_or(&[][..], |file| file.warnings.as_slice()) {
+            let start = dockerfile.file.text.split_inclusive('\n').take(warning.empty_line - 1).map(str::len).sum::<usize>();
+            let length = dockerfile.file.text[start..].split_inclusive('\n').next().map_or(0, str::len);
             findings
-                .line(&source.file, warning.empty_line, "the instruction goes on behind this empty line; BuildKit warns `NoEmptyContinuation` and will take it for an error")
+                .line(&dockerfile.file, warning.empty_line, "the instruction goes on behind this empty line; BuildKit warns `NoEmptyContinuation` and will take it for an error")
                 .help("remove the line, or begin it with `#`")
-                .fix(Fix::new("remove the empty line").replace(&source.file, start..start + length, ""));
+                .fix(Fix::new("remove the empty line").replace(&dockerfile.file, start..start + length, ""));
         }
     }
 }
 
 fn maintainer(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        for (_, step) in source.steps() {
+    for dockerfile in context.dockerfiles() {
+        for (_, step) in dockerfile.steps() {
             let Instruction::Maintainer(name) = &step.instruction else { continue };
             let fix = (step.lines.first == step.lines.last && !name.contains(['"', '$', '\\'])).then(|| {
                 let label = format!("LABEL org.opencontainers.image.authors=\"{name}\"");
-                Fix::new("write it as a label").replace(&source.file, source.span(step.lines), label)
+                Fix::new("write it as a label").replace(&dockerfile.file, dockerfile.span(step.lines), label)
             });
             findings
-                .line(&source.file, step.lines.first, "BuildKit warns `MaintainerDeprecated`, and no tool reads it")
+                .line(&dockerfile.file, step.lines.first, "BuildKit warns `MaintainerDeprecated`, and no tool reads it")
                 .help("write `LABEL org.opencontainers.image.authors=\"…\"`")
                 .fix(fix);
         }

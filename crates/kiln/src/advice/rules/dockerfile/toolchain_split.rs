@@ -1,6 +1,7 @@
 //! A toolchain file that names another toolchain than the image has.
 
 use crate::advice::{Context, Findings, Group, Rule, Severity};
+use crate::dockerfile::parse::Instruction;
 
 pub(super) const RULE: Rule = Rule {
     id: "toolchain-split",
@@ -12,16 +13,21 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        let Some((name, channel)) = channel(context, &source.context) else { continue };
-        for stage in source.stages() {
+    for dockerfile in context.dockerfiles() {
+        let Some((name, channel)) = channel(context, &dockerfile.context) else { continue };
+        for stage in dockerfile.stages() {
             let Some(tag) = stage.from.image.strip_prefix("rust:").or(stage.from.image.strip_prefix("docker.io/library/rust:"))
             else {
                 continue;
             };
             let version = tag.split('-').next().unwrap_or(tag);
             let is_version = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
-            if !is_version(version) || !source.is_sent(name) {
+            // The variable has the last word.
+            let is_said = stage.steps.iter().any(|step| match &step.instruction {
+                Instruction::Env(pairs) => pairs.iter().any(|pair| pair.name == "RUSTUP_TOOLCHAIN"),
+                _ => false,
+            });
+            if is_said || !is_version(version) || !dockerfile.is_sent(name) {
                 continue;
             }
             let same = channel == version
@@ -31,7 +37,7 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                 continue;
             }
             findings
-                .at(&source.file, source.locate(stage.lines, &stage.from.image), format!("{name} asks for `{channel}`: the first cargo command behind the copied sources says `info: syncing channel updates for '{channel}-…'` and downloads a second toolchain, after every edit"))
+                .at(&dockerfile.file, dockerfile.locate(stage.lines, &stage.from.image), format!("{name} asks for `{channel}`: the first cargo command behind the copied sources says `info: syncing channel updates for '{channel}-…'` and downloads a second toolchain, after every edit"))
                 .help(format!("use `rust:{channel}` where there is such a tag, or copy {name} before the dependencies and run `rustup show` there"));
         }
     }

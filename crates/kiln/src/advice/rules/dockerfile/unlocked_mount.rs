@@ -24,20 +24,20 @@ const TOOLS: [(&str, &str, &str); 7] = [
 ];
 
 fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        for (_, step) in source.steps() {
+    for dockerfile in context.dockerfiles() {
+        for (_, step) in dockerfile.steps() {
             let Instruction::Run(run) = &step.instruction else { continue };
             for spec in &run.mounts {
                 let Ok(mount) = spec.literal() else { continue };
                 let target = mount.target.as_deref().unwrap_or_default().trim_end_matches('/');
                 let tool = TOOLS.iter().find(|(folder, ..)| *folder == target);
                 let (Some((_, tool, message)), MountKind::Cache, None) = (tool, mount.kind, mount.sharing) else { continue };
-                let place = source.locate(step.lines, &spec.text);
-                let is_whole = source.file.text.get(place.clone()) == Some(spec.text.as_str());
-                let fix = is_whole.then(|| Fix::new("add sharing=locked").insert(&source.file, place.end, ",sharing=locked"));
+                let place = dockerfile.locate(step.lines, &spec.text);
+                let is_whole = dockerfile.file.text.get(place.clone()) == Some(spec.text.as_str());
+                let fix = is_whole.then(|| Fix::new("add sharing=locked").insert(&dockerfile.file, place.end, ",sharing=locked"));
                 findings
                     .at(
-                        &source.file,
+                        &dockerfile.file,
                         place,
                         format!("{tool} fails now and then when two builds or stages run at once: `{message}`"),
                     )

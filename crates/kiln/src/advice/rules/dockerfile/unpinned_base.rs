@@ -1,7 +1,7 @@
 //! Base images that move.
 
-use crate::advice::{Context, DockerfileSource, Findings, Group, Rule, Severity};
-use crate::dockerfile::evaluate::{Base, Graph, Options};
+use crate::advice::{Context, Dockerfile, Findings, Group, Rule, Severity};
+use crate::dockerfile::evaluate::Base;
 use crate::dockerfile::parse::Instruction;
 
 pub(super) const RULE: Rule = Rule {
@@ -14,32 +14,31 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        let Ok(file) = &source.parsed else { continue };
-        let Ok(graph) = Graph::new(file, &Options::default()) else { continue };
+    for dockerfile in context.dockerfiles() {
+        let (Ok(file), Some(Ok(graph))) = (&dockerfile.parsed, &dockerfile.graph) else { continue };
         for stage in &graph.stages {
             if let Base::Image(image) = &stage.base
                 && is_moving(image)
                 && !is_given(context, image)
             {
-                report(findings, source, stage.lines, image);
+                report(findings, dockerfile, stage.lines, image);
             }
         }
-        for (_, step) in source.steps() {
+        for (_, step) in dockerfile.steps() {
             let Instruction::Copy(copy) = &step.instruction else { continue };
             let Some(from) = copy.from.as_deref() else { continue };
             let is_stage = from.parse::<usize>().is_ok()
                 || file.stages.iter().any(|stage| stage.from.name.as_deref() == Some(&*from.to_lowercase()));
             if !is_stage && from != "scratch" && is_moving(from) && from.contains('/') {
-                report(findings, source, step.lines, from);
+                report(findings, dockerfile, step.lines, from);
             }
         }
     }
 }
 
-fn report(findings: &mut Findings<'_>, source: &DockerfileSource, lines: crate::dockerfile::parse::Lines, image: &str) {
+fn report(findings: &mut Findings<'_>, dockerfile: &Dockerfile, lines: crate::dockerfile::parse::Lines, image: &str) {
     findings
-        .at(&source.file, source.locate(lines, image), format!("`{image}` is another image tomorrow: every step of the stage runs again when it moves, and the build may break without an edit"))
+        .at(&dockerfile.file, dockerfile.locate(lines, image), format!("`{image}` is another image tomorrow: every step of the stage runs again when it moves, and the build may break without an edit"))
         .help("name a version: `image:1.2`, or `image:1.2@sha256:…` for the very same bytes");
 }
 

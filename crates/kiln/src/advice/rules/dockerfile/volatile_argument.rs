@@ -1,7 +1,7 @@
 //! Values that change with every build, before steps that are expensive.
 
 use super::install;
-use crate::advice::dockerfile_source::run_commands;
+use crate::advice::dockerfile::run_commands;
 use crate::advice::{Context, Findings, Group, Rule, Severity};
 use crate::dockerfile::parse::Instruction;
 
@@ -15,8 +15,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
-    for source in context.dockerfile_sources() {
-        for stage in source.stages() {
+    for dockerfile in context.dockerfiles() {
+        for stage in dockerfile.stages() {
             for (position, step) in stage.steps.iter().enumerate() {
                 let names: Vec<&str> = match &step.instruction {
                     Instruction::Arg(arguments) => arguments
@@ -40,8 +40,8 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                 let Some((line, what)) = hit else { continue };
                 findings
                     .at(
-                        &source.file,
-                        source.locate(step.lines, name),
+                        &dockerfile.file,
+                        dockerfile.locate(step.lines, name),
                         format!("a new value of `{name}` runs {what} (line {line}) again, whether it is used there or not"),
                     )
                     .help(format!("move `{name}` below, right before the step that uses it"));

@@ -21,7 +21,7 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
     let danger = forecast(policy, 0).into_iter().find(|forecast| endangers_mounts(forecast) && !forecast.dormant);
     let Some(Forecast { unused_seconds: Some(seconds), above_bytes, .. }) = danger else { return };
     let mounts = |text: &str| text.contains("type=cache");
-    if !context.dockerfiles().iter().any(|dockerfile| mounts(&dockerfile.source.text)) {
+    if !context.dockerfiles().iter().any(|dockerfile| mounts(&dockerfile.file.text)) {
         return;
     }
     let above = above_bytes.map_or_else(String::new, |bound| format!(", once its cache is above {}", bytes(bound)));

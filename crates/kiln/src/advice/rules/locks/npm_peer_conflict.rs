@@ -60,7 +60,7 @@ fn is_lenient(context: &Context<'_>, workspace: &NodeWorkspace) -> bool {
     });
     in_settings
         || context.dockerfiles().iter().any(|dockerfile| {
-            LENIENT[2..].iter().any(|name| dockerfile.source.text.contains(name))
+            LENIENT[2..].iter().any(|name| dockerfile.file.text.contains(name))
                 || dockerfile.runs().any(|(_, _, run)| {
                     let text = command_text(run);
                     text.contains("npm ") && LENIENT[..2].iter().any(|flag| text.contains(flag))

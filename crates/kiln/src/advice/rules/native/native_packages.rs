@@ -77,7 +77,7 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
         let names: Vec<&str> = all.into_iter().collect();
         findings
             .line(
-                &build.dockerfile.source,
+                &build.dockerfile.file,
                 line,
                 format!(
                     "error: failed to run custom build command: {}, and no step before installs it",

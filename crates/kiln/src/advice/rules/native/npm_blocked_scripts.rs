@@ -82,7 +82,7 @@ fn blocking_npm(context: &Context<'_>, workspace: &NodeWorkspace) -> Option<Stri
             let newest = matches!(wanted, "latest" | "11" | "^11" | "12" | "next-11");
             let is_global = text.contains("-g") || text.contains("--global");
             let blocks = newest || Version::parse(wanted).is_some_and(|version| version >= FIRST);
-            (is_global && blocks).then(|| format!("{}:{} installs npm {wanted}", dockerfile.source.path, step.lines.first))
+            (is_global && blocks).then(|| format!("{}:{} installs npm {wanted}", dockerfile.file.path, step.lines.first))
         })
     });
     installs.next()

@@ -40,7 +40,7 @@ fn lock_version(context: &Context<'_>, findings: &mut Findings<'_>) {
             minor.0, minor.1, lock.version, lock.version
         );
         findings
-            .line(&build.dockerfile.source, build.image.line, message)
+            .line(&build.dockerfile.file, build.image.line, message)
             .help(format!("take `rust:{}.{}` or newer", needed.0, needed.1));
     }
 }
@@ -65,7 +65,7 @@ fn rust_version(context: &Context<'_>, findings: &mut Findings<'_>) {
         let message =
             format!("`{}` has Rust {}.{}, and `{}` has {reason}: error: {error}", build.image.image, has.0, has.1, package.name);
         findings
-            .line(&build.dockerfile.source, build.image.line, message)
+            .line(&build.dockerfile.file, build.image.line, message)
             .help(format!("take `rust:{}.{}` or newer", needed.0, needed.1));
     }
 }

@@ -29,7 +29,7 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                 .strip_prefix("sqlx-cli@")
                 .or_else(|| words.iter().find_map(|word| word.strip_prefix("--version=")))
                 .or_else(|| flag.and_then(|flag| words.get(flag + 1).copied()));
-            let file = &dockerfile.source;
+            let file = &dockerfile.file;
             let line = (step.lines.first..=step.lines.last)
                 .find(|line| file.line(*line).contains("sqlx-cli"))
                 .unwrap_or(step.lines.first);

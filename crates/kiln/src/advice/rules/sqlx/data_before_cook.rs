@@ -18,7 +18,7 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
     for (dockerfile, _) in dockerfiles(context) {
         for cook in compiles(dockerfile).iter().filter(|compile| compile.what == Compiles::Dependencies) {
             for stage in dockerfile.ancestry(cook.stage) {
-                let Some(parsed) = dockerfile.file.stages.get(stage) else { continue };
+                let Some(parsed) = dockerfile.stages().get(stage) else { continue };
                 let seen = if stage == cook.stage { cook.index } else { parsed.steps.len() };
                 for step in parsed.steps.iter().take(seen) {
                     let Instruction::Copy(copy) = &step.instruction else { continue };
@@ -27,7 +27,7 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                     if copy.from.is_none() && copy.sources.iter().any(data) {
                         findings
                             .line(
-                                &dockerfile.source,
+                                &dockerfile.file,
                                 step.lines.first,
                                 "each changed query compiles all dependencies again: they come after this step",
                             )

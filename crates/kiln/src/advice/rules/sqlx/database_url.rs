@@ -35,7 +35,7 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                 (false, true) => continue,
             };
             findings
-                .line(&dockerfile.source, set.step.lines.first, message)
+                .line(&dockerfile.file, set.step.lines.first, message)
                 .help("remove it: compile with `SQLX_OFFLINE=true` and the data of `kiln sqlx prepare`; set the URL when the container runs");
         }
     }

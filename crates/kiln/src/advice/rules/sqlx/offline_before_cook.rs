@@ -24,7 +24,7 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                 continue;
             }
             told.push((set.stage, set.index));
-            let file = &dockerfile.source;
+            let file = &dockerfile.file;
             let span = file.line_span(set.step.lines.first);
             // A line of its own can go to where it is needed, if that is in the same stage.
             let alone = set.step.lines.first == set.step.lines.last

@@ -23,7 +23,7 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
             if on || compile.text.contains("SQLX_OFFLINE=") || compile.text.contains("DATABASE_URL=") {
                 continue;
             }
-            let file = &dockerfile.source;
+            let file = &dockerfile.file;
             let line = compile.step.lines.first;
             let span = file.line_span(line);
             let named = set_before(dockerfile, stage, index, "DATABASE_URL").is_some();

@@ -25,7 +25,7 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                 let what = if prepares { "`cargo sqlx prepare`" } else { "`sqlx migrate run`" };
                 findings
                     .line(
-                        &dockerfile.source,
+                        &dockerfile.file,
                         step.lines.first,
                         format!("{what} needs a database, and an image build has none: error communicating with database"),
                     )

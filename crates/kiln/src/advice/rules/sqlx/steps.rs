@@ -25,7 +25,7 @@ pub(super) struct Compile<'d> {
 /// Every step that compiles with cargo, in order.
 pub(super) fn compiles(dockerfile: &Dockerfile) -> Vec<Compile<'_>> {
     let mut found = Vec::new();
-    for (stage, parsed) in dockerfile.file.stages.iter().enumerate() {
+    for (stage, parsed) in dockerfile.stages().iter().enumerate() {
         for (index, step) in parsed.steps.iter().enumerate() {
             let Instruction::Run(run) = &step.instruction else { continue };
             let text = command_text(run);
@@ -64,7 +64,7 @@ pub(super) struct Set<'d> {
 /// The last `ENV` or `ARG` of that name before a step, in its stage and those below it.
 pub(super) fn set_before<'d>(dockerfile: &'d Dockerfile, stage: usize, index: usize, name: &str) -> Option<Set<'d>> {
     for at in dockerfile.ancestry(stage) {
-        let steps = &dockerfile.file.stages.get(at)?.steps;
+        let steps = &dockerfile.stages().get(at)?.steps;
         let seen = if at == stage { index } else { steps.len() };
         for (position, step) in steps.iter().enumerate().take(seen).rev() {
             let value = match &step.instruction {

@@ -1,5 +1,7 @@
-//! The Dockerfiles of a repository, parsed, with the context and the ignore file that a build would use.
+//! The Dockerfiles of a repository, each read once: parsed, its stages connected, with the context and the ignore file that a build would use.
 
+use std::fs;
+use std::io;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -8,16 +10,19 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::shell::{Command, commands};
 use super::{Context, SourceFile};
 use crate::context::{IgnoreError, IgnoreFile};
-use crate::dockerfile::parse::{self, File, Instruction, Lines, ParseError, ParsedStage, Step};
+use crate::dockerfile::evaluate::{Base, EvaluationError, Graph, Options};
+use crate::dockerfile::parse::{self, File, Instruction, Lines, ParseError, ParseErrorKind, ParsedStage, Run, Step};
 use crate::project::is_incidental;
 
 /// A Dockerfile of the repository.
 #[derive(Debug)]
-pub struct DockerfileSource {
+pub struct Dockerfile {
     /// Its text.
     pub file: Rc<SourceFile>,
     /// What BuildKit reads.
     pub parsed: Result<File, ParseError>,
+    /// Its stages, for a build without arguments; absent where it does not parse.
+    pub graph: Option<Result<Graph, EvaluationError>>,
     /// The folder that is most likely its build context, relative to the repository: the one that has what it copies.
     pub context: Utf8PathBuf,
     /// The ignore file that applies.
@@ -26,31 +31,80 @@ pub struct DockerfileSource {
     pub ignore: Result<IgnoreFile, IgnoreError>,
 }
 
+/// A file with the name of a Dockerfile that no rule can look into.
+#[derive(Debug)]
+pub struct UnreadDockerfile {
+    /// The file.
+    pub path: Utf8PathBuf,
+    /// Why.
+    pub reason: Unread,
+}
+
+/// Why a Dockerfile is not looked into.
+#[derive(Debug)]
+pub enum Unread {
+    /// It cannot be read.
+    Io(io::Error),
+    /// BuildKit refuses it.
+    Refused(ParseError),
+    /// BuildKit reads it, but it has bytes in its comments that are not UTF-8.
+    NotText,
+}
+
+/// The Dockerfiles of a repository.
+#[derive(Debug, Default)]
+pub(super) struct Dockerfiles {
+    pub(super) read: Vec<Dockerfile>,
+    pub(super) unread: Vec<UnreadDockerfile>,
+}
+
 /// Names of files that make a folder the root of something that is built.
 const MANIFESTS: [&str; 7] = ["package.json", "Cargo.toml", "go.mod", "pyproject.toml", "requirements.txt", "Gemfile", "pom.xml"];
 
-/// All Dockerfiles, by path. Those in folders of test data are none of the repository's builds.
-pub(super) fn find(context: &Context<'_>) -> Vec<DockerfileSource> {
-    let is_test_data = |path: &Utf8Path| path.parent().is_some_and(is_incidental);
-    let paths = context.paths().iter().filter(|path| is_dockerfile(path) && !is_test_data(path));
-    paths.filter_map(|path| source(context, context.file(path)?)).collect()
+impl Dockerfiles {
+    /// All of them, by path. Those in folders of test data are none of the repository's builds.
+    pub(super) fn find(context: &Context<'_>) -> Self {
+        let mut all = Self::default();
+        let is_test_data = |path: &Utf8Path| path.parent().is_some_and(is_incidental);
+        for path in context.paths().iter().filter(|path| is_dockerfile(path) && !is_test_data(path)) {
+            match context.file(path) {
+                Some(file) => all.read.push(Dockerfile::read(context, file)),
+                None => all.unread.extend(unread(context, path).map(|reason| UnreadDockerfile { path: path.clone(), reason })),
+            }
+        }
+        all
+    }
 }
+
+/// What is wrong with a file that is no text; `None` for what is no file at all.
+fn unread(context: &Context<'_>, path: &Utf8Path) -> Option<Unread> {
+    let absolute = context.project.root.join(path);
+    let metadata = match fs::metadata(&absolute) {
+        Ok(metadata) if metadata.is_file() => metadata,
+        Ok(_) => return None,
+        Err(error) => return Some(Unread::Io(error)),
+    };
+    let length = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+    if length > parse::MAX_FILE {
+        return Some(Unread::Refused(ParseError { lines: None, kind: ParseErrorKind::TooLarge { bytes: length } }));
+    }
+    Some(match fs::read(&absolute).map(|bytes| parse::parse(&bytes)) {
+        Err(error) => Unread::Io(error),
+        Ok(Err(error)) => Unread::Refused(error),
+        Ok(Ok(_)) => Unread::NotText,
+    })
+}
+
+/// Names that say that something else is made of the file first.
+const TEMPLATES: [&str; 12] = ["md", "j2", "jinja", "jinja2", "tmpl", "tpl", "template", "erb", "mustache", "hbs", "in", "m4"];
 
 pub(super) fn is_dockerfile(path: &Utf8Path) -> bool {
     let Some(name) = path.file_name() else { return false };
     let stem = ["Dockerfile", "Containerfile"]
         .iter()
-        .any(|stem| name == *stem || name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('.')));
-    (stem && !name.ends_with(".dockerignore")) || name.ends_with(".Dockerfile") || name.ends_with(".dockerfile")
-}
-
-fn source(context: &Context<'_>, file: Rc<SourceFile>) -> Option<DockerfileSource> {
-    let parsed = parse::parse(file.text.as_bytes());
-    let folder = build_context(context, &file.path, parsed.as_ref().ok());
-    let own = Utf8PathBuf::from(format!("{}.dockerignore", file.path));
-    let ignore_path = if context.exists(&own) { own } else { folder.join(".dockerignore") };
-    let ignore = IgnoreFile::parse(context.file(&ignore_path).map(|file| file.text.clone()).unwrap_or_default().as_str());
-    Some(DockerfileSource { file, parsed, context: folder, ignore_path, ignore })
+        .any(|stem| name == *stem || name.strip_prefix(stem).is_some_and(|rest| rest.starts_with(['.', '-', '_'])));
+    let is_other = path.extension().is_some_and(|extension| extension == "dockerignore" || TEMPLATES.contains(&extension));
+    (stem && !is_other) || name == "dockerfile" || name.ends_with(".Dockerfile") || name.ends_with(".dockerfile")
 }
 
 /// The folder, among those above a Dockerfile, that holds most of what it copies by name; the nearest of several. Where nothing is copied by
@@ -117,7 +171,51 @@ pub(super) fn run_commands(step: &Step) -> Vec<Command> {
     found
 }
 
-impl DockerfileSource {
+impl Dockerfile {
+    fn read(context: &Context<'_>, file: Rc<SourceFile>) -> Self {
+        let parsed = parse::parse(file.text.as_bytes());
+        let graph = parsed.as_ref().ok().map(|file| Graph::new(file, &Options::default()));
+        let folder = build_context(context, &file.path, parsed.as_ref().ok());
+        let own = Utf8PathBuf::from(format!("{}.dockerignore", file.path));
+        let ignore_path = if context.exists(&own) { own } else { folder.join(".dockerignore") };
+        let ignore = IgnoreFile::parse(&context.lossy(&ignore_path));
+        Self { file, parsed, graph, context: folder, ignore_path, ignore }
+    }
+
+    /// The folder it is in, relative to the repository; empty for the root.
+    #[must_use]
+    pub fn folder(&self) -> &Utf8Path {
+        self.file.path.parent().unwrap_or_else(|| Utf8Path::new(""))
+    }
+
+    /// A stage and those it is based on, itself first, by index.
+    #[must_use]
+    pub fn ancestry(&self, stage: usize) -> Vec<usize> {
+        let mut found = vec![stage];
+        while let Some(base) = self.base(found[found.len() - 1]) {
+            found.push(base);
+        }
+        found
+    }
+
+    /// The image at the bottom of a stage, with variables expanded; `None` for `scratch` and named contexts.
+    #[must_use]
+    pub fn image(&self, stage: usize) -> Option<&str> {
+        let bottom = self.ancestry(stage).pop()?;
+        match &self.graph.as_ref()?.as_ref().ok()?.stages.get(bottom)?.base {
+            Base::Image(image) => Some(image),
+            _ => None,
+        }
+    }
+
+    /// Every `RUN`, with the index of its stage.
+    pub fn runs(&self) -> impl Iterator<Item = (usize, &Step, &Run)> {
+        self.steps().filter_map(|(index, step)| match &step.instruction {
+            Instruction::Run(run) => Some((index, step, run)),
+            _ => None,
+        })
+    }
+
     /// The stages; none where the file does not parse.
     #[must_use]
     pub fn stages(&self) -> &[ParsedStage] {
@@ -132,16 +230,19 @@ impl DockerfileSource {
     /// The steps of a stage and before them those of the stages of this file that it is based on.
     #[must_use]
     pub fn lineage(&self, stage: usize) -> Vec<&Step> {
-        let mut chain = vec![stage];
-        while let Some(base) = self.base(chain[chain.len() - 1]) {
-            chain.push(base);
-        }
-        chain.iter().rev().flat_map(|index| &self.stages()[*index].steps).collect()
+        self.ancestry(stage).iter().rev().filter_map(|index| self.stages().get(*index)).flat_map(|stage| &stage.steps).collect()
     }
 
     /// The earlier stage that a stage is based on.
     #[must_use]
     pub fn base(&self, stage: usize) -> Option<usize> {
+        if let Some(Ok(graph)) = &self.graph {
+            return match graph.stages.get(stage)?.base {
+                Base::Stage(base) => Some(base),
+                _ => None,
+            };
+        }
+        // What BuildKit refuses for another reason is looked at all the same.
         let image = &self.stages().get(stage)?.from.image;
         self.stages()[..stage].iter().rposition(|earlier| earlier.from.name.as_deref() == Some(image.as_str()))
     }
@@ -180,6 +281,17 @@ impl DockerfileSource {
     pub fn broad_step(&self) -> Option<&Step> {
         self.steps().map(|(_, step)| step).find(|step| takes_context(step))
     }
+}
+
+/// What a `RUN` runs, as one text: the shell's text, heredocs, or the words of the exec form.
+#[must_use]
+pub fn command_text(run: &Run) -> String {
+    let mut text = run.command.words.join(" ");
+    for heredoc in &run.command.heredocs {
+        text.push('\n');
+        text.push_str(&heredoc.text());
+    }
+    text
 }
 
 /// Whether a step takes the whole context.

@@ -5,13 +5,14 @@
 #   make test    everything CI runs: format, lints, docs, unit, command line and engine tests
 #   make lint    format, clippy, docs, licences and sources
 #   make unit    the quick tests only: no engine, no cargo
+#   make rules-matrix    what kiln says about rollup configurations against the recorded answers of rollup, all 2,916
 #   make rollup-matrix   what kiln says about rollup configurations against real rollups and Nodes (needs npm): minutes
-#   make sqlx-test  query data against a real PostgreSQL, which it installs; compiles sqlx-cli once, so it is no part of `make test`
+#   make sqlx-test  query data against a real PostgreSQL and MariaDB, which it installs; compiles sqlx-cli, so it is no part of `make test`
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: build demo test lint unit cargo-test browser-test engine-test engine-test-unsettled bench-twice bench-test-containerd sqlx-test rollup-matrix
+.PHONY: build demo test lint unit cargo-test browser-test engine-test engine-test-unsettled bench-twice bench-test-containerd sqlx-test rules-matrix rollup-matrix
 .PHONY: setup fmt clippy doc deny workflows clean
 
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
@@ -28,7 +29,7 @@ build: setup
 demo: build
 	testbed/demo $(KILN)
 
-test: fmt clippy doc unit cargo-test browser-test engine-test
+test: fmt clippy doc unit rules-matrix cargo-test browser-test engine-test
 
 lint: fmt clippy doc deny workflows
 
@@ -76,12 +77,17 @@ bench-twice: build
 bench-test-containerd: build
 	testbed/bench-containerd $(KILN)
 
-# Query data from real databases. Its first run compiles sqlx-cli into target/sqlx-tools, which takes minutes.
+# Query data from real databases. Its first run compiles sqlx-cli for each of them into target/sqlx-tools, which takes minutes.
 sqlx-test: build
 	testbed/postgres
+	testbed/mariadb
 	testbed/engine up
 	testbed/images $$($(KILN) plan --json --project examples/kiro | sed -nE 's/^ +"(build|runtime)": "([^" ]+:[^" ]+)",?$$/\2/p' | sort -u)
 	eval "$$(testbed/engine env)"; KILN_TOOLS=$(CURDIR)/target/sqlx-tools KILN_TEST_BINARY=$(CURDIR)/$(KILN) cargo test --locked -p kiln-cli --test engine -- --ignored --test-threads=1 sqlx::
+
+# `make unit` takes a sample of it.
+rules-matrix: setup
+	cargo test --locked -p kiln --test rules -- --ignored rules_fire
 
 ROLLUP_LAB ?= target/rollup-lab
 rollup-matrix: setup

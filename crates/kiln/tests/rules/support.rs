@@ -124,9 +124,8 @@ impl World {
         let settings = Settings::load(&self.path).expect("a fixture that can be read");
         // What an engine says is a file of the fixture.
         let inspected = fs::read_to_string(self.path.join("buildx-inspect.txt")).ok();
-        let context = Context::new(&project, &settings)
-            .with_broken(&broken)
-            .collected_by(inspected.map(|text| GcPolicy::read(&text)));
+        let context =
+            Context::new(&project, &settings).with_broken(&broken).collected_by(inspected.map(|text| GcPolicy::read(&text)));
         let rules = rule.into_iter().map(str::to_owned).collect();
         // A silence is unused only if its rule was asked.
         let asked = if rule == Some("unused-silence") { BTreeSet::new() } else { rules };

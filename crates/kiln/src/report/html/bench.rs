@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use super::element::{Element, Markup, element};
 use super::heading;
 use super::picture::{Piece, Scale, bar, cell, figure, legend, table, whisker};
-use crate::bench::Strategy;
 use crate::bench::result::{Results, Row, is_source_edit};
+use crate::bench::{Scenario, Strategy};
 use crate::report::{Report, measured};
 use crate::text::{count, seconds};
 
 /// How many earlier runs are shown.
 const EARLIER: usize = 5;
+/// Seconds of a build that does nothing: what it takes more or less than another says nothing.
+const IDLE: f64 = 0.5;
 
 pub(super) fn section(report: &Report) -> Element {
     let section = element("section").at("aria-labelledby", "h-bench").with(heading("h-bench", "Measured"));
@@ -28,23 +30,33 @@ pub(super) fn section(report: &Report) -> Element {
     section
 }
 
-fn picture(run: &Results) -> Element {
-    let question = "How long does a change take, with kiln and with other ways to build?";
+/// A figure for each service, with a scale of its own: what is quick in one may be slow in another.
+fn picture(run: &Results) -> Markup {
     let rows = run.rows();
+    let mut services: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+    for row in &rows {
+        services.entry(&row.service).or_default().push(row);
+    }
+    let figures = services.into_iter().map(|(service, rows)| Markup::from(of_service(run, service, &rows)));
+    figures.chain([notes(run, &rows).into()]).collect()
+}
+
+fn of_service(run: &Results, service: &str, rows: &[&Row]) -> Element {
+    let question = format!("How long does a change to {service} take, with kiln and with other ways to build?");
     let scale = Scale::new(rows.iter().map(|row| row.seconds.max).fold(0.0, f64::max));
     let heads: [Markup; 6] =
         ["Built by".into(), scale.axis().into(), "Median".into(), "From to".into(), "Against".into(), "Work".into()];
-    let mut groups: BTreeMap<_, Vec<&Row>> = BTreeMap::new();
-    for row in &rows {
-        groups.entry((row.scenario, row.service.as_str())).or_default().push(row);
+    let mut groups: BTreeMap<Scenario, Vec<&Row>> = BTreeMap::new();
+    for row in rows {
+        groups.entry(row.scenario).or_default().push(row);
     }
-    let bodies = groups.into_iter().map(|((scenario, service), rows)| {
+    let bodies = groups.into_iter().map(|(scenario, rows)| {
         let what = run
             .what
             .get(&scenario)
             .filter(|what| *what != "nothing is edited")
             .map_or_else(String::new, |what| format!(" ({what})"));
-        let name = element("b").with(format!("{} {service}", scenario.name()));
+        let name = element("b").with(scenario.name());
         let head = element("th")
             .at("scope", "rowgroup")
             .at("colspan", "6")
@@ -57,23 +69,18 @@ fn picture(run: &Results) -> Element {
         .filter(|strategy| rows.iter().any(|row| row.strategy == *strategy))
         .map(|strategy| (class(strategy), words(strategy)))
         .collect();
-    figure(question, &answer(&rows), table("rows bench", question, &heads).all(bodies))
-        .with(legend(&used))
-        .with(notes(run, &rows))
+    figure(&question, &answer(rows), table("rows bench", &question, &heads).all(bodies)).with(legend(&used))
 }
 
 /// The source edits, as they are what a day is made of.
-pub(super) fn answer(rows: &[Row]) -> String {
+fn answer(rows: &[&Row]) -> String {
     let edits = rows.iter().filter(|row| row.strategy == Strategy::Kiln && is_source_edit(row.scenario));
     let said = edits.filter_map(|row| {
         let percent = row.reduction_pct.filter(|percent| *percent > 0.0)?;
-        let naive = rows
-            .iter()
-            .find(|other| other.scenario == row.scenario && other.service == row.service && other.strategy == Strategy::Naive)?;
+        let naive = rows.iter().find(|other| other.scenario == row.scenario && other.strategy == Strategy::Naive)?;
         Some(format!(
-            "{} of {} takes {} in place of {} ({percent:.0} % less)",
+            "{} takes {} in place of {} ({percent:.0} % less)",
             row.scenario.name(),
-            row.service,
             seconds(row.seconds.median),
             seconds(naive.seconds.median)
         ))
@@ -89,6 +96,7 @@ fn row(row: &Row, scale: Scale) -> Element {
         drawing = drawing.with(whisker(scale, row.seconds.min, row.seconds.max));
     }
     let against = match (row.strategy, row.reduction_pct, row.times_kiln) {
+        _ if row.seconds.median < IDLE => String::new(),
         (Strategy::Kiln, Some(percent), _) if percent < 0.0 => format!("{:.0} % more than naive", -percent),
         (Strategy::Kiln, Some(percent), _) => format!("{percent:.0} % less than naive"),
         (Strategy::Kiln, ..) => String::new(),

@@ -13,6 +13,9 @@ const REASON: usize = 300;
 /// All notes, as plain text.
 pub(super) fn of(results: &Results, rows: &[Row]) -> Vec<String> {
     let mut notes = about(results, rows);
+    if rows.iter().any(|row| row.samples > 1) {
+        notes.push("±: how far the farthest sample is from the median; ×: how many times as long as kiln".to_owned());
+    }
     for (scenario, what) in &results.what {
         notes.push(format!("{}: {what}", scenario.name()));
     }
@@ -34,9 +37,6 @@ pub(in crate::report) fn about(results: &Results, rows: &[Row]) -> Vec<String> {
     let mut notes = vec![format!("medians of {number}, {day}, on {}", about.join(", "))];
     if results.end.is_none() {
         notes.push("the run did not come to its end; `kiln bench --continue` goes on with it".to_owned());
-    }
-    if rows.iter().any(|row| row.samples > 1) {
-        notes.push("±: how far the farthest sample is from the median; ×: how many times as long as kiln".to_owned());
     }
     notes.extend(doubts(rows));
     notes.extend(slow(machine));

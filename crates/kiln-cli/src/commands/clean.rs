@@ -244,12 +244,12 @@ impl Cleaned {
         }
         if let Some(Forgets { records, bytes: size, stake }) = &self.forgets {
             let images: Vec<String> = stake.images.iter().map(|image| format!("`{image}`")).collect();
+            let on = if images.is_empty() { String::new() } else { format!(" on {}", images.join(", ")) };
             text += format_args!(
-                "{}, {}, stay: with any removal this engine would forget {} on {}; `kiln clean --force` does it all the same\n",
+                "{}, {}, stay: with any removal this engine would forget {}{on}; `kiln clean --force` does it all the same\n",
                 count(*records, "record"),
                 bytes(*size),
                 count(stake.layers, "other layer"),
-                images.join(", "),
             );
         }
         let sum = bytes(self.bytes);

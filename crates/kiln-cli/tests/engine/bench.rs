@@ -168,12 +168,15 @@ fn a_bench_counts_what_is_compiled_and_leaves_nothing() {
             assert_eq!(row("no-op", strategy)[key], row("cold", strategy)[key], "{document:#}");
         }
     }
-    assert_clean(document["run"].as_str().expect("a name"), forgets());
     let clean_up = &document["clean_up"];
+    // Where layers of others would be forgotten, all of it is kept; another test has such layers for sure.
+    let kept = clean_up["kept"].is_object();
+    assert!(!kept || forgets(), "{clean_up:#}");
+    assert_clean(document["run"].as_str().expect("a name"), kept);
     assert_eq!(clean_up["left"].as_array().map(Vec::len), Some(0), "{clean_up:#}");
-    assert_eq!(clean_up["records"].as_u64() > Some(10), !forgets(), "{clean_up:#}");
-    assert_eq!(clean_up["kept"]["records"].as_u64() > Some(10), forgets(), "{clean_up:#}");
-    if !forgets() {
+    let records = if kept { &clean_up["kept"]["records"] } else { &clean_up["records"] };
+    assert!(records.as_u64() > Some(10), "{clean_up:#}");
+    if !kept {
         let entries: Vec<_> = fs::read_dir(tiny.0.join(".kiln/bench")).expect("folder").flatten().collect();
         assert_eq!(entries.len(), 1, "only the result is left: {entries:?}");
     }

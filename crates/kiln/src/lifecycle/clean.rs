@@ -46,7 +46,7 @@ pub struct Choice {
 pub struct Stake {
     /// Layers that it would never find again though they stay on the disk: this project's own that stay, and those of others.
     pub layers: usize,
-    /// The base images on which they lie.
+    /// The base images on which they lie; none where the engine had them before its builder, which then does not name them.
     pub images: BTreeSet<String>,
 }
 

@@ -241,4 +241,7 @@ fn a_removal_with_which_other_layers_are_forgotten_is_weighed() {
     assert_eq!(stake(&["old", "new"], "docker.io/library/rust"), None, "all that would be forgotten goes");
     assert_eq!(stake(&["old"], "nobody's"), None, "only the builder has them");
     assert_eq!(stake(&[], "docker.io"), None, "nothing is removed");
+    let there = [record("rust", &[], "", 0, 8), cook("old", &["rust"], 5, 10), cook("new", &["rust"], 1005, 1010)];
+    let lost = at_stake(&there, &choice(&["old"]), |_| false).unwrap();
+    assert_eq!((lost.layers, lost.images), (1, BTreeSet::new()), "the engine had the image by itself");
 }

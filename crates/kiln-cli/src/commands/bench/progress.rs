@@ -89,15 +89,14 @@ fn line(event: &BenchEvent<'_>) -> String {
     }
 }
 
-/// `kept in the engine: 34 layers and mounts (2.1 GB), since …`
+/// `kept in the engine: 34 layers and mounts of the run (2.1 GB), since …`
 fn kept(kept: &Kept) -> String {
     format!(
-        "kept in the engine: {} of the run ({}), since with their removal it would forget {} on {} (docs/cache.md); `--prune` removes them all the same, else its \
-         garbage collection does",
+        "kept in the engine: {} of the run ({}), since with their removal it would forget {} (docs/cache.md); `--prune` removes them all the same, else \
+         its garbage collection does",
         count(kept.records, "layer or mount").replace("layer or mounts", "layers and mounts"),
         bytes(kept.bytes),
         count(kept.others, "other layer"),
-        kept.images.join(", ")
     )
 }
 

@@ -32,6 +32,9 @@ const AT_ONCE: usize = 500;
 /// A build that was stopped holds its records for a moment longer.
 const ATTEMPTS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(500);
+/// Why nothing is taken away from a builder.
+const FORGETS: &str = "with anything that is removed this engine would forget layers of others, on base images that it has unpacked itself (docs/cache.md); \
+                       `--prune` does it all the same";
 
 /// What a clean-up removed, and what it could not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,8 +59,6 @@ pub struct Kept {
     pub bytes: u64,
     /// How many layers of others it would forget.
     pub others: usize,
-    /// The base images on which those lie.
-    pub images: Vec<String>,
 }
 
 /// Which part of a run's state to remove.
@@ -101,11 +102,11 @@ impl Cleaner {
             all.into_iter().filter(|record| found.contains(&record.id) && is_mount(record)).collect()
         };
         let all = self.records();
-        let stake = if self.careful { self.at_stake(&all) } else { None };
+        let others = if self.careful { at_stake(&all) } else { 0 };
         let mut left = wanted(all);
-        if let Some(stake) = stake.filter(|_| !left.is_empty()) {
+        if others > 0 && !left.is_empty() {
             let bytes = left.iter().map(|record| record.bytes).sum();
-            return CleanUp { objects, kept: Some(Kept { records: left.len(), bytes, ..stake }), ..CleanUp::default() };
+            return CleanUp { objects, kept: Some(Kept { records: left.len(), bytes, others }), ..CleanUp::default() };
         }
         let mut removed = BTreeSet::new();
         for attempt in 0..ATTEMPTS {
@@ -135,28 +136,9 @@ impl Cleaner {
         if !self.careful {
             return None;
         }
-        // What is laid on them before the first build would be forgotten, too.
-        let unpacked = bases.iter().find(|base| self.has_unpacked(base)).map(|base| (*base).to_owned());
-        let image = unpacked.or_else(|| self.at_stake(&self.records())?.images.into_iter().next())?;
-        Some(forgets(&image))
-    }
-
-    /// What the builder would forget with any removal: layers that are of no bench run.
-    fn at_stake(&self, all: &[CacheRecord]) -> Option<Kept> {
-        let bases: BTreeSet<&str> = all.iter().filter_map(CacheRecord::base_image).collect();
-        let unpacked: BTreeSet<&str> = bases.into_iter().filter(|base| self.has_unpacked(base)).collect();
-        let runs = of_any_run(all);
-        let lost = forgotten(all, |base| unpacked.contains(base));
-        let others = lost.iter().filter(|record| !runs.contains(&record.id)).count();
-        let images = unpacked.iter().map(|image| short(image).to_owned()).collect::<BTreeSet<_>>().into_iter().collect();
-        (others > 0).then(|| Kept { others, images, ..Kept::default() })
-    }
-
-    /// Whether the engine has an image by itself, and not only BuildKit. It has then unpacked it.
-    fn has_unpacked(&self, image: &str) -> bool {
-        // Builds name an image with its digest, which an image that was loaded from a file may not have there.
-        let names: BTreeSet<&str> = [image, short(image)].into();
-        names.iter().any(|name| !output(&self.docker, &["image", "inspect", "--format", "{{.Id}}", name]).is_empty())
+        // What is laid on an image that is there before the first build would be forgotten, too.
+        let is_there = |image: &&str| !output(&self.docker, &["image", "inspect", "--format", "{{.Id}}", image]).is_empty();
+        (bases.iter().any(is_there) || at_stake(&self.records()) > 0).then(|| FORGETS.to_owned())
     }
 
     fn records(&self) -> Vec<CacheRecord> {
@@ -193,24 +175,15 @@ impl Cleaner {
 impl CleanUp {
     /// Why something that has to be gone is still there; nothing if all is gone.
     pub(super) fn refusal(&self) -> Option<String> {
-        let image = self.kept.as_ref().and_then(|kept| kept.images.first()).map(|image| forgets(image));
-        image.or_else(|| Some(format!("the builder could not be emptied: it keeps {}", self.left.first()?)))
+        let kept = self.kept.as_ref().map(|_| FORGETS.to_owned());
+        kept.or_else(|| Some(format!("the builder could not be emptied: it keeps {}", self.left.first()?)))
     }
 }
 
-fn forgets(image: &str) -> String {
-    format!(
-        "with anything that is removed this engine would forget other layers on `{}`, which it has unpacked itself (docs/cache.md); `--prune` does it all the same",
-        short(image)
-    )
-}
-
-/// `docker.io/library/rust:1@sha256:…` without its digest, unless it has nothing else.
-fn short(image: &str) -> &str {
-    match image.split_once('@') {
-        Some((name, _)) if name.rsplit('/').next().is_some_and(|last| last.contains(':')) => name,
-        _ => image,
-    }
+/// How many layers the builder would forget with any removal that are of no bench run.
+fn at_stake(all: &[CacheRecord]) -> usize {
+    let runs = of_any_run(all);
+    forgotten(all, |_| false).iter().filter(|record| !runs.contains(&record.id)).count()
 }
 
 /// What a docker command prints; nothing if it fails. It runs after an interruption, too.

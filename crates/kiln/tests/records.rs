@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use kiln::engine::wire;
 use kiln::event::{BuildState, StepName, StepStatus};
 use kiln::plan::Variant;
-use kiln::record::{End, Ending, GitHead, Header, History, Limits, RECORD_SCHEMA, Record, Recorder, list, prune};
+use kiln::predict::{Miss, MissReason, StepPlace};
+use kiln::record::{End, Ending, GitHead, Header, History, Limits, RECORD_SCHEMA, Record, Recorder, append_misses, list, prune};
 
 fn header(started: &str) -> Header {
     Header {
@@ -62,6 +63,31 @@ fn a_failed_build_is_recorded_with_the_log_of_its_step() {
     assert_eq!(record.end.as_ref().unwrap().ending, Ending::Failed);
     assert_eq!(record.steps.iter().filter(|step| step.status == StepStatus::Failed).count(), 1);
     assert_eq!(record.damaged, 0);
+}
+
+#[test]
+fn why_steps_ran_stands_in_the_record() {
+    let (_guard, folder) = folder();
+    let path = record(&folder, "cold", "2026-11-23T07:00:00Z", Some(Ending::Succeeded));
+    assert_eq!(Record::load(&path).unwrap().misses, None);
+    let place = StepPlace { stage: "deps".to_owned(), index: 2, line: 7 };
+    let miss = Miss {
+        place: place.clone(),
+        instruction: "RUN npm ci".to_owned(),
+        seconds: 12.5,
+        reasons: vec![MissReason::FilesChanged { paths: vec!["package.json".to_owned()] }, MissReason::Upstream { place }],
+        is_cause: true,
+        dragged_along: Vec::new(),
+        cost_seconds: 12.5,
+        remedy: None,
+        saving: None,
+    };
+    append_misses(&path, std::slice::from_ref(&miss)).unwrap();
+    let read = Record::load(&path).unwrap();
+    assert_eq!((read.misses, read.damaged), (Some(vec![miss]), 0));
+    let text = fs::read_to_string(&path).unwrap();
+    let line = r#"{"line":"misses","misses":[{"stage":"deps","index":2,"line":7,"instruction":"RUN npm ci","seconds":12.5,"reasons":[{"kind":"files-changed","paths":["package.json"]},{"kind":"upstream","stage":"deps","index":2,"line":7}],"is_cause":true,"dragged_along":[],"cost_seconds":12.5,"remedy":null}]}"#;
+    assert_eq!(text.lines().last(), Some(line));
 }
 
 #[test]

@@ -1,27 +1,32 @@
 //! `kiln predict`
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use kiln::engine::Buildx;
 use kiln::event::{StepKind, StepName};
 use kiln::plan::Variant;
 use kiln::predict::outputs::{FolderOutputs, KnownOutputs, RecipeCall, decides_recipe};
-use kiln::predict::{Model, Predicted, Prediction, Verdict, installs_dependencies, predict};
+use kiln::predict::{Model, Predicted, Prediction, Verdict, installs_dependencies, lost, predict_without};
+use kiln::process::Cancel;
 use kiln::record::History;
 use kiln::replay::{Since, SinceError};
 use kiln::text::{Text, count, seconds};
 use serde::Serialize;
 
 use super::Context;
+use super::foresee::subjects::Meant;
 use super::foresee::{repository, sentence, subjects};
+use crate::env_vars;
 use crate::error::{CommandError, Kind};
 
 /// Tells which steps the next build would run, and why; needs no engine
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Compares the working tree with the builds that kiln has recorded, or with a commit. What a program writes that runs again cannot be known:
-steps that read it are `unknown`. Base images are taken to be what they were.
+steps that read it are `unknown`. Base images are taken to be what they were. An engine that answers is asked which results it still has.
 
 Examples:
   kiln predict                                   the next `kiln build`
@@ -40,6 +45,9 @@ pub(crate) struct Args {
     /// Compare with the files and Docker files of this commit, as if it had just been built, instead of recorded builds
     #[arg(long, value_name = "REV", conflicts_with_all = ["changed", "watch"])]
     since: Option<String>,
+    /// Do not ask the engine which results it still has
+    #[arg(long)]
+    no_engine: bool,
     /// Exit with 4 if such steps would run
     #[arg(long, value_name = "WHAT")]
     fail_if: Option<FailIf>,
@@ -59,6 +67,10 @@ enum FailIf {
     Any,
 }
 
+/// How long the engine may take to list its cache before it is left out of it.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How often `--watch` asks the engine.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
 /// How often `--watch` looks.
 const PAUSE: Duration = Duration::from_millis(400);
 
@@ -85,6 +97,8 @@ struct Foreseen {
     name: String,
     dockerfile: Utf8PathBuf,
     prediction: Prediction,
+    /// How many models of earlier builds could not be read.
+    damaged: usize,
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
@@ -93,52 +107,102 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     }
     let foreseen = foresee(context, args)?;
     show(context, args, &foreseen);
-    let failing = |step: &&Predicted| {
-        step.verdict == Verdict::Runs
-            && match args.fail_if {
-                None => false,
-                Some(FailIf::Any) => true,
-                Some(FailIf::Dependencies) => installs_dependencies(&step.instruction),
-            }
+    check(context, args.fail_if, &foreseen)
+}
+
+/// How the engine describes its cache; nothing where there is none, or where what is foreseen has nothing to do with it.
+fn cache(args: &Args, cancel: Cancel) -> Option<Vec<String>> {
+    if args.no_engine || args.since.is_some() || !args.changed.is_empty() {
+        return None;
+    }
+    let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
+    let engine = Buildx::new("").docker(docker).builder(env_vars::read(env_vars::BUILDER)).cancel(cancel);
+    engine.cache_descriptions(PATIENCE)
+}
+
+/// Reads files and asks the engine, side by side, and compares.
+fn foresee(context: &Context, args: &Args) -> Result<Vec<Foreseen>, CommandError> {
+    let cancel = context.cancel.child();
+    let (looked, cache) = thread::scope(|scope| {
+        let own = cancel.clone();
+        let cache = scope.spawn(move || cache(args, own));
+        let looked = look(context, args);
+        // Without an earlier build there is nothing that could be gone.
+        if !looked.as_ref().is_ok_and(|looked| looked.iter().any(|looked| !looked.earlier.is_empty())) {
+            cancel.set();
+        }
+        (looked, cache.join().unwrap_or_default())
+    });
+    Ok(looked?.into_iter().map(|looked| looked.compare(cache.as_deref())).collect())
+}
+
+/// Whether steps would run that must not.
+fn check(context: &Context, fail_if: Option<FailIf>, foreseen: &[Foreseen]) -> Result<ExitCode, CommandError> {
+    let Some(fail_if) = fail_if else { return Ok(ExitCode::SUCCESS) };
+    let meant = |step: &&Predicted| match fail_if {
+        FailIf::Any => true,
+        FailIf::Dependencies => installs_dependencies(&step.instruction),
     };
-    let failing: Vec<String> = foreseen
-        .iter()
-        .flat_map(|image| {
-            image
-                .prediction
-                .steps
-                .iter()
-                .filter(failing)
-                .map(move |step| format!("{}: {}", image.dockerfile, sentence::step(&step.place)))
-        })
-        .collect();
-    match failing.as_slice() {
+    let with = |verdict: Verdict| -> Vec<String> {
+        let of = |image: &'_ Foreseen| -> Vec<String> {
+            let steps = image.prediction.with(verdict).filter(meant);
+            steps.map(|step| format!("{}: {}", image.dockerfile, sentence::step(&step.place))).collect()
+        };
+        foreseen.iter().flat_map(of).collect()
+    };
+    for step in with(Verdict::Unknown) {
+        context.ui.warn(&format!("{step}: whether it would run cannot be told before the build"));
+    }
+    match with(Verdict::Runs).as_slice() {
         [] => Ok(ExitCode::SUCCESS),
         [first, rest @ ..] => {
             let more = if rest.is_empty() { String::new() } else { format!(" and {}", count(rest.len(), "other step")) };
-            let what =
-                if args.fail_if == Some(FailIf::Any) { "steps would run" } else { "dependencies would be installed again" };
+            let what = match fail_if {
+                FailIf::Any => "steps would run",
+                FailIf::Dependencies => "dependencies would be installed again",
+            };
             Err(CommandError::new(Kind::Check, format!("{what}: {first}{more}")))
         }
     }
 }
 
-fn foresee(context: &Context, args: &Args) -> Result<Vec<Foreseen>, CommandError> {
+/// One image and all that its prediction needs, but for the engine's part.
+struct Looked {
+    meant: Meant,
+    next: Model,
+    earlier: Vec<Model>,
+    history: History,
+}
+
+impl Looked {
+    fn compare(self, cache: Option<&[String]>) -> Foreseen {
+        let lost = cache.map(|cache| lost(&self.next, &self.earlier, cache.iter().map(String::as_str)));
+        let mut prediction = predict_without(&self.next, &self.earlier, &lost.unwrap_or_default());
+        for step in &mut prediction.steps {
+            let kind = StepKind::Stage { platform: None, stage: Some(step.place.stage.clone()), index: 0, total: 0 };
+            let name = step.name.clone().map(|text| StepName { kind, text });
+            step.seconds_estimate = name.and_then(|name| self.history.expected_seconds(&name));
+        }
+        let name = self.meant.name();
+        Foreseen {
+            service: self.meant.service,
+            variant: self.meant.variant,
+            name,
+            dockerfile: self.meant.shown,
+            prediction,
+            damaged: self.meant.known.damaged,
+        }
+    }
+}
+
+fn look(context: &Context, args: &Args) -> Result<Vec<Looked>, CommandError> {
     let all = subjects::find(context, &args.selection)?;
     let memory = subjects::hashes(&all.state);
     let root = context.project.canonicalize_utf8().unwrap_or_else(|_| context.project.clone());
     let since = args.since.as_deref().map(|revision| Since::new(&root, revision, &context.cancel));
     let since = since.transpose().map_err(|error| repository::error(&error))?;
-    let mut foreseen = Vec::new();
-    for meant in all.meant {
-        if meant.known.damaged > 0 {
-            context.ui.warn(&format!(
-                "{} of {} cannot be read and {} left out",
-                count(meant.known.damaged, "model"),
-                meant.name(),
-                if meant.known.damaged == 1 { "is" } else { "are" }
-            ));
-        }
+    let mut looked = Vec::new();
+    for mut meant in all.meant {
         let outputs = FolderOutputs { context: meant.subject.context.clone() };
         let inputs = || meant.subject.inputs(Some(&memory)).map_err(|error| subjects::error(&error));
         let refused = |source| {
@@ -147,7 +211,7 @@ fn foresee(context: &Context, args: &Args) -> Result<Vec<Foreseen>, CommandError
         let (next, earlier) = if let Some(since) = &since {
             compared(since, &meant, &all.state, &memory)?
         } else if args.changed.is_empty() {
-            (Model::new(inputs()?, &outputs).map_err(refused)?, meant.known.models)
+            (Model::new(inputs()?, &outputs).map_err(refused)?, std::mem::take(&mut meant.known.models))
         } else {
             let mut inputs = inputs()?;
             // Compared with a build of what is there now.
@@ -166,31 +230,14 @@ fn foresee(context: &Context, args: &Args) -> Result<Vec<Foreseen>, CommandError
             earlier[0].steps.iter_mut().zip(names(&meant.known.models)).for_each(|(step, name)| step.name = name);
             (Model::new(inputs, &outputs).map_err(refused)?, earlier)
         };
-        let mut prediction = predict(&next, &earlier);
-        if let Some(variant) = meant.variant {
-            let history = History::read(&all.state.join("builds"), &meant.service, variant);
-            for step in &mut prediction.steps {
-                let kind = StepKind::Stage { platform: None, stage: Some(step.place.stage.clone()), index: 0, total: 0 };
-                let name = step.name.clone().map(|text| StepName { kind, text });
-                step.seconds_estimate = name.and_then(|name| history.expected_seconds(&name));
-            }
-        }
-        let name = match meant.variant {
-            Some(variant) => format!("{} {}", meant.service, variant.name()),
-            None => meant.service.clone(),
-        };
-        foreseen.push(Foreseen { service: meant.service, variant: meant.variant, name, dockerfile: meant.shown, prediction });
+        let history = meant.variant.map(|variant| History::read(&all.state.join("builds"), &meant.service, variant));
+        looked.push(Looked { meant, next, earlier, history: history.unwrap_or_default() });
     }
-    Ok(foreseen)
+    Ok(looked)
 }
 
 /// The models of a build now and, if it had a Dockerfile then, at a commit.
-fn compared(
-    since: &Since,
-    meant: &subjects::Meant,
-    state: &Utf8Path,
-    memory: &Utf8Path,
-) -> Result<(Model, Vec<Model>), CommandError> {
+fn compared(since: &Since, meant: &Meant, state: &Utf8Path, memory: &Utf8Path) -> Result<(Model, Vec<Model>), CommandError> {
     let scratch = state.join(format!("since-{}", std::process::id()));
     let models = since.models(&meant.subject, Some(memory), &scratch);
     let _ = std::fs::remove_dir_all(&scratch);
@@ -226,6 +273,11 @@ impl KnownOutputs for WhatIf {
 }
 
 fn show(context: &Context, args: &Args, foreseen: &[Foreseen]) {
+    for image in foreseen.iter().filter(|image| image.damaged > 0) {
+        let are = if image.damaged == 1 { "is" } else { "are" };
+        let models = count(image.damaged, "model");
+        context.ui.warn(&format!("{models} of {} cannot be read and {are} left out", image.name));
+    }
     if !context.ui.json {
         return context.ui.data(&text(args, foreseen));
     }
@@ -288,12 +340,21 @@ fn text(args: &Args, foreseen: &[Foreseen]) -> String {
 /// Shows the prediction again whenever it is another, until interrupted.
 fn watch(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
     let mut shown: Option<Result<Vec<Foreseen>, String>> = None;
+    // What the engine has changes with builds and prunings, not with edits: it is asked now and then.
+    let mut cache: Option<(Instant, SystemTime, Option<Vec<String>>)> = None;
     while !context.cancel.is_set() {
-        let now = foresee(context, args).map_err(|error| error.message);
+        let models = std::fs::metadata(context.project.join(".kiln/models")).and_then(|folder| folder.modified());
+        let models = models.unwrap_or(SystemTime::UNIX_EPOCH);
+        let known = cache.take().filter(|(asked, then, _)| *then == models && asked.elapsed() < ASK_AGAIN);
+        let (asked, _, descriptions) =
+            known.unwrap_or_else(|| (Instant::now(), models, self::cache(args, context.cancel.clone())));
+        let now = look(context, args).map_err(|error| error.message);
+        let now = now.map(|all| all.into_iter().map(|looked| looked.compare(descriptions.as_deref())).collect::<Vec<_>>());
+        cache = Some((asked, models, descriptions));
         if shown.as_ref() != Some(&now) {
             match &now {
                 Ok(foreseen) => {
-                    if shown.is_some() && !context.ui.json {
+                    if !context.ui.clear() && shown.is_some() && !context.ui.json {
                         context.ui.data("\n");
                     }
                     show(context, args, foreseen);
@@ -303,7 +364,7 @@ fn watch(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
             }
             shown = Some(now);
         }
-        std::thread::sleep(PAUSE);
+        thread::sleep(PAUSE);
     }
     Err(CommandError::new(Kind::Interrupted, "interrupted"))
 }

@@ -54,6 +54,15 @@ impl Ui {
         let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     }
 
+    /// Wipes the terminal, so that what follows stands alone on it. `false` where stdout is none, or carries a document.
+    pub(crate) fn clear(&self) -> bool {
+        let clears = !self.json && std::io::stdout().is_terminal();
+        if clears {
+            self.data("\x1b[2J\x1b[H");
+        }
+        clears
+    }
+
     /// Prints a JSON document to stdout, with its schema number first.
     pub(crate) fn document(&self, document: &impl Serialize) {
         #[derive(Serialize)]

@@ -5,6 +5,7 @@
 #   build-<service>-<variant>.sh for one image
 #   imagetools.sh, du.sh         what `docker buildx imagetools` and `docker buildx du` do, if a test wants them
 #   objects.sh                   what commands about containers, images, volumes and cache records do; nothing without it
+#   history.sh                   what `docker buildx history …` does; without it the client knows no such command
 #   inspect.sh                   what `docker buildx inspect [NAME]` does; without it the builder is Docker's own
 #   stored.sh                    what `docker image inspect` does when it is asked for JSON; `has NAME…` prints those that are asked for
 #   pull.sh                      what `docker pull` does; without it, it succeeds
@@ -58,6 +59,14 @@ case "$1 $2" in
     . "$FAKE_DOCKER/inspect.sh"
   else
     printf 'Name:   default\nDriver: docker\n\nNodes:\nName: default\n'
+  fi
+  ;;
+"buildx history")
+  if [[ -e $FAKE_DOCKER/history.sh ]]; then
+    . "$FAKE_DOCKER/history.sh"
+  else
+    echo 'ERROR: unknown command: "docker buildx history"' >&2
+    exit 1
   fi
   ;;
 "buildx imagetools" | "buildx du")

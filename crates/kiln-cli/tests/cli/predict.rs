@@ -50,8 +50,196 @@ fn a_dockerfile_that_cannot_be_built_is_an_error_with_its_line() {
 }
 
 #[test]
+fn what_is_no_file_is_not_waited_for() {
+    let test = Test::new().write("Dockerfile", "FROM a\nCOPY . /x\n");
+    std::os::unix::fs::symlink("loop", test.project().join("loop")).expect("a link");
+    std::os::unix::fs::symlink("..", test.project().join("up")).expect("a link");
+    let mut test = test;
+    let output = test.run_with(["predict", "-f", "loop"]);
+    assert_eq!(output.code, Some(1), "{output}");
+    assert!(output.stderr.contains("loop"), "{output}");
+    assert_eq!(test.run_with(["predict", "-f", "Dockerfile"]).code, Some(0));
+    let pipe = test.project().join(".dockerignore");
+    rustix::fs::mknodat(rustix::fs::CWD, pipe.as_str(), rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
+    let output = test.run_with(["predict", "-f", "Dockerfile"]);
+    assert_eq!(output.code, Some(1), "{output}");
+    assert!(output.stderr.contains("it is no file"), "{output}");
+}
+
+#[test]
 fn why_without_records_says_so() {
     let output = Test::new().args(["why"]).run();
     assert_eq!(output.code, Some(1));
     assert!(output.stderr.contains("no build is recorded yet"), "{}", output.stderr);
+}
+
+/// Vertices as BuildKit prints them: each ran, for a second.
+fn ran(names: &[&str]) -> String {
+    let line = |(number, name): (usize, &&str)| {
+        let times = r#""started":"2026-11-25T10:00:00Z","completed":"2026-11-25T10:00:01Z""#;
+        format!(r#"{{"vertexes":[{{"digest":"sha256:{number}","name":"{name}","inputs":["sha256:x"],{times}}}]}}"#)
+    };
+    names.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// What the fake `docker buildx build` does when these steps run.
+fn builds(names: &[&str]) -> String {
+    format!("printf '%s\\n' '{}' >&2; metadata '{{}}'", ran(names))
+}
+
+#[test]
+fn results_that_the_builder_has_lost_run_again() {
+    let mut test = Test::new().docker().service("web", "FROM debian\nRUN make\n").fake("build", &builds(&["[2/2] RUN make"]));
+    assert_eq!(test.run_with(["build"]).code, Some(0));
+    let verdict = |test: &mut Test, args: &[&str]| {
+        let args = ["predict", "--json"].into_iter().chain(args.iter().copied());
+        let document = test.run_with(args).json();
+        (document["steps"][0]["verdict"].clone(), document["steps"][0]["reasons"][0]["kind"].clone())
+    };
+    let null = serde_json::Value::Null;
+    assert_eq!(verdict(&mut test, &[]), ("cached".into(), null.clone()), "an engine that does not answer is no engine");
+    test = test.fake("du", "printf 'ID:\\ta\\nDescription:\\tmount / from exec /bin/sh -c make\\n'");
+    assert_eq!(verdict(&mut test, &[]), ("cached".into(), null.clone()));
+    test = test.fake("du", "printf 'ID:\\ta\\nDescription:\\tmount / from exec /bin/sh -c other\\n'");
+    assert_eq!(verdict(&mut test, &[]), ("runs".into(), "cache-removed".into()));
+    assert_eq!(verdict(&mut test, &["--no-engine"]), ("cached".into(), null));
+}
+
+#[test]
+fn reasons_stand_in_the_record_with_what_would_have_helped() {
+    let steps = ["[2/3] COPY . /x", "[3/3] RUN npm ci"];
+    let dockerfile = "FROM debian\nCOPY . /x\nRUN npm ci\n";
+    let mut test = Test::new().docker().service("web", dockerfile).fake("build", &builds(&steps));
+    assert_eq!(test.run_with(["build"]).code, Some(0));
+    for text in ["once", "twice"] {
+        test = test.write("web/README.md", text);
+        assert_eq!(test.run_with(["build", "--explain"]).code, Some(0));
+    }
+    let records = test.project().join(".kiln/builds").read_dir_utf8().expect("records");
+    let texts = records.map(|record| std::fs::read_to_string(record.expect("a record").path()).expect("a text"));
+    assert_eq!(texts.filter(|text| text.contains(r#"{"kind":"files-changed","paths":["README.md"]}"#)).count(), 1);
+    let output = test.run_with(["why"]);
+    assert!(output.stdout.contains("`README.md` changed"), "{output}");
+    assert!(output.stdout.contains("ignore `README.md` in the ignore file"), "{output}");
+    assert!(output.stdout.contains("that would have saved <time> in 2 of the last 3 builds"), "{output}");
+    // The models go before the records do.
+    std::fs::remove_dir_all(test.project().join(".kiln/models")).expect("removed");
+    assert!(test.run_with(["why"]).stdout.contains("`README.md` changed"));
+}
+
+#[test]
+fn damaged_records_and_models_are_told_and_left_out() {
+    let steps = ["[2/2] RUN make"];
+    let mut test = Test::new().docker().service("web", "FROM debian\nRUN make\n").fake("build", &builds(&steps));
+    assert_eq!(test.run_with(["build"]).code, Some(0));
+    for folder in ["builds", "models"] {
+        for file in test.project().join(".kiln").join(folder).read_dir_utf8().expect("files") {
+            let path = file.expect("a file").path().to_owned();
+            if path.is_file() {
+                let bytes = std::fs::read(&path).expect("bytes");
+                let mut damaged = bytes[..bytes.len() * 2 / 3].to_vec();
+                damaged.extend([0, 255, 254, b'"', b'{']);
+                std::fs::write(path, damaged).expect("damaged");
+            }
+        }
+    }
+    let output = test.run_with(["predict", "--no-engine"]);
+    assert_eq!(output.code, Some(0), "{output}");
+    assert!(output.stderr.contains("1 model of web prod cannot be read and is left out"), "{output}");
+    assert!(output.stdout.contains("no earlier build is known"), "{output}");
+    let output = test.run_with(["why"]);
+    assert_eq!(output.code, Some(0), "{output}");
+    assert!(output.stderr.contains("cannot be read"), "{output}");
+    assert!(test.run_with(["build"]).code == Some(0));
+}
+
+#[test]
+fn whether_dependencies_are_installed_again_may_not_be_known() {
+    let dockerfile = "FROM a AS lock\nCOPY src /src\nRUN make lock\nFROM a\nCOPY --from=lock /lock /lock\nRUN npm ci\n";
+    let output = Test::new()
+        .write("Dockerfile", dockerfile)
+        .write("src/a", "a")
+        .args(["predict", "-f", "Dockerfile", "--fail-if", "dependencies", "--changed", "src/a"])
+        .run();
+    assert_eq!(output.code, Some(0), "{output}");
+    assert!(output.stderr.contains("line 6: whether it would run cannot be told before the build"), "{output}");
+}
+
+#[test]
+fn watching_ends_at_once_when_it_is_interrupted() {
+    let test = foreign();
+    let mut child = test.spawn_with(["predict", "-f", "Dockerfile", "--watch"]);
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    std::fs::write(test.project().join("Dockerfile"), DOCKERFILE.replace("RUN make", "RUN make all")).expect("edited");
+    std::thread::sleep(std::time::Duration::from_millis(900));
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("a signal");
+    let begun = std::time::Instant::now();
+    let status = child.wait().expect("an end");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert_eq!(status.code(), Some(130));
+}
+
+const HISTORY: &str = r#"case "$3 $4" in
+"ls "*)
+  echo '{"ref":"default/default/one","name":"shop","status":"Completed","created_at":"2026-11-25T10:00:00Z","completed_at":"2026-11-25T10:00:05Z","total_steps":5,"cached_steps":0}'
+  echo '{"ref":"default/default/two","name":"shop","status":"Completed","created_at":"2026-11-25T11:00:00Z","completed_at":"2026-11-25T11:00:02Z","total_steps":5,"cached_steps":2}'
+  ;;
+"inspect attachment")
+  if [[ ${*: -1} == one ]]; then echo 'ONE'; else echo 'TWO'; fi
+  ;;
+"logs "*)
+  if [[ ${*: -1} == one ]]; then printf '%s\n' 'FIRST'; else printf '%s\n' 'SECOND'; fi
+  ;;
+esac"#;
+
+#[test]
+fn builds_that_others_started_are_explained_from_the_builders_history() {
+    let history = HISTORY
+        .replace("ONE", r#"{"metadata":{"https://mobyproject.org/buildkit@v1#metadata":{"source":{"infos":[{"filename":"Dockerfile","data":"RlJPTSBhCkNPUFkgLiAveApSVU4gbWFrZQo="}]}}}}"#)
+        .replace("TWO", r#"{"metadata":{"https://mobyproject.org/buildkit@v1#metadata":{"source":{"infos":[{"filename":"Dockerfile","data":"RlJPTSBhCkNPUFkgLiAveApSVU4gbWFrZSBhbGwK"}]}}}}"#)
+        .replace("FIRST", &ran(&["[2/3] COPY . /x", "[3/3] RUN make"]))
+        .replace("SECOND", &ran(&["[1/3] FROM a", "[2/3] COPY . /x", "[3/3] RUN make all"]));
+    let mut test = Test::new().docker().fake("history", &history);
+    let output = test.run_with(["why", "--history"]);
+    assert_eq!(output.code, Some(0), "{output}");
+    assert!(output.stdout.contains("shop  two, <time>"), "{output}");
+    assert!(output.stdout.contains("files of the context that it reads changed"), "{output}");
+    assert!(output.stdout.contains("its text changed"), "{output}");
+    let output = test.run_with(["why", "--history", "one"]);
+    assert!(output.stdout.contains("no earlier build is known"), "{output}");
+    let output = test.run_with(["why", "--history", "--list"]);
+    assert!(output.stdout.contains("two  shop  completed (5 steps, 2 cached)"), "{output}");
+    let output = test.run_with(["why", "--history", "nothing"]);
+    assert_eq!(output.code, Some(1), "{output}");
+    assert!(output.stderr.contains("kiln why --history --list"), "{output}");
+}
+
+#[test]
+fn a_client_without_history_is_told_apart() {
+    let output = Test::new().docker().args(["why", "--history"]).run();
+    assert_eq!(output.code, Some(1), "{output}");
+    assert!(output.stderr.contains("buildx 0.20"), "{output}");
+}
+
+#[test]
+fn what_was_warmed_is_foreseen_to_be_cached() {
+    let dockerfile = "FROM node:20-slim AS deps\nWORKDIR /app\nCOPY package.json ./\nRUN npm ci\nFROM deps AS builder\nCOPY . .\nRUN npm run build\n\
+        FROM debian:slim\nCOPY --from=builder /app/dist /app\n";
+    let mut test = Test::new()
+        .docker()
+        .service("api", dockerfile)
+        .fake("stored", "has node:20-slim debian:slim")
+        .fake("build", "stream noop");
+    assert_eq!(test.run_with(["warm", "--progress", "quiet"]).code, Some(0));
+    let document = test.run_with(["predict", "--json", "--no-engine"]).json();
+    let steps = document["steps"].as_array().expect("steps");
+    let install = steps.iter().find(|step| step["instruction"] == "RUN npm ci").expect("the step");
+    assert_eq!(install["verdict"], "cached", "{document:#}");
+    assert_eq!(steps.last().expect("a step")["verdict"], "runs", "{document:#}");
+    assert_eq!(steps.last().expect("a step")["reasons"][0]["kind"], "not-built", "{document:#}");
+    // Warming again is nothing new.
+    assert_eq!(test.run_with(["warm", "--progress", "quiet"]).code, Some(0));
+    let models = test.project().join(".kiln/models").read_dir_utf8().expect("models");
+    assert_eq!(models.filter(|entry| entry.as_ref().is_ok_and(|entry| entry.file_name().ends_with(".json"))).count(), 1);
 }

@@ -21,4 +21,5 @@ pub use ignore::{FolderMatches, IgnoreError, IgnoreFile, PatternError};
 pub use select::{Selection, Selector};
 pub(crate) use stamp::Stamp;
 pub use tree::{Difference, Entry, Tree};
+pub(crate) use walk::read_text_file;
 pub use walk::{ContextError, MAX_ENTRIES, read_context, read_ignore};

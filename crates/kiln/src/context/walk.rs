@@ -1,13 +1,14 @@
 //! Reads a context from disk as BuildKit's client would send it.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::hashes::{Question, in_parallel};
 use super::{Entry, FolderMatches, Hashes, IgnoreError, IgnoreFile, Tree};
+use crate::dockerfile::parse::MAX_FILE;
 
 /// More files than this are no context: kiln stops instead of reading a whole disk.
 pub const MAX_ENTRIES: usize = 2_000_000;
@@ -48,7 +49,7 @@ pub enum ContextError {
 pub fn read_ignore(context: &Utf8Path, dockerfile: Option<&Utf8Path>) -> Result<(IgnoreFile, Option<Utf8PathBuf>), ContextError> {
     let beside = dockerfile.map(|dockerfile| Utf8PathBuf::from(format!("{dockerfile}.dockerignore")));
     for path in beside.into_iter().chain([context.join(".dockerignore")]) {
-        match fs::read(&path) {
+        match read_text_file(&path) {
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(&bytes);
                 let parsed = IgnoreFile::parse(&text);
@@ -62,6 +63,20 @@ pub fn read_ignore(context: &Utf8Path, dockerfile: Option<&Utf8Path>) -> Result<
         }
     }
     Ok((IgnoreFile::default(), None))
+}
+
+/// Reads a Dockerfile or an ignore file: a regular one, and no more of it than Docker takes (its parser then says that it is too large).
+///
+/// # Errors
+/// What the system says, and anything that is no file: a pipe would never end.
+pub(crate) fn read_text_file(path: &Utf8Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    let limit = u64::try_from(MAX_FILE).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The files of a folder that are not ignored, with hashes of their contents. Links are not followed, so no loop can catch it.

@@ -351,7 +351,7 @@ pub(super) fn process_error(error: ProcessError) -> EngineError {
 }
 
 /// Adds to a step that was found where it stands, and calls it by its name in this build.
-fn placed(lines: &Lines, event: BuildEvent) -> Vec<BuildEvent> {
+pub(super) fn placed(lines: &Lines, event: BuildEvent) -> Vec<BuildEvent> {
     let BuildEvent::StepFound { digest, name, inputs } = event else { return vec![event] };
     let (line, better) = lines.find(&StepName::parse(&name));
     let line = line.map(|line| BuildEvent::StepLines { lines: BTreeMap::from([(digest.clone(), line)]) });
@@ -360,7 +360,12 @@ fn placed(lines: &Lines, event: BuildEvent) -> Vec<BuildEvent> {
 }
 
 /// Says where steps stand now that the engine told, and calls those by their names that another build had named.
-fn correct_lines(told: &BTreeMap<String, u32>, lines: &Lines, state: &mut BuildState, events: &mut dyn FnMut(BuildEvent)) {
+pub(super) fn correct_lines(
+    told: &BTreeMap<String, u32>,
+    lines: &Lines,
+    state: &mut BuildState,
+    events: &mut dyn FnMut(BuildEvent),
+) {
     let mut corrections = Vec::new();
     let mut moved = BTreeMap::new();
     for (digest, line) in told {

@@ -55,6 +55,9 @@ impl Lines {
 
     fn place(&self, name: &StepName) -> Option<Place> {
         let StepKind::Stage { stage, index, .. } = &name.kind else { return None };
+        if is_trigger(name) {
+            return None;
+        }
         let number = match stage {
             Some(name) => self.0.iter().position(|stage| stage.name.eq_ignore_ascii_case(name)),
             None => (self.0.len() == 1).then_some(0),
@@ -74,6 +77,10 @@ impl Lines {
 
     /// The same for a step whose line the engine told.
     pub(super) fn correct(&self, name: &StepName, line: u32) -> Option<String> {
+        // It is said to stand on the line of `FROM`, which has a step of its own.
+        if is_trigger(name) {
+            return None;
+        }
         let place = self.places().find(|(stage, index)| self.0[*stage].steps[*index].line == line)?;
         self.rename(name, place)
     }
@@ -91,6 +98,11 @@ impl Lines {
         let platform = platform.as_ref().map(|platform| format!("{platform} ")).unwrap_or_default();
         Some(format!("[{platform}{} {index}/{total}] {}", found.name, name.text))
     }
+}
+
+/// Whether a step is a trigger of the base image: `ONBUILD COPY …`. No line of the Dockerfile is its own.
+fn is_trigger(name: &StepName) -> bool {
+    name.text.starts_with("ONBUILD ")
 }
 
 fn collapse(text: &str) -> String {

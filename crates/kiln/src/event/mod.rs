@@ -169,6 +169,7 @@ impl Step {
                 }
             }
             None if self.cached && !self.name.is_from() => StepStatus::Cached,
+            None if self.was_only_asked_for() && !open => StepStatus::Cached,
             None if self.intervals.is_empty() => StepStatus::Waiting,
             None if open => StepStatus::Running,
             None => StepStatus::Ran,
@@ -185,6 +186,20 @@ impl Step {
             StepStatus::Waiting | StepStatus::Running => StepStatus::Skipped,
             status => status,
         }
+    }
+
+    /// Whether it is what an `ADD` gets from the network, which has the name of the instruction, too. BuildKit asks for it in every build,
+    /// also where it then has the file already.
+    #[must_use]
+    pub fn is_fetched(&self) -> bool {
+        self.inputs.is_empty() && self.name.keyword().is_some_and(|keyword| keyword == "ADD")
+    }
+
+    /// Whether it takes nothing and BuildKit only asked its cache for it. That is shown as work, of a step that takes nothing, and never as
+    /// cached; work that is done is shown after it. Among the steps of a Dockerfile it concerns `WORKDIR` in an empty stage.
+    fn was_only_asked_for(&self) -> bool {
+        let takes_nothing = self.inputs.is_empty() && self.name.keyword().is_some_and(|keyword| keyword == "WORKDIR");
+        takes_nothing && self.intervals.len() == 1
     }
 
     /// Whether layers of an image came over the wire.
@@ -281,7 +296,8 @@ impl BuildState {
     pub fn dockerfile_steps(&self) -> Vec<&Step> {
         let mut steps: Vec<&Step> = Vec::new();
         // BuildKit tells the last step first.
-        for step in self.steps.iter().rev().filter(|step| matches!(step.name.kind, StepKind::Stage { .. })) {
+        let is_step = |step: &&Step| matches!(step.name.kind, StepKind::Stage { .. }) && !step.is_fetched();
+        for step in self.steps.iter().rev().filter(is_step) {
             match steps.iter_mut().find(|known| known.name.kind == step.name.kind) {
                 Some(known) if step.status().weight() > known.status().weight() => *known = step,
                 Some(_) => {}

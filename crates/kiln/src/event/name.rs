@@ -61,8 +61,11 @@ impl StepName {
             return whole(StepKind::CacheExport);
         }
         let other = || whole(StepKind::Other);
-        // `LINK COPY --link …` shares its group with the bracketed one.
         let Some((bracket, text)) = name.strip_prefix('[').and_then(|rest| rest.split_once("] ")) else { return other() };
+        // What `COPY --link` copied is laid over what was there before, in a step of its own under the number of the copy.
+        if text.starts_with("LINK ") {
+            return other();
+        }
         let kind = if bracket == "internal" {
             StepKind::Internal
         } else if let Some(name) = bracket.strip_prefix("context ") {
@@ -167,6 +170,7 @@ mod tests {
             ),
             ("exporting cache to registry", StepKind::CacheExport, "exporting cache to registry"),
             ("LINK COPY --link a b", StepKind::Other, "LINK COPY --link a b"),
+            ("[s 2/3] LINK COPY --link a b", StepKind::Other, "[s 2/3] LINK COPY --link a b"),
             ("", StepKind::Other, ""),
         ] {
             assert_eq!(StepName::parse(name), StepName { kind, text: text.to_owned() }, "{name}");

@@ -125,3 +125,36 @@ fn a_cache_that_is_not_there_is_not_to_blame() {
         [("exporting cache to registry", "error writing layer blob: denied")]
     );
 }
+
+#[test]
+fn what_takes_nothing_ran_only_if_it_worked_after_it_was_asked_for() {
+    let name = "[1/2] WORKDIR /w";
+    let at = |second: u8| -> Timestamp { format!("2026-11-25T20:34:{second:02}Z").parse().unwrap() };
+    let mut state = BuildState::new();
+    state.apply(&BuildEvent::StepFound { digest: "w".to_owned(), name: name.to_owned(), inputs: Vec::new() });
+    let work = |state: &mut BuildState, second| {
+        state.apply(&BuildEvent::StepStarted { digest: "w".to_owned(), at: at(second) });
+        state.apply(&BuildEvent::StepFinished { digest: "w".to_owned(), at: at(second + 1), error: None });
+        state.dockerfile_steps()[0].final_status(true)
+    };
+    assert_eq!(work(&mut state, 1), StepStatus::Cached);
+    assert_eq!(work(&mut state, 3), StepStatus::Ran);
+}
+
+#[test]
+fn what_an_add_fetches_is_no_step_of_its_own() {
+    let mut state = BuildState::new();
+    let found = |digest: &str, inputs: &[&str]| BuildEvent::StepFound {
+        digest: digest.to_owned(),
+        name: "[2/2] ADD http://x/y /z".to_owned(),
+        inputs: inputs.iter().map(|input| (*input).to_owned()).collect(),
+    };
+    let at: Timestamp = "2026-11-25T20:34:00Z".parse().unwrap();
+    state.apply(&found("fetched", &[]));
+    state.apply(&BuildEvent::StepStarted { digest: "fetched".to_owned(), at });
+    state.apply(&BuildEvent::StepFinished { digest: "fetched".to_owned(), at, error: None });
+    state.apply(&found("added", &["base", "fetched"]));
+    state.apply(&BuildEvent::StepCached { digest: "added".to_owned() });
+    let steps = state.dockerfile_steps();
+    assert_eq!(steps.iter().map(|step| step.final_status(true)).collect::<Vec<_>>(), [StepStatus::Cached]);
+}

@@ -7,8 +7,10 @@ use super::model::{MODEL_SCHEMA, Model, ModelStep, Origin, Read, StepPlace};
 use super::operation::{Operation, is_remote};
 use super::outputs::{self, KnownOutputs};
 use crate::context::{Selection, Selector, Tree};
-use crate::dockerfile::evaluate::{Base, EvaluatedStage, EvaluatedStep, EvaluationError, Graph, Options, Platform, Source};
-use crate::dockerfile::parse::{self, File, Instruction, MountKind, ParseError};
+use crate::dockerfile::evaluate::{
+    Base, Environment, EvaluatedStage, EvaluatedStep, EvaluationError, Graph, Options, Platform, Source,
+};
+use crate::dockerfile::parse::{self, File, Instruction, MountKind, ParseError, Step};
 
 /// What a build is made of.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +50,18 @@ pub enum PredictError {
     /// It parses, but cannot be built as asked.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
+    /// It has more of something than anybody writes. BuildKit would try.
+    #[error("more {what} than can be followed")]
+    TooLarge {
+        /// Of what.
+        what: &'static str,
+    },
 }
+
+/// More steps than this are no Dockerfile: an image has 127 layers at most.
+const MAX_STEPS: usize = 10_000;
+/// So many variables are followed at most, those of all steps taken together.
+const MAX_VARIABLES: usize = 1_000_000;
 
 impl Model {
     /// The model of a build. `outputs` computes what steps of kiln's own leave.
@@ -69,11 +82,12 @@ impl Model {
         let file = parse::parse(&inputs.dockerfile)?;
         let graph = Graph::new(&file, &inputs.options)?;
         let mut builder = Builder {
-            file: &file,
             graph: &graph,
             inputs,
             contents,
             outputs,
+            named: names_stages(&file),
+            variables: 0,
             steps: Vec::new(),
             written: Vec::new(),
             ends: Vec::new(),
@@ -94,8 +108,9 @@ impl Model {
                 Base::Image(image) => (None, inputs.images.get(image).and_then(|facts| facts.config.as_ref())),
                 Base::Scratch | Base::Context(_) => (None, None),
             };
+            builder.count(base.map_or(0, EvaluatedStage::variables))?;
             let evaluated = graph.evaluate(&file, index, base, image)?;
-            builder.stage(index, &evaluated, &platforms[index]);
+            builder.stage(index, &evaluated, &platforms[index])?;
             stages.push(Some(evaluated));
         }
         let steps = builder.steps;
@@ -103,6 +118,17 @@ impl Model {
         let (arguments, images) = (inputs.options.build_args.clone(), inputs.images.clone());
         Ok(Self { schema: MODEL_SCHEMA, steps, arguments, declared, images, merges: inputs.merges, ..Self::default() })
     }
+}
+
+/// Whether BuildKit shows names of stages. It leaves out that of a stage that stands alone and takes nothing from elsewhere; each mount of
+/// a `RUN` counts as something that is taken, whatever its kind.
+fn names_stages(file: &File) -> bool {
+    let takes = |step: &Step| match &step.instruction {
+        Instruction::Run(run) => !run.mounts.is_empty(),
+        Instruction::Copy(copy) => copy.from.is_some(),
+        _ => false,
+    };
+    file.stages.len() > 1 || file.stages.iter().flat_map(|stage| &stage.steps).any(takes)
 }
 
 /// Names that any `ARG` declares.
@@ -117,11 +143,14 @@ fn declared(file: &File) -> Vec<String> {
 }
 
 struct Builder<'a> {
-    file: &'a File,
     graph: &'a Graph,
     inputs: &'a Inputs,
     contents: &'a dyn Contents,
     outputs: &'a dyn KnownOutputs,
+    /// Whether stages are called by their names.
+    named: bool,
+    /// How many variables steps have been given.
+    variables: usize,
     steps: Vec<ModelStep>,
     /// Files that a step is known to leave, by path, with a hash.
     written: Vec<BTreeMap<String, String>>,
@@ -130,7 +159,13 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn stage(&mut self, index: usize, evaluated: &EvaluatedStage, platform: &Platform) {
+    /// Counts variables, which each step and each stage gets for itself.
+    fn count(&mut self, variables: usize) -> Result<(), PredictError> {
+        self.variables += variables;
+        if self.variables > MAX_VARIABLES { Err(PredictError::TooLarge { what: "variables" }) } else { Ok(()) }
+    }
+
+    fn stage(&mut self, index: usize, evaluated: &EvaluatedStage, platform: &Platform) -> Result<(), PredictError> {
         let stage = &self.graph.stages[index];
         let mut base = match &stage.base {
             Base::Scratch => Origin::Scratch,
@@ -138,14 +173,26 @@ impl Builder<'_> {
             Base::Context(name) => Origin::Context(name.clone()),
             Base::Image(image) => Origin::Image(image.clone()),
         };
-        // BuildKit counts the image itself.
+        // The image itself is counted.
         let mut number = u32::from(matches!(stage.base, Base::Image(_) | Base::Context(_)));
+        let mut trigger = number;
         let steps: &[EvaluatedStep] = if stage.replaced { &[] } else { &evaluated.steps };
         for step in steps {
+            use Instruction::{Add, Copy, Run, Workdir};
+            if !matches!(step.instruction, Run(_) | Copy(_) | Add(_) | Workdir(_)) {
+                continue;
+            }
+            let counter = if step.position.is_some() { &mut number } else { &mut trigger };
             // `WORKDIR /` has a number, though it is no step.
-            number += u32::from(matches!(step.instruction, Instruction::Workdir(_)) && step.workdir == "/");
-            let Some((operation, reads, linked)) = self.operation(evaluated, step, platform) else { continue };
-            number += 1;
+            *counter += u32::from(matches!(step.instruction, Workdir(_)) && step.workdir == "/");
+            let environment = evaluated.environment(step);
+            let Some((operation, reads, linked)) = self.operation(&environment, step, platform) else { continue };
+            self.count(environment.count())?;
+            if self.steps.len() >= MAX_STEPS {
+                return Err(PredictError::TooLarge { what: "steps" });
+            }
+            *counter += 1;
+            let index_in_stage = *counter;
             let base_key = self.identity(&base);
             let operation_key = operation.key();
             let mut key = vec![operation_key.as_str()];
@@ -156,16 +203,11 @@ impl Builder<'_> {
             key.extend(read.iter().map(String::as_str));
             let key = hash(&key);
             let output = if linked { hash(&["merge", &base_key, &key]) } else { key.clone() };
-            let text = match step.position {
-                Some(position) => self.file.stages[index].steps[position].original.clone(),
-                None => format!("ONBUILD {}", operation.words.join(" ")),
-            };
+            let text = if step.position.is_some() { step.original.clone() } else { format!("ONBUILD {}", step.original) };
             self.written.push(self.written_by(step, &operation));
-            let environment = evaluated.environment(step);
             let variables = named(&text).filter_map(|name| Some((name.to_owned(), environment.get(name)?.to_owned()))).collect();
-            // BuildKit leaves out the name where there is one stage only.
-            let name = if self.file.stages.len() == 1 { "stage-0".to_owned() } else { stage.name.clone() };
-            let place = StepPlace { stage: name, index: number, line: step.lines.first };
+            let name = if self.named { stage.name.clone() } else { "stage-0".to_owned() };
+            let place = StepPlace { stage: name, index: index_in_stage, line: step.lines.first };
             self.steps.push(ModelStep {
                 place,
                 text,
@@ -183,18 +225,18 @@ impl Builder<'_> {
             });
         }
         self.ends.push(base);
+        Ok(())
     }
 
     /// What a step does and reads; nothing for instructions that are no steps to BuildKit.
     fn operation(
         &self,
-        stage: &EvaluatedStage,
+        environment: &Environment,
         step: &EvaluatedStep,
         platform: &Platform,
     ) -> Option<(Operation, Vec<Read>, bool)> {
         match &step.instruction {
             Instruction::Run(run) => {
-                let environment = stage.environment(step);
                 let environment =
                     environment.in_order().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
                 let namespace = self.inputs.options.build_args.get("BUILDKIT_CACHE_MOUNT_NS").map_or("", String::as_str);
@@ -285,7 +327,7 @@ impl Builder<'_> {
     }
 
     fn origin(&self, from: &str, by_index: bool) -> Origin {
-        match self.graph.source(self.file, &self.inputs.options, from, by_index) {
+        match self.graph.source(&self.inputs.options, from, by_index) {
             Source::Main => Origin::Context(String::new()),
             Source::Scratch => Origin::Scratch,
             // A stage of this name that does not come before is refused elsewhere.
@@ -310,7 +352,7 @@ impl Builder<'_> {
 }
 
 /// One way of writing for the names of an image that mean the same.
-fn familiar(image: &str) -> String {
+pub(super) fn familiar(image: &str) -> String {
     let short = image.strip_prefix("docker.io/").unwrap_or(image);
     let short = short.strip_prefix("library/").unwrap_or(short);
     let tagged = short.contains('@') || short.rsplit('/').next().is_some_and(|name| name.contains(':'));

@@ -1,6 +1,6 @@
 //! Which steps of a model earlier builds have left in the builder.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -79,12 +79,24 @@ impl Matches<'_> {
 /// Foresees the build of a model, given those of earlier builds, the latest first.
 #[must_use]
 pub fn predict(next: &Model, earlier: &[Model]) -> Prediction {
+    predict_without(next, earlier, &BTreeSet::new())
+}
+
+/// The same where the builder has lost the results of some steps, by their numbers in `next`: see [`lost`](super::lost).
+///
+/// A result that is gone is missed only by what runs: by the end of the build, and by steps that need its files.
+#[must_use]
+pub fn predict_without(next: &Model, earlier: &[Model], lost: &BTreeSet<usize>) -> Prediction {
     let mut by_operation: HashMap<&str, Vec<&ModelStep>> = HashMap::new();
-    for step in earlier.iter().flat_map(|model| &model.steps).filter(|step| step.done) {
+    // Most builds did mostly the same.
+    let mut known = HashSet::new();
+    let done = earlier.iter().flat_map(|model| &model.steps).filter(|step| step.done);
+    for step in done.filter(|step| known.insert((&step.key, &step.output))) {
         by_operation.entry(&step.operation_key).or_default().push(step);
     }
-    let verdicts = verdicts(next, |operation| by_operation.get(operation).into_iter().flatten().copied());
-    explain(next, earlier, &verdicts)
+    let mut verdicts = verdicts(next, |operation| by_operation.get(operation).into_iter().flatten().copied());
+    let missed = missed(next, lost, &mut verdicts);
+    explain(next, earlier, &verdicts, &missed)
 }
 
 /// Whether the steps of a model run, given the steps that were done before, by the key of their operation.
@@ -120,7 +132,28 @@ pub(crate) fn verdicts<'a, I: Iterator<Item = &'a ModelStep>>(next: &Model, done
     verdicts
 }
 
-fn explain(next: &Model, earlier: &[Model], verdicts: &[Verdict]) -> Prediction {
+/// Which of the lost results are needed; their steps run.
+fn missed(next: &Model, lost: &BTreeSet<usize>, verdicts: &mut [Verdict]) -> BTreeSet<usize> {
+    let mut missed = BTreeSet::new();
+    if lost.is_empty() {
+        return missed;
+    }
+    let mut needed = vec![false; verdicts.len()];
+    // The build is asked for the last one.
+    needed.last_mut().into_iter().for_each(|last| *last = true);
+    for number in (0..verdicts.len()).rev() {
+        if verdicts[number] == Verdict::Cached && needed[number] && lost.contains(&number) {
+            verdicts[number] = Verdict::Runs;
+            missed.insert(number);
+        }
+        if verdicts[number] != Verdict::Cached {
+            Model::origins(&next.steps[number]).for_each(|origin| needed[origin] = true);
+        }
+    }
+    missed
+}
+
+fn explain(next: &Model, earlier: &[Model], verdicts: &[Verdict], missed: &BTreeSet<usize>) -> Prediction {
     let counterparts = earlier.first().map(|latest| Counterparts::new(next, latest));
     // Names and times outlive a build in which the step stood elsewhere.
     let names: HashMap<(&str, &str), &str> = earlier
@@ -135,6 +168,7 @@ fn explain(next: &Model, earlier: &[Model], verdicts: &[Verdict]) -> Prediction 
         let reasons = match (verdict, earlier.first()) {
             (Verdict::Cached, _) => Vec::new(),
             (_, None) => vec![MissReason::FirstBuild],
+            _ if missed.contains(&number) => vec![MissReason::CacheRemoved],
             (_, Some(latest)) => reason::reasons(next, latest, number, counterpart, verdicts),
         };
         let because_of =
@@ -158,7 +192,7 @@ fn base_likeness(step: &ModelStep, candidate: &ModelStep, matches: &[Matches<'_>
     let likeness = match &step.base {
         Origin::Step(number) => matches[*number].likeness(&candidate.base_key),
         // BuildKit has no key for a folder of the client but its content, and does not look at that here.
-        Origin::Context(_) if step.base_key == candidate.base_key => Likeness::Open,
+        Origin::Context(_) => Likeness::Different,
         _ if step.base_key == candidate.base_key => Likeness::Same,
         _ => Likeness::Different,
     };

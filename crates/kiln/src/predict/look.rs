@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::outputs::FolderOutputs;
 use super::{ImageFacts, Inputs, Model, PredictError};
-use crate::context::{ContextError, Entry, Hashes, IgnoreFile, read_context, read_ignore};
+use crate::context::{ContextError, Entry, Hashes, IgnoreFile, read_context, read_ignore, read_text_file};
 use crate::dockerfile::evaluate::{Options, Platform};
 
 /// Which build to look at.
@@ -75,8 +75,8 @@ impl Subject {
     /// # Errors
     /// What cannot be read.
     pub fn inputs(&self, memory: Option<&Utf8Path>) -> Result<Inputs, SubjectError> {
-        let dockerfile =
-            fs::read(&self.dockerfile).map_err(|source| SubjectError::Dockerfile { path: self.dockerfile.clone(), source })?;
+        let dockerfile = read_text_file(&self.dockerfile)
+            .map_err(|source| SubjectError::Dockerfile { path: self.dockerfile.clone(), source })?;
         let (rules, ignore_path) = read_ignore(&self.context, Some(&self.dockerfile))?;
         let ignore = ignore_path.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
         let mut trees = BTreeMap::from([(String::new(), read(&self.context, &rules, memory)?)]);
@@ -97,7 +97,7 @@ impl Subject {
             Some(given) => given,
             None => {
                 let failed = |source| SubjectError::Dockerfile { path: self.dockerfile.clone(), source };
-                let dockerfile = fs::read(&self.dockerfile).map_err(failed)?;
+                let dockerfile = read_text_file(&self.dockerfile).map_err(failed)?;
                 let (_, ignore) = read_ignore(&self.context, Some(&self.dockerfile))?;
                 (dockerfile, ignore.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default())
             }

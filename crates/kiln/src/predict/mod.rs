@@ -5,17 +5,21 @@
 //! equal step on equal ground. What a foreign program would write cannot be known, so a step that reads it is
 //! [unknown](Verdict::Unknown) once that program runs again; kiln's own recipe steps are computed ([`outputs`]).
 //!
-//! What is assumed: nobody has removed the builder's cache, and what a tag or an address stands for has not changed.
+//! What is assumed: what a tag or an address stands for has not changed, and the builder still has what it had, unless it is asked
+//! ([`lost()`]). After a build [`misses()`] says of each step that ran why it did, as [`MissReason`]s, which records keep.
 
 mod build;
 mod compare;
 mod counterpart;
 mod images;
 mod look;
+mod lost;
 mod model;
 mod operation;
 pub mod outputs;
+mod past;
 mod reason;
+mod remedy;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -23,13 +27,15 @@ mod why;
 
 pub use build::{Contents, Inputs, PredictError};
 pub(crate) use compare::verdicts;
-pub use compare::{Predicted, Prediction, Verdict, predict};
+pub use compare::{Predicted, Prediction, Verdict, predict, predict_without};
 pub use images::{ImageFacts, inspect};
 pub(crate) use look::read;
 pub use look::{Subject, SubjectError};
-pub use model::{MODEL_SCHEMA, Model, ModelStep, Origin, Read, StepPlace};
+pub use lost::lost;
+pub use model::{MODEL_SCHEMA, Model, ModelStep, Origin, Read, StepPlace, Told};
 pub use operation::Operation;
 pub use reason::MissReason;
+pub use remedy::{Remedy, Saving, installs_dependencies, is_for_people};
+pub(crate) use remedy::{is_manifest, pattern};
 pub use store::{KEPT, Known, StoreError, known, save};
-pub use why::{Miss, Remedy, installs_dependencies, is_for_people, misses};
-pub(crate) use why::{is_manifest, pattern};
+pub use why::{Miss, misses};

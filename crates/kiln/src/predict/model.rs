@@ -1,12 +1,13 @@
 //! The value of a build: steps with what decides whether they are reused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::{ImageFacts, Operation};
 use crate::context::{Selector, Tree};
-use crate::event::{BuildState, StepStatus};
+use crate::event::{BuildState, Step, StepKind, StepStatus};
+use crate::record::StepRecord;
 
 /// Version of the format; a model of another one says nothing.
 pub const MODEL_SCHEMA: u32 = 1;
@@ -36,9 +37,10 @@ pub struct Model {
 /// Where a step stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepPlace {
-    /// Name of the stage; `stage-N` without one.
+    /// Name of the stage as builds show it; `stage-N` without one.
     pub stage: String,
-    /// BuildKit's number within the stage.
+    /// Number of the instruction within the stage, counted as builds show it: the base image has one, and so has each instruction that
+    /// may make a layer. Triggers of the base are counted apart, right after it.
     pub index: u32,
     /// Line in the Dockerfile, from 1.
     pub line: usize,
@@ -49,7 +51,7 @@ pub struct StepPlace {
 pub struct ModelStep {
     /// Where it stands.
     pub place: StepPlace,
-    /// The instruction as written, continuations joined.
+    /// The instruction as written, continuations joined; that of a trigger of the base begins with `ONBUILD`.
     pub text: String,
     /// What it does.
     pub operation: Operation,
@@ -110,19 +112,85 @@ pub struct Read {
     pub content: Option<String>,
 }
 
+/// What a build or a record of it says of where one of its steps stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told<'a> {
+    /// Name of the stage.
+    pub stage: &'a str,
+    /// Number within the stage.
+    pub index: u32,
+    /// Line in the Dockerfile, where it is known.
+    pub line: Option<u32>,
+    /// The instruction in BuildKit's words, variables expanded.
+    pub text: &'a str,
+}
+
+impl<'a> Told<'a> {
+    /// What a build says; nothing of steps that do not stand in the Dockerfile.
+    #[must_use]
+    pub fn of_step(step: &'a Step) -> Option<Self> {
+        let StepKind::Stage { index, .. } = step.name.kind else { return None };
+        if step.is_fetched() {
+            return None;
+        }
+        Some(Self { stage: step.name.stage()?, index, line: step.line, text: &step.name.text })
+    }
+
+    /// What a record says; nothing of steps that do not stand in the Dockerfile.
+    #[must_use]
+    pub fn of_record(step: &'a StepRecord) -> Option<Self> {
+        let place = step.place.as_ref()?;
+        // The download of an `ADD`, which has the name of the instruction.
+        if step.inputs.is_empty() && place.instruction.to_ascii_uppercase().starts_with("ADD ") {
+            return None;
+        }
+        Some(Self { stage: &place.stage, index: place.index, line: place.line, text: &place.instruction })
+    }
+}
+
+impl StepPlace {
+    /// Whether it is this step, of this instruction, that a build tells of. A line says it best: numbers and names of stages are BuildKit's
+    /// to choose. Triggers of a base image have no line of their own.
+    #[must_use]
+    pub fn is(&self, instruction: &str, told: &Told<'_>) -> bool {
+        let is_trigger = |text: &str| text.starts_with("ONBUILD ");
+        if is_trigger(instruction) != is_trigger(told.text) {
+            return false;
+        }
+        let keyword = |text: &str| text.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+        match told.line {
+            Some(line) if !is_trigger(instruction) => {
+                usize::try_from(line) == Ok(self.line) && keyword(instruction) == keyword(told.text)
+            }
+            _ => self.stage == told.stage && self.index == told.index,
+        }
+    }
+}
+
 impl Model {
     /// Takes over what a build shows: which steps have results, and what BuildKit calls them.
     pub fn settle(&mut self, state: &BuildState, succeeded: bool) {
         let told = state.dockerfile_steps();
         for step in &mut self.steps {
-            let found = told.iter().find(|told| {
-                told.name.stage() == Some(&step.place.stage) && told.name.position().is_some_and(|(at, _)| at == step.place.index)
-            });
+            let is_told = |told: &Step| Told::of_step(told).is_some_and(|told| step.place.is(&step.text, &told));
+            let found = told.iter().find(|told| is_told(told));
             // Of steps that are equal BuildKit shows one; a build that succeeded has them all.
             step.done = succeeded;
             if let Some(found) = found {
                 step.name = Some(found.name.text.clone());
                 step.done = matches!(found.final_status(succeeded), StepStatus::Ran | StepStatus::Cached);
+            }
+        }
+    }
+
+    /// Takes over that some stages have been made, with all that they need.
+    pub fn settle_stages(&mut self, stages: &BTreeSet<String>) {
+        let mut needed = vec![false; self.steps.len()];
+        for number in (0..self.steps.len()).rev() {
+            let step = &mut self.steps[number];
+            step.done = needed[number] || stages.contains(&step.place.stage);
+            if step.done {
+                Self::origins(step).for_each(|origin| needed[origin] = true);
             }
         }
     }

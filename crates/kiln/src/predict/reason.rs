@@ -9,7 +9,7 @@ use super::compare::Verdict;
 use super::model::{Model, ModelStep, Origin, Read};
 use crate::context::{Difference, IgnoreFile, Selection};
 
-/// Why a step runs, or may.
+/// Why a step runs, or may. Records keep it in this form (`kind` and the fields of the variant), and `--json` documents show it so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -94,8 +94,20 @@ pub enum MissReason {
         #[serde(flatten)]
         place: StepPlace,
     },
+    /// It reads a context whose files nobody has noted: some of them are new, changed or gone, or an argument of the copy is another.
+    ContextContent {
+        /// Name of the context; empty for the main one.
+        context: String,
+    },
+    /// It stands on a folder of the client (`FROM` a named context), of which BuildKit keeps no result from one build to the next.
+    ContextBase {
+        /// Name of the context.
+        context: String,
+    },
     /// No earlier build is known.
     FirstBuild,
+    /// Everything is as it was, but no earlier build got as far as this step.
+    NotBuilt,
     /// Everything is as it was, but the builder's cache no longer has it.
     CacheRemoved,
     /// Nothing that kiln knows of.
@@ -144,10 +156,21 @@ pub(super) fn reasons(
         }
     }
     if reasons.is_empty() {
-        let gone = counterpart.is_some_and(|before| before.key == step.key && !before.done);
-        reasons.push(if gone { MissReason::CacheRemoved } else { MissReason::Unknown });
+        reasons.push(without_difference(step, counterpart));
     }
     reasons
+}
+
+/// What is to be said where nothing is seen to be different.
+fn without_difference(step: &ModelStep, counterpart: Option<&ModelStep>) -> MissReason {
+    if counterpart.is_some_and(|before| before.key == step.key && !before.done) {
+        return MissReason::NotBuilt;
+    }
+    let unseen = step.reads.iter().find_map(|read| match &read.origin {
+        Origin::Context(name) if read.content.is_none() => Some(name.clone()),
+        _ => None,
+    });
+    unseen.map_or(MissReason::Unknown, |context| MissReason::ContextContent { context })
 }
 
 fn push(reasons: &mut Vec<MissReason>, reason: MissReason) {
@@ -168,6 +191,7 @@ fn base(
         (Origin::Step(origin), _) if verdicts[*origin] != Verdict::Cached => {
             push(reasons, MissReason::Upstream { place: next.steps[*origin].place.clone() });
         }
+        (Origin::Context(context), _) => push(reasons, MissReason::ContextBase { context: context.clone() }),
         (Origin::Image(after), Some(ModelStep { base: Origin::Image(before), base_key, .. })) if *base_key != step.base_key => {
             push(reasons, MissReason::BaseImage { before: before.clone(), after: after.clone() });
         }

@@ -5,15 +5,14 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::compare::{Predicted, Verdict, predict};
-use super::model::Model;
+use super::model::{Model, StepPlace, Told};
 use super::reason::MissReason;
+use super::remedy::{Remedy, Saving, remedy};
 use crate::event::StepStatus;
 use crate::record::StepRecord;
 
-use super::StepPlace;
-
 /// A step that ran.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Miss {
     /// Where it stands.
     #[serde(flatten)]
@@ -31,34 +30,19 @@ pub struct Miss {
     /// Seconds of it and of what it dragged along.
     pub cost_seconds: f64,
     /// What would have kept it from running.
+    #[serde(default)]
     pub remedy: Option<Remedy>,
+    /// What the remedy would have saved in recent builds, where they were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saving: Option<Saving>,
 }
 
-/// What keeps a step from running next time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Remedy {
-    /// Lines for the ignore file: no program reads these files.
-    Ignore {
-        /// The patterns.
-        patterns: Vec<String>,
-    },
-    /// Copy what decides about dependencies before the rest, so that they are not installed again.
-    ManifestsFirst {
-        /// The step that installs them.
-        install: StepPlace,
-    },
-    /// Declare the argument later: the step does not use it.
-    LaterArgument {
-        /// Its name.
-        name: String,
-    },
-    /// Have the base image by its digest, so that it changes only when the Dockerfile does.
-    PinImage {
-        /// The image.
-        image: String,
-    },
+impl Miss {
+    /// Whether it is this step that a build or record tells of.
+    #[must_use]
+    pub fn is(&self, told: &Told<'_>) -> bool {
+        self.place.is(&self.instruction, told)
+    }
 }
 
 /// The steps that ran in a build, explained by its model and those of earlier builds, the latest first.
@@ -96,6 +80,7 @@ pub fn misses(model: &Model, earlier: &[Model], record: &[StepRecord]) -> Vec<Mi
                 dragged_along: Vec::new(),
                 cost_seconds: seconds,
                 remedy: None,
+                saving: None,
             }
         })
         .collect();
@@ -114,7 +99,7 @@ pub fn misses(model: &Model, earlier: &[Model], record: &[StepRecord]) -> Vec<Mi
         reached.remove(&numbers[cause]);
         let dragged: Vec<usize> = reached.into_iter().filter_map(position).collect();
         misses[cause].cost_seconds += dragged.iter().map(|&at| misses[at].seconds).sum::<f64>();
-        misses[cause].remedy = remedy(model, numbers[cause], &misses, cause, &dragged);
+        misses[cause].remedy = remedy(model, numbers[cause], &misses[cause].reasons, dragged.iter().map(|&at| &misses[at]));
         misses[cause].dragged_along = dragged;
     }
     misses
@@ -129,110 +114,7 @@ fn upstream(reason: &MissReason) -> Option<&StepPlace> {
 
 /// How long a step ran; nothing if it did not.
 fn seconds_of(step: &Predicted, record: &[StepRecord]) -> Option<f64> {
-    let told = record.iter().filter(|told| {
-        told.place.as_ref().is_some_and(|place| place.stage == step.place.stage && place.index == step.place.index)
-    });
+    let told = record.iter().filter(|told| Told::of_record(told).is_some_and(|told| step.place.is(&step.instruction, &told)));
     let ran = told.filter(|told| matches!(told.status, StepStatus::Ran | StepStatus::Failed));
     ran.map(|told| told.seconds).max_by(f64::total_cmp)
-}
-
-fn remedy(model: &Model, number: usize, misses: &[Miss], cause: usize, dragged: &[usize]) -> Option<Remedy> {
-    let step = &model.steps[number];
-    let mut changed: Vec<&String> = Vec::new();
-    for reason in &misses[cause].reasons {
-        match reason {
-            MissReason::FilesAdded { paths } | MissReason::FilesChanged { paths } | MissReason::FilesRemoved { paths } => {
-                changed.extend(paths);
-            }
-            MissReason::Argument { name, .. } => {
-                let used = step.text.contains(&format!("${name}")) || step.text.contains(&format!("${{{name}"));
-                return (!used).then(|| Remedy::LaterArgument { name: name.clone() });
-            }
-            MissReason::BaseImage { after, .. } if !after.contains('@') => {
-                return Some(Remedy::PinImage { image: after.clone() });
-            }
-            MissReason::ModesChanged { .. } => {}
-            _ => return None,
-        }
-    }
-    if changed.is_empty() {
-        return None;
-    }
-    if changed.iter().all(|path| is_for_people(path)) {
-        let mut patterns: Vec<String> = changed.iter().map(|path| pattern(path)).collect();
-        patterns.sort();
-        patterns.dedup();
-        return Some(Remedy::Ignore { patterns });
-    }
-    let whole = step.reads.iter().any(|read| read.selectors.iter().any(|selector| selector.path.is_empty()));
-    let install = dragged.iter().map(|&at| &misses[at]).find(|miss| installs_dependencies(&miss.instruction));
-    let source_only = changed.iter().all(|path| !is_manifest(path));
-    install.filter(|_| whole && source_only).map(|install| Remedy::ManifestsFirst { install: install.place.clone() })
-}
-
-/// Whether no compiler or program would miss the file: documentation, and the files of other tools.
-#[must_use]
-pub fn is_for_people(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let lower = name.to_ascii_lowercase();
-    let tools = [".github", ".gitlab", ".circleci", ".vscode", ".idea", ".git", "docs", "doc"];
-    path.split('/').next().is_some_and(|first| tools.contains(&first) && first != path)
-        || ["readme", "changelog", "license", "contributing", "codeowners"].iter().any(|stem| lower.starts_with(stem))
-        || [".dockerignore", ".gitignore", ".gitattributes", ".editorconfig", "makefile", "docker-bake.hcl"]
-            .contains(&lower.as_str())
-        || lower.starts_with("dockerfile")
-        || lower.starts_with("compose.")
-        || lower.starts_with("docker-compose.")
-}
-
-/// The line that ignores a file: its folder where that is documentation or another tool's.
-pub(crate) fn pattern(path: &str) -> String {
-    match path.split_once('/') {
-        Some((first, _)) if is_for_people(&format!("{first}/x")) => first.to_owned(),
-        _ => path.to_owned(),
-    }
-}
-
-pub(crate) fn is_manifest(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    [
-        "Cargo.toml",
-        "Cargo.lock",
-        "package.json",
-        "package-lock.json",
-        "pnpm-lock.yaml",
-        "yarn.lock",
-        "bun.lock",
-        "rust-toolchain.toml",
-    ]
-    .contains(&name)
-}
-
-/// Whether a step installs or compiles dependencies, by its command.
-#[must_use]
-pub fn installs_dependencies(instruction: &str) -> bool {
-    let words = instruction.split_whitespace().collect::<Vec<_>>().join(" ");
-    [
-        "kiln recipe cook",
-        "cargo chef cook",
-        "cargo fetch",
-        "cargo vendor",
-        "npm ci",
-        "npm install",
-        "npm i ",
-        "pnpm install",
-        "pnpm i ",
-        "pnpm fetch",
-        "yarn install",
-        "yarn --frozen-lockfile",
-        "yarn --immutable",
-        "bun install",
-        "bun i ",
-        "pip install",
-        "bundle install",
-        "go mod download",
-        "composer install",
-    ]
-    .iter()
-    .any(|command| words.contains(command))
 }

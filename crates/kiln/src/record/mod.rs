@@ -1,7 +1,7 @@
 //! Remember: one JSON Lines file per build, in a folder per project.
 //!
 //! The first line is the [`Header`], then come steps as they finish (a later line about the same step replaces the earlier one),
-//! and the [`End`]. Lines are appended as the build goes, so a build that was killed leaves what it knew. A reader skips lines that it
+//! and the [`End`]. Where the build could be explained, a last line holds its [misses](Record::misses). Lines are appended as the build goes, so a build that was killed leaves what it knew. A reader skips lines that it
 //! does not understand. Files are bounded by count and age; there is no index to corrupt.
 
 mod edited;
@@ -18,13 +18,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{EngineWarning, StepStatus};
 use crate::plan::Variant;
+use crate::predict::Miss;
 use crate::recipe::CargoReport;
 
 pub use edited::Edited;
 pub use files::{Entry, Limits, list, prune};
 pub use git::{GitHead, commit_subjects, git_branches, git_head};
 pub use history::History;
-pub use recorder::Recorder;
+pub use recorder::{Recorder, append_misses, step_records};
 
 /// Version of the format.
 pub const RECORD_SCHEMA: u32 = 1;
@@ -192,6 +193,7 @@ enum Line {
     Header(Header),
     Step(Box<StepRecord>),
     End(End),
+    Misses { misses: Vec<Miss> },
 }
 
 /// A build as it was recorded: a fold over the lines of its file.
@@ -203,6 +205,8 @@ pub struct Record {
     pub steps: Vec<StepRecord>,
     /// How it ended; nothing if kiln was killed.
     pub end: Option<End>,
+    /// The steps that ran, each with its reasons; nothing where the build could not be explained.
+    pub misses: Option<Vec<Miss>>,
     /// Lines that could not be read.
     pub damaged: usize,
 }
@@ -222,7 +226,7 @@ impl Record {
         if header.schema > RECORD_SCHEMA {
             return Err(RecordError::Schema { path: path.to_owned(), schema: header.schema });
         }
-        let mut record = Self { header, steps: Vec::new(), end: None, damaged: 0 };
+        let mut record = Self { header, steps: Vec::new(), end: None, misses: None, damaged: 0 };
         for line in lines {
             match serde_json::from_str(line) {
                 Ok(Line::Step(step)) => match record.steps.iter_mut().find(|known| known.step == step.step) {
@@ -230,6 +234,7 @@ impl Record {
                     None => record.steps.push(*step),
                 },
                 Ok(Line::End(end)) => record.end = Some(end),
+                Ok(Line::Misses { misses }) => record.misses = Some(misses),
                 Ok(Line::Header(_)) | Err(_) => record.damaged += 1,
             }
         }

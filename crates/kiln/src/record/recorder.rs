@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::{End, Header, Line, Place, RecordError, StepRecord, files};
 use crate::event::{BuildEvent, BuildState, Step, StepKind, StepStatus};
+use crate::predict::Miss;
 
 /// How many lines of a failed step's output are kept.
 const LOG_LINES: usize = 100;
@@ -18,7 +19,7 @@ const LOG_LINES: usize = 100;
 pub struct Recorder {
     path: Utf8PathBuf,
     file: File,
-    header: Header,
+    started: Timestamp,
     written: BTreeMap<usize, StepRecord>,
 }
 
@@ -38,7 +39,7 @@ impl Recorder {
                 Err(source) => return Err(RecordError::File { path, source }),
             }
         };
-        let mut recorder = Self { path, file, header: header.clone(), written: BTreeMap::new() };
+        let mut recorder = Self { path, file, started: header.started, written: BTreeMap::new() };
         recorder.write(&Line::Header(header))?;
         Ok(recorder)
     }
@@ -73,7 +74,7 @@ impl Recorder {
     }
 
     fn step(&mut self, state: &BuildState, number: usize, status: StepStatus) -> Result<(), RecordError> {
-        let record = compact(state, number, status, &self.header);
+        let record = compact(state, number, status, self.started);
         if self.written.get(&number) == Some(&record) {
             return Ok(());
         }
@@ -83,12 +84,32 @@ impl Recorder {
     }
 
     fn write(&mut self, line: &Line) -> Result<(), RecordError> {
-        let failed = |source| RecordError::File { path: self.path.clone(), source };
-        let mut bytes = serde_json::to_vec(line).map_err(|error| failed(error.into()))?;
-        bytes.push(b'\n');
-        // One write for each line: a record that is cut off is cut between lines.
-        self.file.write_all(&bytes).map_err(failed)
+        write_line(&mut self.file, line).map_err(|source| RecordError::File { path: self.path.clone(), source })
     }
+}
+
+/// Adds to a record that is finished why its steps ran.
+///
+/// # Errors
+/// [`RecordError::File`].
+pub fn append_misses(path: &Utf8Path, misses: &[Miss]) -> Result<(), RecordError> {
+    let failed = |source| RecordError::File { path: path.to_owned(), source };
+    let mut file = OpenOptions::new().append(true).open(path).map_err(failed)?;
+    write_line(&mut file, &Line::Misses { misses: misses.to_vec() }).map_err(failed)
+}
+
+/// The steps of a build that is over, as its record would have them.
+#[must_use]
+pub fn step_records(state: &BuildState, started: Timestamp, succeeded: bool) -> Vec<StepRecord> {
+    let steps = state.steps().iter().enumerate();
+    steps.map(|(number, step)| compact(state, number, step.final_status(succeeded), started)).collect()
+}
+
+/// One write for each line: a record that is cut off is cut between lines.
+fn write_line(file: &mut File, line: &Line) -> std::io::Result<()> {
+    let mut bytes = serde_json::to_vec(line)?;
+    bytes.push(b'\n');
+    file.write_all(&bytes)
 }
 
 /// Three decimals: a millisecond is finer than anything a build step can be asked for.
@@ -96,7 +117,7 @@ fn rounded(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
 }
 
-fn compact(state: &BuildState, number: usize, status: StepStatus, header: &Header) -> StepRecord {
+fn compact(state: &BuildState, number: usize, status: StepStatus, started: Timestamp) -> StepRecord {
     let step: &Step = &state.steps()[number];
     let place = match &step.name.kind {
         StepKind::Stage { platform, index, total, .. } => Some(Place {
@@ -111,7 +132,7 @@ fn compact(state: &BuildState, number: usize, status: StepStatus, header: &Heade
     };
     let number_of = |digest: &String| state.steps().iter().position(|step| step.digest == *digest);
     let last = step.intervals.iter().filter_map(|(_, end)| *end).max();
-    let offset = |at: Timestamp| rounded(at.duration_since(header.started).as_secs_f64());
+    let offset = |at: Timestamp| rounded(at.duration_since(started).as_secs_f64());
     let begin = step.intervals.first().map(|(begin, _)| offset(*begin)).filter(|begin| *begin >= 0.0);
     let failed = status == StepStatus::Failed;
     let log: Vec<String> = if failed { step.log.lines().collect() } else { Vec::new() };

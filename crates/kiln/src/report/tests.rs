@@ -14,6 +14,7 @@ fn record(started: &str, steps: &[Value], end: Option<Value>) -> Record {
         "schema": 1, "kiln": "0.1.0", "plan": "00", "service": "api", "variant": "prod", "image": "api", "dockerfile": "Dockerfile", "started": started,
     });
     Record {
+        misses: None,
         header: serde_json::from_value(header).unwrap(),
         steps: steps.iter().map(|step| serde_json::from_value(step.clone()).unwrap()).collect(),
         end: end.map(|end| serde_json::from_value(end).unwrap()),

@@ -2,13 +2,14 @@
 //!
 //! Nothing here can fail a build: what cannot be looked at or saved is a warning.
 
+use std::collections::BTreeSet;
 use std::thread::{self, JoinHandle};
 
 use camino::Utf8Path;
 use kiln::predict::outputs::FolderOutputs;
-use kiln::predict::{Inputs, Miss, Model, Origin, Subject, SubjectError, inspect, known, misses, save};
+use kiln::predict::{Inputs, Miss, Model, Subject, SubjectError, Verdict, inspect, known, misses, predict, save};
 use kiln::process::Cancel;
-use kiln::record::Record;
+use kiln::record::{Record, append_misses};
 
 use super::jobs::Job;
 use super::session::Builds;
@@ -49,7 +50,7 @@ impl Looking {
                 let mut model = Model::new(inputs.clone(), &outputs).map_err(refused)?;
                 model.settle(&build.state, build.result.is_ok());
                 if super::summary::ran(build).next().is_some() {
-                    let images = inspect(docker, &images(&model), &Cancel::new());
+                    let images = inspect(docker, &Vec::from_iter(model.image_references()), &Cancel::new());
                     if images != inputs.images {
                         model = Model::new(Inputs { images, ..inputs }, &outputs).map_err(refused)?;
                         model.settle(&build.state, build.result.is_ok());
@@ -68,6 +69,9 @@ impl Looking {
             };
             if let Ok(record) = Record::load(&path) {
                 build.misses = misses(&model, &earlier, &record.steps);
+                if let Err(error) = append_misses(&path, &build.misses) {
+                    context.ui.warn(&format!("why the steps ran is not recorded: {error}"));
+                }
             }
             let name = path.file_stem().unwrap_or_default();
             if let Err(error) = save(&folder, name, &model) {
@@ -77,14 +81,37 @@ impl Looking {
     }
 }
 
-/// Images that steps stand on or read from.
-fn images(model: &Model) -> Vec<String> {
-    let origins = model.steps.iter().flat_map(|step| step.reads.iter().map(|read| &read.origin).chain([&step.base]));
-    let mut images: Vec<String> =
-        origins.filter_map(|origin| if let Origin::Image(image) = origin { Some(image.clone()) } else { None }).collect();
-    images.sort();
-    images.dedup();
-    images
+/// Keeps the model of an image of which some stages were made beforehand, so that they are foreseen to be cached.
+pub(super) fn keep_stages(context: &Context, job: &Job, stages: &BTreeSet<String>, docker: &str, state: &Utf8Path) {
+    let folder = subjects::models(state);
+    let image = format!("{}-{}", job.service, job.variant.name());
+    let subject = subjects::of_request(&job.request);
+    let earlier = known(&folder, &image).models;
+    let made = subject.inputs(Some(&subjects::hashes(state))).and_then(|mut inputs| {
+        let outputs = FolderOutputs { context: subject.context.clone() };
+        let refused = |source| SubjectError::Predict { path: subject.dockerfile.clone(), source: Box::new(source) };
+        inputs.merges = earlier.first().is_some_and(|latest| latest.merges);
+        let model = Model::new(inputs.clone(), &outputs).map_err(refused)?;
+        inputs.images = inspect(docker, &Vec::from_iter(model.image_references()), &context.cancel);
+        let mut model = Model::new(inputs, &outputs).map_err(refused)?;
+        model.settle_stages(stages);
+        Ok(model)
+    });
+    let model = match made {
+        Ok(model) => model,
+        Err(error) => return context.ui.warn(&format!("the next build of {image} cannot be foreseen: {error}")),
+    };
+    // Warming again what is warm is nothing new.
+    let prediction = predict(&model, &earlier);
+    let mut news =
+        model.steps.iter().zip(&prediction.steps).filter(|(step, known)| step.done && known.verdict != Verdict::Cached);
+    if news.next().is_none() {
+        return;
+    }
+    let name = format!("{}-{image}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ"));
+    if let Err(error) = save(&folder, &name, &model) {
+        context.ui.warn(&format!("the next build of {image} cannot be foreseen: {error}"));
+    }
 }
 
 /// Misses that are worth a line: those with a reason of their own that took a second or more, or all of them.

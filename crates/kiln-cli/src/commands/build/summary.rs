@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use kiln::engine::EngineError;
 use kiln::event::{Step, StepStatus};
 use kiln::plan::Variant;
-use kiln::predict::{Miss, MissReason};
+use kiln::predict::{MissReason, Told};
 use kiln::record::crates_compiled;
 use kiln::text::{bytes, count, seconds};
 use serde::Serialize;
@@ -99,10 +99,8 @@ fn build_document(build: &Build) -> BuildDocument<'_> {
 
 /// Why a step ran, as far as it was explained.
 fn reasons<'a>(build: &'a Build, step: &Step) -> Option<&'a [MissReason]> {
-    let own = |miss: &&Miss| {
-        step.name.stage() == Some(&miss.place.stage) && step.name.position().is_some_and(|(index, _)| index == miss.place.index)
-    };
-    build.misses.iter().find(own).map(|miss| miss.reasons.as_slice())
+    let told = Told::of_step(step)?;
+    build.misses.iter().find(|miss| miss.is(&told)).map(|miss| miss.reasons.as_slice())
 }
 
 fn rounded(seconds: f64) -> f64 {

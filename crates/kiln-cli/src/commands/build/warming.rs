@@ -1,5 +1,6 @@
 //! What `kiln warm` shares with builds: stages must be made of the very inputs that a build gives them, or no build would find them.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -11,8 +12,9 @@ use kiln::seed::Pin;
 
 use super::jobs::Job;
 use super::session::{Build, Builds};
-use super::{Args, caches, failed, jobs, seeds, warn_of_old_files};
+use super::{Args, caches, failed, jobs, models, seeds, warn_of_old_files};
 use crate::commands::Context;
+use crate::env_vars;
 use crate::error::CommandError;
 
 /// What decides what is built and from which inputs; each field as in [`Args`].
@@ -77,6 +79,8 @@ pub(in crate::commands) struct Warming<'a> {
 pub(in crate::commands) struct Ending {
     /// Whether all of them are there.
     pub(in crate::commands) whole: bool,
+    /// Names of the stages that are there.
+    pub(in crate::commands) stages: BTreeSet<String>,
     /// Whether its dependencies had to start without their seed.
     pub(in crate::commands) seed_lost: bool,
     /// The stages that failed: what happened, seconds, and why.
@@ -137,6 +141,10 @@ impl<'a> Warming<'a> {
             }
             for (state, seconds, error) in ending.failed {
                 broken.push(Build { job: job.clone(), state, seconds, result: Err(error), record: None, misses: Vec::new() });
+            }
+            if !ending.stages.is_empty() && !self.place.context.cancel.is_set() {
+                let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
+                models::keep_stages(self.place.context, &job, &ending.stages, &docker, self.place.state);
             }
             if ending.whole {
                 whole.push(Build {

@@ -1,6 +1,6 @@
 //! Misses in words.
 
-use kiln::predict::{Miss, MissReason, Remedy, StepPlace};
+use kiln::predict::{Miss, MissReason, Remedy, Saving, StepPlace};
 use kiln::text::{count, seconds};
 
 /// How many files are named before the rest is counted.
@@ -31,8 +31,16 @@ pub(crate) fn reason(reason: &MissReason) -> String {
         MissReason::BaseImage { before, after } => format!("image `{after}` instead of `{before}`"),
         MissReason::Upstream { place } => format!("after {}", step(place)),
         MissReason::UpstreamOutput { place } => format!("reads what {} writes", step(place)),
+        MissReason::ContextContent { context } if context.is_empty() => {
+            "files of the context that it reads changed (which ones, the engine does not keep)".to_owned()
+        }
+        MissReason::ContextContent { context } => {
+            format!("files of the context `{context}` that it reads changed (which ones, the engine does not keep)")
+        }
+        MissReason::ContextBase { context } => format!("it stands on the folder `{context}`, of which builders keep nothing"),
         MissReason::FirstBuild => "no earlier build is known".to_owned(),
-        MissReason::CacheRemoved => "nothing changed, but the builder no longer had it".to_owned(),
+        MissReason::NotBuilt => "nothing changed, but no earlier build got this far".to_owned(),
+        MissReason::CacheRemoved => "nothing changed, but it is gone from the builder's cache".to_owned(),
         _ => "kiln knows of no reason".to_owned(),
     }
 }
@@ -78,10 +86,24 @@ pub(crate) fn remedy(remedy: &Remedy) -> String {
         Remedy::ManifestsFirst { install } => {
             format!("copy the manifests and the lock before the sources: {} then stays cached", step(install))
         }
+        Remedy::Firewall { install } => format!(
+            "the lock did not change: a stage that keeps only what decides about dependencies, as `kiln init` writes it, keeps {} cached",
+            step(install)
+        ),
+        Remedy::NarrowerCopy { folder, reader } => {
+            format!("leave `{folder}` out of this copy (`--exclude={folder}`): only {} asks for it", step(reader))
+        }
         Remedy::LaterArgument { name } => format!("declare `ARG {name}` later: this step does not use it"),
         Remedy::PinImage { image } => format!("name `{image}` by its digest, so that it changes only when you say so"),
         _ => String::new(),
     }
+}
+
+/// What a remedy would have saved.
+pub(crate) fn saving(saving: &Saving) -> String {
+    let builds =
+        if saving.of == 1 { "this build".to_owned() } else { format!("{} of the last {} builds", saving.builds, saving.of) };
+    format!("that would have saved {} in {builds}", seconds(saving.seconds))
 }
 
 fn change(before: Option<&str>, after: Option<&str>) -> String {

@@ -5,6 +5,7 @@ mod row;
 mod show;
 mod table;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
@@ -216,10 +217,14 @@ fn endings(plan: &WarmPlan, done: Vec<Done>) -> (Vec<Ending>, Vec<CommandError>)
             continue;
         };
         while endings.len() <= stage.image {
-            endings.push(Ending { whole: true, seed_lost: false, failed: Vec::new() });
+            endings.push(Ending { whole: true, stages: BTreeSet::new(), seed_lost: false, failed: Vec::new() });
         }
         let ending = &mut endings[stage.image];
-        ending.whole &= matches!(done.status, Status::Warm | Status::Built);
+        let there = matches!(done.status, Status::Warm | Status::Built);
+        ending.whole &= there;
+        if there {
+            ending.stages.extend(stage.request.target.clone());
+        }
         ending.seed_lost |= done.seed_lost;
         if let Some(Why::Engine(error)) = done.why {
             ending.failed.push((done.state, done.seconds, error));

@@ -22,6 +22,12 @@ impl Environment {
         self.values.get(name).map(|(_, value)| value.as_str())
     }
 
+    /// How many variables there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.values.len()
+    }
+
     /// Names and values in order.
     #[must_use]
     pub fn in_order(&self) -> Vec<(&str, &str)> {

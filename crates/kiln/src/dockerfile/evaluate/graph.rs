@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::super::parse::{File, Instruction, Lexer, Lines, ParsedStage, Step};
+use super::super::parse::{File, Instruction, Lexer, Lines, ParsedStage, Step, parse_trigger};
 use super::{Environment, EvaluationError, EvaluationErrorKind, Options, Platform};
 
 /// What a stage begins with.
@@ -42,6 +42,8 @@ pub struct Graph {
     pub target: usize,
     /// Global arguments and platform arguments.
     pub global: Environment,
+    /// Indexes of stages by their names, those of the whole file.
+    names: HashMap<String, usize>,
     pub(super) escape: char,
     pub(super) build_args: std::collections::BTreeMap<String, String>,
 }
@@ -73,13 +75,14 @@ impl Graph {
     pub fn new(file: &File, options: &Options) -> Result<Self, EvaluationError> {
         let escape = file.directives.escape_character();
         let global = global(file, options, escape)?;
-        let mut graph = Self { stages: Vec::new(), target: 0, global, escape, build_args: options.build_args.clone() };
-        let mut names: HashMap<&str, usize> = HashMap::new();
+        let build_args = options.build_args.clone();
+        let mut graph = Self { stages: Vec::new(), target: 0, global, names: HashMap::new(), escape, build_args };
+        let mut names: HashMap<String, usize> = HashMap::new();
         for (index, stage) in file.stages.iter().enumerate() {
             let stage_graph = graph.stage(index, stage, &names, options)?;
             graph.stages.push(stage_graph);
             if let Some(name) = &stage.from.name {
-                names.insert(name, index);
+                names.insert(name.clone(), index);
             }
         }
         graph.target = match options.target.as_deref().filter(|target| !target.is_empty()) {
@@ -90,7 +93,7 @@ impl Graph {
         };
         let mut edges = Vec::new();
         for (index, stage) in file.stages.iter().enumerate().filter(|(index, _)| !graph.stages[*index].replaced) {
-            for step in &stage.steps {
+            for step in stage.steps.iter().chain(&triggers(file, &graph.stages[index])) {
                 for (source, mount) in sources(step, options, &names, file.stages.len())? {
                     if let Source::Stage(from) = source {
                         edges.push(Edge { stage: index, from, lines: step.lines, mount });
@@ -101,6 +104,7 @@ impl Graph {
         for edge in &edges {
             graph.stages[edge.stage].needs.insert(edge.from);
         }
+        graph.names = names;
         graph.check_cycles(&edges)?;
         graph.mark_reachable();
         graph.check_order(&edges)?;
@@ -111,10 +115,8 @@ impl Graph {
     ///
     /// The names are those of the whole file, as in BuildKit; numbers are stages for `COPY` alone.
     #[must_use]
-    pub fn source(&self, file: &File, options: &Options, from: &str, by_index: bool) -> Source {
-        let names: HashMap<&str, usize> =
-            file.stages.iter().enumerate().filter_map(|(index, stage)| Some((stage.from.name.as_deref()?, index))).collect();
-        named_source(from, options, &names, by_index.then_some(self.stages.len()))
+    pub fn source(&self, options: &Options, from: &str, by_index: bool) -> Source {
+        named_source(from, options, &self.names, by_index.then_some(self.stages.len()))
             .unwrap_or_else(|_| Source::Image(from.to_owned()))
     }
 
@@ -122,7 +124,7 @@ impl Graph {
         &self,
         index: usize,
         stage: &ParsedStage,
-        names: &HashMap<&str, usize>,
+        names: &HashMap<String, usize>,
         options: &Options,
     ) -> Result<GraphStage, EvaluationError> {
         let at = |kind| EvaluationError { lines: Some(stage.lines), kind };
@@ -220,6 +222,17 @@ impl Graph {
     }
 }
 
+/// The triggers that a stage inherits from another one, as instructions on the line of its `FROM`. Those that do not parse are told when
+/// the stage is evaluated.
+fn triggers(file: &File, stage: &GraphStage) -> Vec<Step> {
+    let Base::Stage(base) = stage.base else { return Vec::new() };
+    let texts = file.stages[base].steps.iter().filter_map(|step| match &step.instruction {
+        Instruction::Onbuild(text) => Some(text),
+        _ => None,
+    });
+    texts.filter_map(|text| Some(Step { lines: stage.lines, ..parse_trigger(text).ok()? })).collect()
+}
+
 /// Whether a name can be that of an image, as far as its characters go.
 fn is_reference(name: &str) -> bool {
     has_reference_characters(name) && !repository_is_upper(name)
@@ -256,7 +269,7 @@ struct Edge {
 fn sources(
     step: &Step,
     options: &Options,
-    names: &HashMap<&str, usize>,
+    names: &HashMap<String, usize>,
     stages: usize,
 ) -> Result<Vec<(Source, Option<String>)>, EvaluationError> {
     let at = |kind| EvaluationError { lines: Some(step.lines), kind };
@@ -281,7 +294,7 @@ fn sources(
 fn named_source(
     from: &str,
     options: &Options,
-    names: &HashMap<&str, usize>,
+    names: &HashMap<String, usize>,
     stages: Option<usize>,
 ) -> Result<Source, EvaluationErrorKind> {
     if let (Some(stages), Ok(index)) = (stages, from.parse::<i64>()) {

@@ -35,6 +35,8 @@ pub struct EvaluatedStep {
     pub position: Option<usize>,
     /// Lines in the Dockerfile; those of `FROM` for a trigger.
     pub lines: Lines,
+    /// The instruction as written, continuations joined; that of a trigger without `ONBUILD`.
+    pub original: String,
     /// The instruction, expanded as BuildKit expands it. A `RUN` keeps its command, which only the shell expands.
     pub instruction: Instruction,
     /// `RUN`: its mounts, expanded.
@@ -92,6 +94,12 @@ impl EvaluatedStage {
             environment.set(name.as_str(), value.as_str());
         }
         environment
+    }
+
+    /// How many variables there are at its end, and so at the begin of stages that are based on it.
+    #[must_use]
+    pub fn variables(&self) -> usize {
+        self.environment.count()
     }
 
     /// The configuration of the image that this stage makes, as its children inherit it.
@@ -165,6 +173,7 @@ impl Graph {
         let mut evaluated = EvaluatedStep {
             position,
             lines,
+            original: step.original.clone(),
             instruction: step.instruction.clone(),
             mounts: Vec::new(),
             argv: Vec::new(),

@@ -93,6 +93,15 @@ impl Buildx {
         Ok(records)
     }
 
+    /// How the builder describes the records of its cache. Nothing where it does not answer in time.
+    #[must_use]
+    pub fn cache_descriptions(&self, patience: Duration) -> Option<Vec<String>> {
+        let run = self.with_builder(self.client().args(["buildx", "du", "--verbose"])).timeout(patience).capture(CAPTURE);
+        let finished = run.output(self.cancel_flag()).ok().filter(Finished::success)?;
+        let records = verbose_records(&finished.stdout, Timestamp::now());
+        Some(records.into_iter().map(|record| record.description).collect())
+    }
+
     /// The rules by which the builder clears its cache by itself.
     ///
     /// # Errors

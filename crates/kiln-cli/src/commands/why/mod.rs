@@ -1,10 +1,13 @@
 //! `kiln why`
 
+mod past;
+
 use std::process::ExitCode;
 
+use camino::Utf8Path;
 use kiln::event::StepStatus;
 use kiln::plan::Variant;
-use kiln::predict::{Miss, known, misses};
+use kiln::predict::{Miss, Saving, known, misses};
 use kiln::record::{Entry, Record, list};
 use kiln::text::{Text, count, seconds};
 use serde::Serialize;
@@ -12,6 +15,7 @@ use serde::Serialize;
 use super::Context;
 use super::foresee::{sentence, subjects};
 use super::project::state_directory;
+use crate::env_vars;
 use crate::error::{CommandError, Kind};
 
 /// Tells why the steps of a recorded build ran, what that cost, and what would help
@@ -21,11 +25,21 @@ Examples:
   kiln why                     the latest build of each image
   kiln why backend             the latest build of one service
   kiln why 20261123T070028.158Z-backend-prod
-  kiln why --list              the builds that are recorded")]
+  kiln why --list              the builds that are recorded
+  kiln why --history           the latest build that the builder remembers, whoever started it
+  kiln why --history --list    all builds that it remembers
+
+The builder keeps no files of earlier builds: with `--history` it is told that files changed, not which.")]
 pub(crate) struct Args {
-    /// A service, or a build by its record's name; the latest of each image when absent
+    /// A service, or a build by its record's name; the latest of each image when absent. With `--history` a name or an id from its list
     #[arg(value_name = "BUILD")]
     build: Option<String>,
+    /// Builds from BuildKit's own history instead of kiln's records
+    #[arg(long)]
+    history: bool,
+    /// With `--history`: builder instance to ask (`docker buildx ls`)
+    #[arg(long, value_name = "NAME", env = env_vars::BUILDER)]
+    builder: Option<String>,
     /// List the recorded builds
     #[arg(long, conflicts_with = "build")]
     list: bool,
@@ -39,15 +53,22 @@ struct Document {
 #[derive(Debug, Serialize)]
 struct BuildDocument {
     build: String,
+    /// The service; for builds of others what the builder calls them.
     service: String,
-    variant: Variant,
+    variant: Option<Variant>,
     seconds: Option<f64>,
-    /// Whether there is a model of this build: without one nothing can be said of its steps.
+    /// Whether it is known what the build was made of: otherwise nothing can be said of its steps.
     explained: bool,
     steps: Vec<Miss>,
 }
 
+/// In how many builds it is looked what a remedy would have saved.
+const RECENT: usize = 20;
+
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
+    if args.history {
+        return past::run(context, args);
+    }
     let root = context.project.canonicalize_utf8().map_err(|error| {
         let mut message = CommandError::new(Kind::User, format!("cannot read `{}`", context.project));
         message.causes.push(error.to_string());
@@ -72,7 +93,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         if record.damaged > 0 {
             context.ui.warn(&format!("{} of `{}` cannot be read", count(record.damaged, "line"), entry.path));
         }
-        builds.push(explain(&state, entry, &record));
+        builds.push(explain(&state, &entries, entry, record));
     }
     if context.ui.json {
         context.ui.document(&Document { builds });
@@ -105,24 +126,36 @@ fn choose<'a>(entries: &'a [Entry], wanted: Option<&str>) -> Result<Vec<&'a Entr
     })
 }
 
-fn explain(state: &camino::Utf8Path, entry: &Entry, record: &Record) -> BuildDocument {
-    let known = known(&subjects::models(state), &format!("{}-{}", entry.service, entry.variant.name()));
-    let own = known.builds.iter().position(|build| build == name(entry));
-    let steps = own.map(|own| {
-        let mut models = known.models;
-        // The latest one only has its files in memory: for an older one they are read again with it as the latest.
-        let model = models[own].clone();
-        models.drain(..=own);
-        misses(&model, &models, &record.steps)
-    });
+fn explain(state: &Utf8Path, entries: &[Entry], entry: &Entry, record: Record) -> BuildDocument {
+    let seconds = record.end.as_ref().map(|end| end.seconds);
+    let found = explained(state, entry, &record);
+    let is_explained = found.is_some();
+    let mut steps = found.unwrap_or_else(|| unexplained(&record));
+    let image = |other: &&Entry| other.service == entry.service && other.variant == entry.variant;
+    let earlier = entries.iter().filter(image).filter(|other| other.started < entry.started).take(RECENT - 1);
+    let recorded = earlier.filter_map(|entry| Record::load(&entry.path).ok()?.misses);
+    let recent: Vec<Vec<Miss>> = std::iter::once(steps.clone()).chain(recorded).collect();
+    for miss in &mut steps {
+        miss.saving = miss.remedy.as_ref().map(|remedy| Saving::of(remedy, &recent));
+    }
     BuildDocument {
         build: name(entry).to_owned(),
         service: entry.service.clone(),
-        variant: entry.variant,
-        seconds: record.end.as_ref().map(|end| end.seconds),
-        explained: own.is_some(),
-        steps: steps.unwrap_or_else(|| unexplained(record)),
+        variant: Some(entry.variant),
+        seconds,
+        explained: is_explained,
+        steps,
     }
+}
+
+/// The misses as they were recorded with the build; of a record without them, by its model as far as that is kept.
+fn explained(state: &Utf8Path, entry: &Entry, record: &Record) -> Option<Vec<Miss>> {
+    if let Some(misses) = &record.misses {
+        return Some(misses.clone());
+    }
+    let known = known(&subjects::models(state), &format!("{}-{}", entry.service, entry.variant.name()));
+    let own = known.builds.iter().position(|build| build == name(entry))?;
+    Some(misses(&known.models[own], &known.models[own + 1..], &record.steps))
 }
 
 /// The steps that ran, without a reason: there is no model of the build.
@@ -143,6 +176,7 @@ fn unexplained(record: &Record) -> Vec<Miss> {
             dragged_along: Vec::new(),
             cost_seconds: step.seconds,
             remedy: None,
+            saving: None,
         })
         .collect()
 }
@@ -151,7 +185,8 @@ fn text(builds: &[BuildDocument]) -> String {
     let mut text = Text::default();
     for build in builds {
         let whole = build.seconds.map(|time| format!(", {}", seconds(time))).unwrap_or_default();
-        text += format_args!("{} {}  {}{whole}\n", build.service, build.variant.name(), build.build);
+        let variant = build.variant.map(|variant| format!(" {}", variant.name())).unwrap_or_default();
+        text += format_args!("{}{variant}  {}{whole}\n", build.service, build.build);
         if build.steps.is_empty() {
             text += format_args!("  every step was cached\n");
         }
@@ -170,7 +205,8 @@ fn text(builds: &[BuildDocument]) -> String {
                 );
             }
             if let Some(remedy) = &miss.remedy {
-                text += format_args!("    {}\n", sentence::remedy(remedy));
+                let saving = miss.saving.as_ref().map(|saving| format!("; {}", sentence::saving(saving))).unwrap_or_default();
+                text += format_args!("    {}{saving}\n", sentence::remedy(remedy));
             }
         }
     }

@@ -94,7 +94,7 @@ impl World {
                 known.branches = None;
                 known.builds.extend(builds(&checkout.root));
             } else {
-                known.others.extend(builds(&checkout.root));
+                known.others.entry(checkout.project).or_default().extend(builds(&checkout.root));
             }
         }
         for (service, variant) in self.plan.services.iter().flat_map(|service| Variant::ALL.map(|variant| (service, variant))) {

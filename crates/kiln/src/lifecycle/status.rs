@@ -24,8 +24,8 @@ const TOOL: &str = "[1/1] COPY kiln /kiln";
 pub struct Knowledge {
     /// Builds of the project in all its checkouts, the latest first.
     pub builds: Vec<KnownBuild>,
-    /// Builds of every other project on this machine.
-    pub others: Vec<KnownBuild>,
+    /// Builds of every other project on this machine, by its name.
+    pub others: BTreeMap<String, Vec<KnownBuild>>,
     /// When kiln last worked with the project's caches: not all of that is a recorded build.
     pub worked: Option<Timestamp>,
     /// Branches that exist; `None` if that cannot be told: then all do.
@@ -34,6 +34,12 @@ pub struct Knowledge {
     pub mounts: BTreeSet<String>,
     /// Keys of the steps of the current Dockerfiles.
     pub steps: BTreeSet<String>,
+}
+
+impl Knowledge {
+    fn of_others(&self) -> impl Iterator<Item = &KnownBuild> {
+        self.others.values().flatten()
+    }
 }
 
 /// What kind of thing is cached.
@@ -170,18 +176,21 @@ impl<'a> Mapping<'a> {
             records.iter().filter_map(|record| Some((record.id.as_str(), record_key(&record.description)?))).collect();
         let in_records = known.builds.iter().flat_map(|build| &build.steps).flat_map(|step| &step.mounts);
         let mounts = known.mounts.iter().chain(in_records).map(String::as_str).collect();
-        let has_own = |key: &str| {
+        let made_by = |builds: &[KnownBuild], key: &str| {
             records.iter().any(|record| {
                 keys.get(record.id.as_str()).is_some_and(|own| own == key)
                     && record
                         .created
-                        .is_some_and(|time| known.others.iter().flat_map(|build| &build.steps).any(|step| step.made(key, time)))
+                        .is_some_and(|time| builds.iter().flat_map(|build| &build.steps).any(|step| step.made(key, time)))
             })
         };
         let mut needed_by_others = Vec::new();
-        for build in latest(&known.others, |_| true) {
-            let cached = build.steps.iter().filter(|step| step.ran.is_none() && !has_own(&step.key));
-            needed_by_others.extend(cached.map(|step| (step.key.as_str(), build.ended)));
+        // Each for itself: services of two projects may well have one name.
+        for builds in known.others.values() {
+            for build in latest(builds, |_| true) {
+                let cached = build.steps.iter().filter(|step| step.ran.is_none() && !made_by(builds, &step.key));
+                needed_by_others.extend(cached.map(|step| (step.key.as_str(), build.ended)));
+            }
         }
         let tools = records.iter().filter(|record| record.description == TOOL).filter_map(|record| record.created).collect();
         let last = known.builds.iter().map(|build| build.ended).chain(known.worked).max();
@@ -234,7 +243,7 @@ impl<'a> Mapping<'a> {
             }
         }
         // Some ids are chosen by people: two projects may well have named theirs alike.
-        if self.known.others.iter().flat_map(|build| &build.steps).any(|step| step.mounts.contains(id)) {
+        if self.known.of_others().flat_map(|build| &build.steps).any(|step| step.mounts.contains(id)) {
             entry.shared = Shared::Others;
         }
         // The first one filled it.
@@ -250,7 +259,7 @@ impl<'a> Mapping<'a> {
     fn context(&self, record: &CacheRecord, entry: &mut Entry) -> Option<()> {
         let name = record.description.strip_prefix("local source for ")?;
         let created = record.created?;
-        if self.known.others.iter().any(|build| build.loaded(created)) {
+        if self.known.of_others().any(|build| build.loaded(created)) {
             return None;
         }
         let builds: Vec<&KnownBuild> = self.known.builds.iter().filter(|build| build.loaded(created)).collect();
@@ -286,7 +295,7 @@ impl<'a> Mapping<'a> {
         }
         let later = self.known.builds.iter().filter(|build| build.started > created);
         entry.hits = later.filter(|build| build.steps.iter().any(|step| step.key == *key && step.ran.is_none())).count();
-        let made_by_others = || self.known.others.iter().flat_map(|build| &build.steps).any(|step| step.made(key, created));
+        let made_by_others = || self.known.of_others().flat_map(|build| &build.steps).any(|step| step.made(key, created));
         let needed = || self.needed_by_others.iter().any(|(other, time)| other == key && *time >= created);
         let used_since =
             || record.last_used.zip(self.last).is_some_and(|(used, last)| used.duration_since(last) - record.rounded > SLACK);
@@ -301,7 +310,7 @@ impl<'a> Mapping<'a> {
         let recorded = self.known.builds.iter().flat_map(|build| &build.steps).any(|step| step.key == *key);
         let by_others = record
             .created
-            .is_some_and(|time| self.known.others.iter().flat_map(|build| &build.steps).any(|step| step.made(key, time)));
+            .is_some_and(|time| self.known.of_others().flat_map(|build| &build.steps).any(|step| step.made(key, time)));
         (recorded || self.known.steps.contains(key)) && !by_others
     }
 

@@ -152,9 +152,16 @@ fn nothing_of_another_project_is_let_go() {
     assert_eq!(choice.kept, BTreeMap::from([("app".to_owned(), Kept::Below), ("cook".to_owned(), Kept::Below)]));
 
     // A project with the same steps found all of them cached and has none of its own.
-    let others = vec![build("api", 1015, &[(COOK, false)])];
-    let inventory = Inventory::of(&records, &Knowledge { others, ..known.clone() });
+    let others = BTreeMap::from([("two".to_owned(), vec![build("api", 1015, &[(COOK, false)])])]);
+    let inventory = Inventory::of(&records, &Knowledge { others: others.clone(), ..known.clone() });
     assert_eq!(choose(&inventory, &records, Extent::All).kept["lent"], Kept::Shared);
+
+    // A third one, whose service has the same name, has built since and has its own.
+    let mut more = records.to_vec();
+    more.push(cook("third", &[], 1105, 1110));
+    let others = BTreeMap::from_iter(others.into_iter().chain([("three".to_owned(), vec![build("api", 1100, &[(COOK, true)])])]));
+    let inventory = Inventory::of(&more, &Knowledge { others, ..known.clone() });
+    assert_eq!(choose(&inventory, &more, Extent::All).kept["lent"], Kept::Shared);
 
     // Somebody whom kiln does not know used it after the last build.
     let later = [cook("lent", &[], 1005, 1500)];
@@ -179,7 +186,7 @@ fn the_copy_of_a_context_is_the_projects_only_if_nobody_else_loaded_one_then() {
     let records = [context("ours", 0), context("during", 6), context("after", 11)];
     let known = Knowledge { builds: vec![build("api", 0, &[(COOK, true)])], ..Knowledge::default() };
     assert_eq!(shown(&Inventory::of(&records, &known)).into_keys().collect::<Vec<_>>(), ["ours"]);
-    let others = vec![build("web", 1, &[(COOK, true)])];
+    let others = BTreeMap::from([("two".to_owned(), vec![build("web", 1, &[(COOK, true)])])]);
     let records = [context("one", 0), context("both", 1), context("theirs", 2)];
     let known = Knowledge { others, ..known };
     assert_eq!(shown(&Inventory::of(&records, &known)).into_keys().collect::<Vec<_>>(), ["one"]);
@@ -193,7 +200,7 @@ fn a_mount_that_another_project_names_too_stays() {
     let gone = |known: &Knowledge| choose(&Inventory::of(&records, known), &records, Extent::All).remove.len();
     let known = Knowledge { builds: builds.clone(), ..Knowledge::default() };
     assert_eq!(gone(&known), 1);
-    assert_eq!(gone(&Knowledge { others: builds, ..known }), 0);
+    assert_eq!(gone(&Knowledge { others: BTreeMap::from([("two".to_owned(), builds)]), ..known }), 0);
 }
 
 #[test]

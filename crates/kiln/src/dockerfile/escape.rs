@@ -66,6 +66,8 @@ fn escaped_word(text: &str) -> String {
 /// A `COPY` source as a pattern that matches only itself, and as a word that expands to that pattern.
 pub(super) fn copy_source(text: &str) -> String {
     let mut pattern = String::new();
+    // Without a wildcard BuildKit takes a backslash as it is.
+    let is_pattern = text.contains(['*', '?', '[']);
     // It would be a flag, or announce a heredoc, also within a list.
     if text.starts_with("--") || text.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with("<<") {
         pattern.push_str("./");
@@ -73,7 +75,7 @@ pub(super) fn copy_source(text: &str) -> String {
     for c in text.chars() {
         match c {
             '*' | '?' | '[' => pattern.extend(['[', c, ']']),
-            '\\' => pattern.push_str(r"\\"),
+            '\\' if is_pattern => pattern.push_str(r"\\"),
             c => pattern.push(c),
         }
     }

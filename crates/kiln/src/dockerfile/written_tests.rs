@@ -71,8 +71,11 @@ fn mounts(text: &str) -> Vec<Mount> {
     ]
 }
 
-/// Whether the pattern of a `COPY`, as Go's `path.Match` reads it, matches the text and nothing else.
+/// Whether the source of a `COPY` means the text and nothing else: a path, or a pattern as Go's `path.Match` reads it.
 fn is_exactly(pattern: &str, text: &str) -> bool {
+    if !pattern.contains(['*', '?', '[']) {
+        return pattern.strip_prefix("./").unwrap_or(pattern) == text;
+    }
     let mut plain = String::new();
     let mut rest = pattern.chars();
     while let Some(character) = rest.next() {

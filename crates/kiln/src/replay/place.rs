@@ -118,7 +118,7 @@ impl Place {
             // Docker files are not read by recipes, and git may not have those of today.
             touched.retain(|touched| !self.fixed.contains_key(&touched.path));
             if needs_shadow {
-                shadow.apply(&touched);
+                shadow.apply(&touched, context.entries().iter());
             }
             for ((_, walk), (_, builds)) in walks.iter_mut().zip(&mut builds) {
                 let built = walk.build(&context, &watched, &shadow);

@@ -26,17 +26,67 @@ pub(crate) struct Shadow {
     known: RefCell<Vec<(RecipeCall, Outputs)>>,
     /// Files that should be there and cannot be read.
     lacking: BTreeSet<String>,
+    /// Whether a manifest names Rust sources, so that all of them may count.
+    names_sources: bool,
+    /// Whether an install may read scripts, so that all of them may count.
+    runs_scripts: bool,
+    /// Folders that were made.
+    made: BTreeSet<Utf8PathBuf>,
 }
+
+/// What in a package's manifest or beside it may make an install read other files than manifests, locks and settings.
+const SCRIPTS: [&str; 10] =
+    ["install\"", "prepare", "prepublish", "\"bin\"", "file:", "link:", "portal:", "patch", "prisma", "gyp"];
 
 impl Shadow {
     /// An empty folder, which is made when there is something for it.
     pub(crate) fn new(folder: Utf8PathBuf, source: Source) -> Self {
-        Self { folder, source, known: RefCell::default(), lacking: BTreeSet::new() }
+        let made = BTreeSet::new();
+        Self {
+            folder,
+            source,
+            names_sources: false,
+            runs_scripts: false,
+            made,
+            known: RefCell::default(),
+            lacking: BTreeSet::new(),
+        }
     }
 
-    /// Takes over what has changed in the context.
-    pub(crate) fn apply(&mut self, touched: &[Touched]) {
-        for touched in touched.iter().filter(|touched| concerns_any(touched)) {
+    /// Takes over what has changed in the context, of which `entries` are all entries.
+    ///
+    /// Most sources are never looked for, and making files takes longer than all the rest: those that only count where a manifest says so
+    /// are made once one does.
+    pub(crate) fn apply<'a>(&mut self, touched: &[Touched], entries: impl Iterator<Item = (&'a String, &'a Entry)>) {
+        let before = (self.names_sources, self.runs_scripts);
+        let (manifests, others): (Vec<&Touched>, Vec<&Touched>) =
+            touched.iter().filter(|touched| concerns_any(touched)).partition(|touched| !is_source(&touched.path));
+        self.take(&manifests);
+        self.take(&others);
+        if before != (self.names_sources, self.runs_scripts) {
+            let new = |(path, entry): (&String, &Entry)| Touched { path: path.clone(), before: None, after: Some(entry.clone()) };
+            let all: Vec<Touched> =
+                entries.map(new).filter(|touched| is_source(&touched.path) && concerns_any(touched)).collect();
+            self.take(&all.iter().collect::<Vec<_>>());
+        }
+    }
+
+    /// Whether a source counts by being there, or by what is in it.
+    fn counts(&self, path: &str) -> bool {
+        if !is_source(path) {
+            return true;
+        }
+        let mut parts = path.rsplit('/');
+        let name = parts.next().unwrap_or_default();
+        let is_target = || matches!(name, "main.rs" | "lib.rs" | "build.rs") || parts.clone().any(|part| part == "bin");
+        if name.ends_with(".rs") { self.names_sources || is_target() } else { self.runs_scripts }
+    }
+
+    fn take(&mut self, touched: &[&Touched]) {
+        for touched in touched {
+            if !self.counts(&touched.path) {
+                continue;
+            }
             let path = self.folder.join(&touched.path);
             self.lacking.remove(&touched.path);
             let done = match &touched.after {
@@ -60,15 +110,23 @@ impl Shadow {
         std::mem::take(&mut self.lacking).into_iter().collect()
     }
 
-    fn file(&self, path: &Utf8Path, name: &str, mode: u32, content: ContentId) -> io::Result<()> {
+    fn file(&mut self, path: &Utf8Path, name: &str, mode: u32, content: ContentId) -> io::Result<()> {
         let bytes = if name.ends_with(".rs") { Vec::new() } else { (self.source)(name, content)? };
-        make_room(path)?;
+        let text = || String::from_utf8_lossy(&bytes);
+        match name.rsplit('/').next().unwrap_or_default() {
+            "Cargo.toml" => self.names_sources |= [".rs\"", ".rs'"].iter().any(|end| text().contains(end)),
+            "package.json" => self.runs_scripts |= SCRIPTS.iter().any(|word| text().contains(word)),
+            name if name.starts_with(".pnpmfile") || name.starts_with(".yarnrc") => self.runs_scripts = true,
+            ".npmrc" | "bunfig.toml" | "binding.gyp" | "schema.prisma" => self.runs_scripts = true,
+            _ => {}
+        }
+        self.make_room(path)?;
         fs::write(path, bytes)?;
         fs::set_permissions(path, fs::Permissions::from_mode(if mode & 0o111 == 0 { 0o644 } else { 0o755 }))
     }
 
     /// A link that stays within the folder; others would show this machine.
-    fn link(&self, path: &Utf8Path, name: &str, target: &str) -> io::Result<()> {
+    fn link(&mut self, path: &Utf8Path, name: &str, target: &str) -> io::Result<()> {
         let mut depth = name.matches('/').count();
         for part in target.split('/') {
             match part {
@@ -81,8 +139,23 @@ impl Shadow {
         if target.starts_with('/') {
             return remove(path);
         }
-        make_room(path)?;
+        self.make_room(path)?;
         symlink(target, path)
+    }
+
+    /// Makes the folders above a path, and takes away what stands there.
+    fn make_room(&mut self, path: &Utf8Path) -> io::Result<()> {
+        if let Some(parent) = path.parent()
+            && !self.made.contains(parent)
+        {
+            fs::create_dir_all(parent)?;
+            self.made.insert(parent.to_owned());
+        }
+        if self.made.contains(path) {
+            // Other folders were made within it.
+            self.made.clear();
+        }
+        remove(path)
     }
 }
 
@@ -107,14 +180,6 @@ impl Drop for Shadow {
     }
 }
 
-/// Makes the folders above a path, and takes away what stands there.
-fn make_room(path: &Utf8Path) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    remove(path)
-}
-
 fn remove(path: &Utf8Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
@@ -134,6 +199,17 @@ pub(super) fn concerns_any(touched: &Touched) -> bool {
         return false;
     }
     if name.ends_with(".rs") { was_there(touched) != is_there(touched) } else { decides_recipe(name) || is_for_scripts(name) }
+}
+
+/// Whether a file is no manifest, lock or setting.
+fn is_source(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let is_setting = name.starts_with(".pnpmfile") || matches!(name, "binding.gyp" | "schema.prisma");
+    !is_setting && (["rs", "js", "cjs", "mjs"].iter().any(|end| path_ends(name, end)) || is_for_scripts(name))
+}
+
+fn path_ends(name: &str, ending: &str) -> bool {
+    name.strip_suffix(ending).is_some_and(|stem| stem.ends_with('.'))
 }
 
 /// Whether an install script may read a file of this name, besides those that decide about recipes anyway.

@@ -3,6 +3,7 @@
 //! What git does not say to be different is the same on both sides, so that files that git ignores, line endings, Git LFS and permissions
 //! beyond the executable bit make no difference.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -13,7 +14,7 @@ use super::shadow::{Shadow, concerns_any};
 use crate::context::evolving::Touched;
 use crate::context::{ContentId, ContextError, Entry, IgnoreFile, Tree};
 use crate::git::{Before, GitError, Node, NodeKind, Repository, Worktree};
-use crate::predict::outputs::{FolderOutputs, KnownOutputs};
+use crate::predict::outputs::{FolderOutputs, KnownOutputs, RecipeCall};
 use crate::predict::{Inputs, Model, Subject, SubjectError, read};
 use crate::process::Cancel;
 
@@ -83,7 +84,11 @@ impl Since {
         let folder = || -> Box<dyn KnownOutputs> { Box::new(FolderOutputs { context: subject.context.clone() }) };
         let matters = before.as_ref().is_some_and(|before| differing(before, &tree).iter().any(concerns_any));
         let outputs = |name: &str, tree: &Tree, git: bool| -> Box<dyn KnownOutputs> {
-            if matters { Box::new(self.shadow(&subject.context, tree, scratch.join(name), git)) } else { folder() }
+            if !matters {
+                return folder();
+            }
+            let (shadow, tree) = (self.shadow(&subject.context, scratch.join(name), git), tree.clone());
+            Box::new(Lazy { shadow: RefCell::new(shadow), tree, filled: Cell::new(false) })
         };
         let refused = |source| SubjectError::Predict { path: subject.dockerfile.clone(), source: Box::new(source) };
         let before = match (then, &before) {
@@ -221,8 +226,8 @@ impl Since {
         Ok(Entry::File { mode, content: node.id })
     }
 
-    /// A folder with the manifests of a tree, from the work tree where git does not say that they are others.
-    fn shadow(&self, context: &Utf8Path, tree: &Tree, folder: Utf8PathBuf, git: bool) -> Shadow {
+    /// A folder for manifests, which come from the work tree where git does not say that they are others.
+    fn shadow(&self, context: &Utf8Path, folder: Utf8PathBuf, git: bool) -> Shadow {
         let objects = self.repository.objects.clone();
         let root = self.repository.root.clone();
         let differing: Vec<String> = self.differences.differing.keys().cloned().collect();
@@ -234,9 +239,24 @@ impl Since {
                 inside.is_some_and(|inside| differing.binary_search_by(|known| known.as_str().cmp(inside.as_str())).is_ok());
             if git && changed { objects.blob(id).map_err(io::Error::other) } else { fs::read(&path) }
         };
-        let mut shadow = Shadow::new(folder, Box::new(source));
-        shadow.apply(&differing_from_nothing(tree));
-        shadow
+        Shadow::new(folder, Box::new(source))
+    }
+}
+
+/// A shadow that is filled when a recipe is asked for: most Dockerfiles have none.
+struct Lazy {
+    shadow: RefCell<Shadow>,
+    tree: Tree,
+    filled: Cell<bool>,
+}
+
+impl KnownOutputs for Lazy {
+    fn of(&self, call: &RecipeCall) -> Option<BTreeMap<String, String>> {
+        if !self.filled.replace(true) {
+            let entries = self.tree.entries().iter().map(|(path, entry)| (path, entry));
+            self.shadow.borrow_mut().apply(&differing_from_nothing(&self.tree), entries);
+        }
+        self.shadow.borrow().of(call)
     }
 }
 

@@ -253,10 +253,15 @@ fn recipes_are_computed_for_each_commit() {
     sandbox.write("Cargo.toml", &format!("{manifest}[profile.release]\nopt-level = 1\n"));
     sandbox.write("Cargo.lock", lock);
     sandbox.commit("another profile");
+    sandbox.write("src/other.rs", "fn main() {}");
+    sandbox.commit("a source that no manifest names");
+    sandbox.write("Cargo.toml", &format!("{manifest}[[bin]]\nname = \"app\"\npath = \"src/other.rs\"\n"));
+    // Without its file the recipe could not be made, and what reads it would be unknown.
+    sandbox.commit("one that is named is looked for");
     sandbox.write("Dockerfile", RUST);
     let replay = replayed(&sandbox, &[image(&subject(&sandbox, "", "Dockerfile"))], "HEAD");
-    let all: Vec<String> = (0..3).map(|commit| letters(&replay, commit, 0)).collect();
-    assert_eq!(all, ["R..R", "R..R", "RRRR"], "{:#?}", replay.images[0].steps);
+    let all: Vec<String> = (0..5).map(|commit| letters(&replay, commit, 0)).collect();
+    assert_eq!(all, ["R..R", "R..R", "RRRR", "R..R", "R..R"], "{:#?}", replay.images[0].steps);
 }
 
 #[test]

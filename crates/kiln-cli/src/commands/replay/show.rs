@@ -64,7 +64,7 @@ fn of_image(text: &mut Text, replay: &Replay, numbers: std::ops::Range<usize>, c
         .map(|image| buckets(replay.commits.iter().map(|commit| commit.builds.get(image).map_or(0.0, &worth)), width))
         .collect();
     let highest = bucketed.iter().flatten().copied().fold(0.0, f64::max);
-    for (image, values) in images.iter().zip(&bucketed) {
+    for (image, values) in images.iter().zip(&bucketed).filter(|_| highest > 0.0) {
         *text += format_args!("  {:<12}{}\n", label(image.whose), picture(values, highest));
     }
     if highest > 0.0 {
@@ -74,7 +74,14 @@ fn of_image(text: &mut Text, replay: &Replay, numbers: std::ops::Range<usize>, c
         *text += format_args!("  {:<12}{what}, oldest commits first; a column is {commits}, the highest {top}\n", "");
     }
     for (number, image) in numbers.zip(images) {
-        let own = if image.whose == Whose::Repository { image.dockerfile.as_str() } else { "as kiln would write it" };
+        let own = match image.whose {
+            Whose::Kiln => "as kiln would write it".to_owned(),
+            // Of services there is only one row where both are the same.
+            Whose::Repository if images.len() == 1 && image.variant.is_some() => {
+                format!("{}, as kiln would write it too", image.dockerfile)
+            }
+            Whose::Repository => image.dockerfile.to_string(),
+        };
         *text += format_args!("  {own}: {}\n", totals(&image.totals, replay.commits.len()));
         details(text, image);
         unbuildable(text, replay, number);
@@ -148,7 +155,9 @@ fn priced(steps: usize, time: f64, unmeasured: usize) -> String {
 }
 
 fn details(text: &mut Text, image: &ReplayedImage) {
-    let worst: Vec<&WorstFile> = image.worst.iter().filter(|file| file.alone > 0).take(NAMED).collect();
+    // Under kiln's Dockerfile only what could be ignored is worth a word: sources are named above.
+    let counts = |file: &&WorstFile| file.alone > 0 && (image.whose == Whose::Repository || file.ignorable);
+    let worst: Vec<&WorstFile> = image.worst.iter().filter(counts).take(NAMED).collect();
     if !worst.is_empty() {
         *text += "    the files that cost most by themselves:\n";
     }

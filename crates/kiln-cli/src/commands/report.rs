@@ -9,9 +9,10 @@ use kiln::engine::image_layers;
 use kiln::event::StepStatus;
 use kiln::files::{FilesError, Ownership, Rendered, Status, compare};
 use kiln::plan::Variant;
+use kiln::predict::MissReason;
 use kiln::record::{Ending, commit_subjects};
 use kiln::report::terminal::{Line, Role};
-use kiln::report::{Build, Bytes, Part, Reason, Report, Sources, cache_bytes, markdown, page, terminal};
+use kiln::report::{Build, Bytes, Part, Report, Sources, cache_bytes, markdown, page, terminal};
 use kiln::text::Text;
 use serde::Serialize;
 
@@ -93,7 +94,8 @@ struct LastStep<'a> {
     end: Option<f64>,
     seconds: f64,
     critical: bool,
-    reason: Option<Reason>,
+    /// As `kiln why` has them; none where they were not recorded.
+    reasons: &'a [MissReason],
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
@@ -272,7 +274,7 @@ fn last(build: &Build) -> Last<'_> {
                 end: step.times.map(|(_, end)| end),
                 seconds: step.seconds,
                 critical: step.critical,
-                reason: step.reason,
+                reasons: &step.reasons,
             })
             .collect(),
     }

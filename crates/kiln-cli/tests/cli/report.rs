@@ -33,8 +33,8 @@ fn the_last_build_is_bars_in_the_terminal() {
     let critical: Vec<&str> =
         steps.iter().filter(|step| step["critical"] == true).map(|step| step["step"].as_str().unwrap()).collect();
     assert_eq!(critical, ["BuildKit", "BuildKit", "planner 1/1", "builder 1/1", "runtime 2/2", "BuildKit"]);
-    let reasons: Vec<&str> = steps.iter().filter_map(|step| step["reason"].as_str()).collect();
-    assert_eq!(reasons, ["context", "context", "step-before"]);
+    let reasons: Vec<&str> = steps.iter().filter_map(|step| step["reasons"][0]["kind"].as_str()).collect();
+    assert_eq!(reasons, ["files-changed", "files-changed", "upstream-output"]);
 }
 
 #[test]

@@ -120,7 +120,27 @@ impl Recorded {
             }
         }
         lines.push(end);
+        lines.extend(self.compiles.filter(|_| succeeded).map(|compile| self.misses(compile)));
         lines
+    }
+
+    /// Why the steps ran, as `kiln build` adds it: files were changed, and what stands on the result followed.
+    fn misses(&self, compile: f64) -> Value {
+        let paths = if self.edited.is_empty() { vec!["src/main.rs"] } else { self.edited.clone() };
+        let changed = json!({ "kind": "files-changed", "paths": paths });
+        let followed = json!({ "kind": "upstream-output", "stage": "builder", "index": 1, "line": 7 });
+        let miss = |stage: &str, index: u32, line: u32, instruction: &str, seconds: f64, reason: &Value| {
+            json!({
+                "stage": stage, "index": index, "line": line, "instruction": instruction, "seconds": seconds, "reasons": [reason],
+                "is_cause": stage != "runtime", "dragged_along": [], "cost_seconds": seconds, "remedy": null,
+            })
+        };
+        let misses = [
+            miss("planner", 1, 5, "RUN kiln recipe prepare --output /recipe.json", 1.0, &changed),
+            miss("builder", 1, 7, "RUN kiln recipe compile", compile, &changed),
+            miss("runtime", 2, 9, "COPY --from=builder /out /usr/local/bin", 0.2, &followed),
+        ];
+        json!({ "line": "misses", "misses": misses })
     }
 }
 

@@ -1,16 +1,16 @@
 //! One recorded build, ready to be shown.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 
 use super::critical::{self, Node};
-use super::misses::Reason;
 use super::stages::{self, Stage};
 use super::visible::shortened;
 use crate::event::StepStatus;
 use crate::plan::Variant;
+use crate::predict::{Miss, MissReason, Told};
 use crate::record::{Ending, Header, Place, Record, StepRecord};
 
 /// How many characters of an instruction, and of a line of output, are kept: nobody reads more, and a page has to stay small.
@@ -19,9 +19,6 @@ const CHARACTERS: usize = 400;
 const LOG_LINES: usize = 40;
 /// How many characters of an error are kept.
 const ERROR_CHARACTERS: usize = 2000;
-
-/// Stages and instructions of earlier builds of one image.
-pub(super) type Known = BTreeSet<(String, String)>;
 
 /// A build.
 #[derive(Debug, Clone)]
@@ -100,8 +97,8 @@ pub struct Step {
     pub bytes: u64,
     /// Crates of the repository, and others, that cargo compiled in it.
     pub crates: (usize, usize),
-    /// Why it ran; nothing where the records do not show it.
-    pub reason: Option<Reason>,
+    /// Why it ran; none where that was not recorded.
+    pub reasons: Vec<MissReason>,
     /// Why it failed.
     pub error: Option<String>,
     /// The end of its output, if it failed.
@@ -125,15 +122,9 @@ impl Step {
 }
 
 impl Build {
-    /// A build, and what is known of its image before: the build before, and its instructions so far.
-    pub(super) fn of(
-        number: usize,
-        record: &Record,
-        before: Option<(&Self, &Known)>,
-        subjects: &BTreeMap<String, String>,
-    ) -> Self {
-        let (steps, stages) = steps_and_stages(record, before.map(|(_, known)| known));
-        let before = before.map(|(before, _)| before);
+    /// A build, and the one before of the same image.
+    pub(super) fn of(number: usize, record: &Record, before: Option<&Self>, subjects: &BTreeMap<String, String>) -> Self {
+        let (steps, stages) = steps_and_stages(record);
         let last = steps.iter().filter_map(|step| Some(step.times?.1)).fold(0.0, f64::max);
         let Header { service, variant, image, plan, started, .. } = record.header.clone();
         let end = record.end.as_ref();
@@ -206,7 +197,7 @@ fn change(record: &Record, before: Option<&Build>, subjects: &BTreeMap<String, S
     }
 }
 
-fn steps_and_stages(record: &Record, known: Option<&Known>) -> (Vec<Step>, Vec<Stage>) {
+fn steps_and_stages(record: &Record) -> (Vec<Step>, Vec<Stage>) {
     let (records, inputs) = distinct(&record.steps);
     let shift = shift(record);
     let times = |step: &StepRecord| {
@@ -219,9 +210,8 @@ fn steps_and_stages(record: &Record, known: Option<&Known>) -> (Vec<Step>, Vec<S
     let mut steps: Vec<Step> =
         records.iter().enumerate().map(|(index, record)| step(record, nodes[index].times, critical.contains(&index))).collect();
     let stages = stages::of(&steps, &nodes);
-    let reasons: Vec<Option<Reason>> = (0..steps.len()).map(|index| reason(index, &steps, &nodes, known)).collect();
-    for (step, reason) in steps.iter_mut().zip(reasons) {
-        step.reason = reason;
+    for (step, told) in steps.iter_mut().zip(&records) {
+        step.reasons = reasons(told, record.misses.as_deref().unwrap_or_default());
     }
     let line = |step: &Step| step.place.as_ref().and_then(|place| place.line).unwrap_or(u32::MAX);
     let begin = |step: &Step| step.times.map_or(f64::MAX, |(begin, _)| begin);
@@ -229,18 +219,10 @@ fn steps_and_stages(record: &Record, known: Option<&Known>) -> (Vec<Step>, Vec<S
     (steps, stages)
 }
 
-fn reason(index: usize, steps: &[Step], nodes: &[Node], known: Option<&Known>) -> Option<Reason> {
-    let step = &steps[index];
-    let place = step.place.as_ref().filter(|_| step.status == StepStatus::Ran)?;
-    let Some(known) = known else { return Some(Reason::FirstBuild) };
-    if !known.contains(&(place.stage.clone(), place.instruction.clone())) {
-        return Some(Reason::NewInstruction);
-    }
-    let inputs = || nodes[index].inputs.iter().filter_map(|input| steps.get(*input));
-    if inputs().any(|input| input.place.is_some() && input.worked()) {
-        return Some(Reason::StepBefore);
-    }
-    inputs().any(|input| stages::context(input).is_some()).then_some(Reason::Context)
+/// Why a step ran, as it was recorded.
+fn reasons(step: &StepRecord, misses: &[Miss]) -> Vec<MissReason> {
+    let Some(told) = Told::of_record(step).filter(|_| step.status == StepStatus::Ran) else { return Vec::new() };
+    misses.iter().find(|miss| miss.is(&told)).map(|miss| miss.reasons.clone()).unwrap_or_default()
 }
 
 /// Each step of the Dockerfile once, with its inputs as places in the list. When another build works on an equal step, BuildKit tells both; the
@@ -309,7 +291,7 @@ fn step(record: &StepRecord, times: Option<(f64, f64)>, critical: bool) -> Step 
         critical,
         bytes: record.bytes,
         crates,
-        reason: None,
+        reasons: Vec::new(),
         error: record.error.as_deref().map(|error| shortened(error, ERROR_CHARACTERS)),
         log: log.iter().map(|line| shortened(line, CHARACTERS)).collect(),
     }

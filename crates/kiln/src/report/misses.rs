@@ -5,39 +5,133 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Build;
+use super::visible::shortened;
+use crate::event::StepStatus;
+use crate::predict::MissReason;
+use crate::text::count;
 
-/// Why a step ran, as far as the records of builds show it: facts, not guesses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// How many files of a reason are named.
+const FILES: usize = 3;
+
+/// A kind of reason, for sums over many builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reason {
-    /// No earlier build of the image is recorded.
+pub enum Cause {
+    /// Files that it reads are others.
+    Files,
+    /// Its instruction is.
+    Instruction,
+    /// An argument, a variable or a setting has another value.
+    Value,
+    /// It stands on another image, or on a folder of which a builder keeps nothing.
+    BaseImage,
+    /// No earlier build got as far.
     FirstBuild,
-    /// Its instruction is in no earlier record of the image.
-    NewInstruction,
-    /// A step whose result it takes ran.
+    /// The builder no longer has what it made before.
+    Removed,
+    /// A step before it ran, and nothing else was different.
     StepBefore,
-    /// It reads a build context, and no step whose result it takes ran.
-    Context,
+    /// Nothing that kiln knows of.
+    Unknown,
 }
 
-impl Reason {
-    /// The reason in words, after "because".
+impl Cause {
+    /// The kind of a reason.
+    #[must_use]
+    pub const fn of(reason: &MissReason) -> Self {
+        match reason {
+            MissReason::FilesAdded { .. }
+            | MissReason::FilesChanged { .. }
+            | MissReason::FilesRemoved { .. }
+            | MissReason::ModesChanged { .. }
+            | MissReason::IgnoreFile { .. }
+            | MissReason::ContextContent { .. } => Self::Files,
+            MissReason::Argument { .. }
+            | MissReason::Environment { .. }
+            | MissReason::EnvironmentOrder
+            | MissReason::Setting { .. } => Self::Value,
+            MissReason::Instruction { .. } => Self::Instruction,
+            MissReason::BaseImage { .. } | MissReason::ContextBase { .. } => Self::BaseImage,
+            MissReason::Upstream { .. } | MissReason::UpstreamOutput { .. } => Self::StepBefore,
+            MissReason::FirstBuild | MissReason::NotBuilt => Self::FirstBuild,
+            MissReason::CacheRemoved => Self::Removed,
+            MissReason::Unknown => Self::Unknown,
+        }
+    }
+
+    /// The one that counts among the reasons of a step: its own before that of a step before it. Nothing without reasons.
+    #[must_use]
+    pub fn main(reasons: &[MissReason]) -> Option<Self> {
+        let mut causes = reasons.iter().map(Self::of);
+        let first = causes.next()?;
+        Some(if first == Self::StepBefore { causes.find(|cause| *cause != first).unwrap_or(first) } else { first })
+    }
+
+    /// The kind in words, as the head of a row.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
-            Self::FirstBuild => "no earlier build of the image is recorded",
-            Self::NewInstruction => "its instruction is new or was changed",
-            Self::StepBefore => "a step that it takes from ran",
-            Self::Context => "it reads the sources, and nothing else before it ran",
+            Self::Files => "files that it reads are new, changed or gone",
+            Self::Instruction => "its instruction is new or was changed",
+            Self::Value => "an argument, variable or setting has another value",
+            Self::BaseImage => "it stands on another image or folder",
+            Self::FirstBuild => "no earlier build got as far",
+            Self::Removed => "the builder no longer had the result",
+            Self::StepBefore => "a step before it ran",
+            Self::Unknown => "nothing that kiln knows of",
         }
     }
 }
 
-/// What one reason has cost in recorded builds.
+/// A reason as a part of a sentence, after "because".
+#[must_use]
+pub(super) fn said(reason: &MissReason) -> String {
+    let short = |text: &str| shortened(text, 80);
+    let files = |paths: &[String], what: &str, whats: &str| {
+        let named: Vec<String> = paths.iter().take(FILES).map(|path| short(path)).collect();
+        let more = paths.len().saturating_sub(named.len());
+        let more = if more > 0 { format!(" and {}", count(more, "other file")) } else { String::new() };
+        format!("{}{more} {}", named.join(", "), if paths.len() == 1 { what } else { whats })
+    };
+    let value = |name: &str, before: Option<&str>, after: Option<&str>| match (before, after) {
+        (Some(before), Some(after)) => format!("{} was `{}` and is `{}`", short(name), short(before), short(after)),
+        (None, Some(after)) => format!("{} is `{}` now", short(name), short(after)),
+        (_, None) => format!("{} has no value now", short(name)),
+    };
+    match reason {
+        MissReason::FilesAdded { paths } => files(paths, "is new", "are new"),
+        MissReason::FilesChanged { paths } => files(paths, "was changed", "were changed"),
+        MissReason::FilesRemoved { paths } => files(paths, "is gone", "are gone"),
+        MissReason::ModesChanged { paths } => files(paths, "has other permissions", "have other permissions"),
+        MissReason::IgnoreFile { paths } => files(paths, "comes or goes by the ignore file", "come or go by the ignore file"),
+        MissReason::ContextContent { context } if context.is_empty() => "files of the sources may be others".to_owned(),
+        MissReason::ContextContent { context } => format!("files of the context {} may be others", short(context)),
+        MissReason::Argument { name, before, after } | MissReason::Environment { name, before, after } => {
+            value(name, before.as_deref(), after.as_deref())
+        }
+        MissReason::EnvironmentOrder => "variables are set in another order".to_owned(),
+        MissReason::Setting { name, before, after } => value(name, Some(before), Some(after)),
+        MissReason::Instruction { before: None, .. } => "its instruction is new".to_owned(),
+        MissReason::Instruction { after: None, .. } => "an instruction before it is gone".to_owned(),
+        MissReason::Instruction { .. } => "its instruction was changed".to_owned(),
+        MissReason::BaseImage { before, after } => format!("it stood on {} and stands on {}", short(before), short(after)),
+        MissReason::ContextBase { context } => {
+            format!("it stands on the folder {}, of which builders keep nothing", short(context))
+        }
+        MissReason::Upstream { place } => format!("{} {} ran", short(&place.stage), place.index),
+        MissReason::UpstreamOutput { place } => format!("{} {} ran, from which it takes files", short(&place.stage), place.index),
+        MissReason::FirstBuild => "no earlier build is known".to_owned(),
+        MissReason::NotBuilt => "no earlier build got as far".to_owned(),
+        MissReason::CacheRemoved => "the builder no longer had the result".to_owned(),
+        MissReason::Unknown => "of nothing that kiln knows of".to_owned(),
+    }
+}
+
+/// What one kind of reason has cost in recorded builds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Miss {
-    /// The reason; nothing where the records do not tell it.
-    pub reason: Option<Reason>,
+pub struct MissSum {
+    /// The kind; nothing where no reasons were recorded.
+    pub cause: Option<Cause>,
     /// How many steps ran because of it.
     pub steps: usize,
     /// In how many builds.
@@ -50,31 +144,67 @@ pub struct Miss {
 
 /// The misses of all builds, the dearest first. Steps that failed are none: they will run again for that reason alone.
 #[must_use]
-pub fn misses(builds: &[Build]) -> Vec<Miss> {
-    let mut found: BTreeMap<Option<Reason>, (Miss, BTreeMap<String, f64>)> = BTreeMap::new();
+pub fn misses(builds: &[Build]) -> Vec<MissSum> {
+    let mut found: BTreeMap<Option<Cause>, (MissSum, BTreeMap<String, f64>)> = BTreeMap::new();
     for build in builds {
-        let mut counted: Vec<Option<Reason>> = Vec::new();
-        for step in build.with_status(crate::event::StepStatus::Ran) {
-            let reason = step.reason;
-            let none = Miss { reason, steps: 0, builds: 0, seconds: 0.0, dearest: Vec::new() };
-            let (miss, steps) = found.entry(reason).or_insert_with(|| (none, BTreeMap::new()));
+        let mut counted: Vec<Option<Cause>> = Vec::new();
+        for step in build.with_status(StepStatus::Ran) {
+            let cause = Cause::main(&step.reasons);
+            let none = MissSum { cause, steps: 0, builds: 0, seconds: 0.0, dearest: Vec::new() };
+            let (miss, steps) = found.entry(cause).or_insert_with(|| (none, BTreeMap::new()));
             miss.steps += 1;
             miss.seconds += step.seconds;
-            if !counted.contains(&reason) {
-                counted.push(reason);
+            if !counted.contains(&cause) {
+                counted.push(cause);
                 miss.builds += 1;
             }
             *steps.entry(format!("{}: {}", build.name(), step.label)).or_default() += step.seconds;
         }
     }
-    let mut misses: Vec<Miss> = found
-        .into_values()
-        .map(|(mut miss, steps)| {
-            miss.dearest = steps.into_iter().collect();
-            miss.dearest.sort_by(|a, b| b.1.total_cmp(&a.1));
-            miss
-        })
-        .collect();
-    misses.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
-    misses
+    let sums = found.into_values().map(|(mut miss, steps)| {
+        miss.dearest = steps.into_iter().collect();
+        miss.dearest.sort_by(|a, b| b.1.total_cmp(&a.1));
+        miss
+    });
+    let mut sums: Vec<MissSum> = sums.collect();
+    sums.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::predict::StepPlace;
+
+    #[test]
+    fn a_reason_of_its_own_counts_more_than_a_step_before() {
+        let upstream = || MissReason::Upstream { place: StepPlace { stage: "deps".to_owned(), index: 2, line: 7 } };
+        let changed = || MissReason::FilesChanged { paths: vec!["src/main.rs".to_owned()] };
+        for (reasons, expected) in [
+            (vec![], None),
+            (vec![upstream()], Some(Cause::StepBefore)),
+            (vec![upstream(), changed()], Some(Cause::Files)),
+            (vec![changed(), MissReason::EnvironmentOrder], Some(Cause::Files)),
+        ] {
+            assert_eq!(Cause::main(&reasons), expected, "{reasons:?}");
+        }
+        assert_eq!(said(&upstream()), "deps 2 ran");
+    }
+
+    #[test]
+    fn reasons_are_parts_of_sentences_without_control_characters() {
+        let paths = |number: usize| (0..number).map(|number| format!("a{number}\u{1b}")).collect::<Vec<_>>();
+        for (reason, expected) in [
+            (MissReason::FilesChanged { paths: paths(1) }, "a0␛ was changed"),
+            (MissReason::FilesAdded { paths: paths(2) }, "a0␛, a1␛ are new"),
+            (MissReason::FilesRemoved { paths: paths(5) }, "a0␛, a1␛, a2␛ and 2 other files are gone"),
+            (
+                MissReason::Argument { name: "V".to_owned(), before: Some("1".to_owned()), after: Some("2".to_owned()) },
+                "V was `1` and is `2`",
+            ),
+            (MissReason::Environment { name: "V".to_owned(), before: None, after: Some("2".to_owned()) }, "V is `2` now"),
+        ] {
+            assert_eq!(said(&reason), expected);
+        }
+    }
 }

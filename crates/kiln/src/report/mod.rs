@@ -31,12 +31,11 @@ use jiff::Timestamp;
 use crate::bench::result::Results;
 use crate::replay::Replay;
 
-use build::Known;
 pub use build::{Build, Change, Step};
 pub use cache::cache_bytes;
 pub use html::page;
 pub use measured::{Measured, skipped, slow, work};
-pub use misses::{Miss, Reason, misses};
+pub use misses::{Cause, MissSum, misses};
 pub use read::Sources;
 pub use stages::{Stage, StageState};
 
@@ -99,14 +98,9 @@ impl Report {
         let stage_builds = all - records.len();
         records.sort_by(|a, b| (a.header.started, &a.header.service).cmp(&(b.header.started, &b.header.service)));
         let mut builds: Vec<Build> = Vec::with_capacity(records.len());
-        let mut known: BTreeMap<String, Known> = BTreeMap::new();
         for record in &records {
             let before = builds.iter().rev().find(|build| build.is_of(&record.header));
-            let before = before.and_then(|build| Some((build, known.get(&build.name())?)));
             let build = Build::of(builds.len(), record, before, subjects);
-            let places = record.steps.iter().filter_map(|step| step.place.as_ref());
-            let places = places.map(|place| (place.stage.clone(), place.instruction.clone()));
-            known.entry(build.name()).or_default().extend(places);
             builds.push(build);
         }
         let runs = sources.runs.into_iter().filter(|run| !run.samples.is_empty()).collect();

@@ -2,7 +2,7 @@
 
 use super::element::{Element, Markup, element};
 use super::picture::{Piece, Scale, bar, cell, figure, table, time};
-use crate::report::{Miss, Report};
+use crate::report::{Cause, MissSum, Report};
 use crate::text::{count, seconds};
 
 /// How many steps are named for each reason.
@@ -17,24 +17,21 @@ pub(super) fn picture(report: &Report) -> Element {
     figure(question, &answer(&misses, report.builds.len()), table("rows misses", question, &heads).with(body))
 }
 
-fn answer(misses: &[Miss], builds: usize) -> String {
+fn answer(misses: &[MissSum], builds: usize) -> String {
     let all: f64 = misses.iter().map(|miss| miss.seconds).sum();
-    let unknown: f64 = misses.iter().filter(|miss| miss.reason.is_none()).map(|miss| miss.seconds).sum();
+    let unknown: f64 =
+        misses.iter().filter(|miss| matches!(miss.cause, None | Some(Cause::Unknown))).map(|miss| miss.seconds).sum();
     let steps = misses.iter().map(|miss| miss.steps).sum();
     if steps == 0 {
         return "No step ran in the recorded builds.".to_owned();
     }
     let text = format!("{} ran in {} and took {}", count(steps, "step"), count(builds, "build"), seconds(all));
-    if unknown > 0.0 {
-        format!("{text}; for {} of it the records do not tell why.", seconds(unknown))
-    } else {
-        format!("{text}.")
-    }
+    if unknown > 0.0 { format!("{text}; for {} of it nothing is known of why.", seconds(unknown)) } else { format!("{text}.") }
 }
 
-fn row(miss: &Miss, scale: Scale) -> Element {
-    let reason = miss.reason.map_or("not known", crate::report::Reason::words);
-    let class = if miss.reason.is_some() { "ran" } else { "unknown" };
+fn row(miss: &MissSum, scale: Scale) -> Element {
+    let reason = miss.cause.map_or("not recorded", Cause::words);
+    let class = if matches!(miss.cause, None | Some(Cause::Unknown)) { "unknown" } else { "ran" };
     let step = |(name, took): &(String, f64)| element("li").with(format!("{name}, {}", seconds(*took)));
     let list = element("ul").all(miss.dearest.iter().take(NAMED).map(step));
     let rest = miss.dearest.len().saturating_sub(NAMED);

@@ -3,6 +3,7 @@
 use super::element::{Element, Markup, element};
 use super::picture::{Piece, Scale, bar, cell, drawing, figure, legend, table, time};
 use crate::event::StepStatus;
+use crate::report::misses::said;
 use crate::report::{Build, Step};
 use crate::text::{bytes, count, seconds};
 
@@ -103,10 +104,12 @@ fn name(step: &Step) -> Element {
             .then(|| format!("cargo compiled {} of the repository and {external} others", count(local, "crate"))),
     );
     if step.place.is_some() && step.status == StepStatus::Ran {
-        facts.push(
-            step.reason
-                .map_or_else(|| "why it ran is not known".to_owned(), |reason| format!("it ran because {}", reason.words())),
-        );
+        let reasons: Vec<String> = step.reasons.iter().map(said).collect();
+        facts.push(if reasons.is_empty() {
+            "why it ran was not recorded".to_owned()
+        } else {
+            format!("it ran because {}", reasons.join(", and "))
+        });
     }
     let mut details = element("details").with(summary).with(element("code").class("whole").with(&step.text));
     details = details.with(element("p").with(facts.join("; ")));

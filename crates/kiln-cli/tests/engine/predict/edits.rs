@@ -44,9 +44,11 @@ pub(super) struct Folders {
 
 impl Folders {
     pub(super) fn fill(&self) {
+        // A trigger of an image reads it before anything sets the chain apart.
+        let own = format!("1 {}", self.context);
         for (path, text) in [
             (".dockerignore", "ignored\n"),
-            ("one.txt", "1"),
+            ("one.txt", own.as_str()),
             ("two.txt", "2"),
             ("with space.txt", "3"),
             ("a.json", "a"),
@@ -120,7 +122,7 @@ fn files(random: &mut Random, folders: &Folders, round: usize) -> Edit {
     let file = context.join(path);
     let one = |path: &str| What::Files(vec![path.to_owned()]);
     let (kind, what, made) = match random.below(15) {
-        0..4 => ("content", one(path), fs::write(&file, format!("{path} {round}"))),
+        0..4 => ("content", one(path), fs::write(&file, format!("{path} {round} {}", folders.context))),
         4 => ("without a change", What::Nothing, fs::read(&file).and_then(|bytes| fs::write(&file, bytes))),
         5 => {
             let time = SystemTime::now() - Duration::from_secs(1_000_000 + u64::try_from(round).unwrap_or_default());

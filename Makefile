@@ -54,14 +54,14 @@ cargo-test: setup
 browser-test: setup
 	@if testbed/browser; then cargo test --locked -p kiln-cli --test browser -- --include-ignored --test-threads=1 --nocapture; fi
 
-UNSETTLED := make:: predict::shapes predict::ten
+UNSETTLED := make:: predict::shapes predict::ten cache::the_workflow
 engine-test: build
 	testbed/engine up
 	testbed/images $$($(KILN) plan --json --project examples/kiro | sed -nE 's/^ +"(build|runtime)": "([^" ]+:[^" ]+)",?$$/\2/p' | sort -u)
 	testbed/registry up
 	eval "$$(testbed/engine env)"; eval "$$(testbed/registry env)"; KILN_TEST_BINARY=$(CURDIR)/$(KILN) cargo test --locked -p kiln-cli --test engine -- --ignored --test-threads=1 --skip sqlx:: --skip quiet:: $(UNSETTLED:%=--skip %)
 
-# Not settled yet, and so no part of `make test`: the targets of kiln.mk with base images from a registry, which it brings up.
+# Not settled yet, and so no part of `make test`: the targets of kiln.mk, and the workflow's commands, with the registry that it brings up.
 engine-test-unsettled: build
 	testbed/engine up
 	testbed/registry up

@@ -227,14 +227,18 @@ fn a_fresh_builder_with_an_imported_cache_does_the_work_of_the_edit_only() {
         built.log.contains("cache `localhost:1/x` not used: ") && built.log.contains("/nowhere` not used: there is none yet")
     );
     assert!(built.log.contains("warning: the cache of `shop` (prod) was not written (registry): "), "{}", built.log);
-    the_workflow_keeps_its_cache_in_the_registry(&engine, &shop);
 }
 
 /// The commands of the workflow of `kiln init --ci github`, as they stand: what a run on the main branch leaves in the registry is what a
 /// run on a branch begins with.
-fn the_workflow_keeps_its_cache_in_the_registry(engine: &Engine, shop: &Shop) {
+#[test]
+#[ignore = "needs a Docker Engine: run `make engine-test`"]
+fn the_workflow_keeps_its_cache_in_the_registry() {
+    let engine = &Engine::up();
+    let shop = &Shop::new();
+    shop.build(engine, "main", &[]);
     succeeded(command(kiln()).args(["init", "--ci", "github"]).current_dir(shop.root()).output());
-    let tool = format!("localhost:5000/acme-{0}/kiln:{1}", std::process::id(), env!("CARGO_PKG_VERSION"));
+    let tool = format!("localhost:5000/acme-{0}/kiln:{1}", this_run(), env!("CARGO_PKG_VERSION"));
     engine.docker(&["tag", "kiln:latest", &tool]);
     engine.docker(&["push", "--quiet", &tool]);
     let cooked = "\"phase\":\"cook\"";
@@ -248,7 +252,7 @@ fn the_workflow_keeps_its_cache_in_the_registry(engine: &Engine, shop: &Shop) {
     engine.forget();
     let third = workflow(engine, shop, "feature/x y");
     assert!(!third.contains(cooked), "{third}");
-    let cache = |target: &str| format!("localhost:5000/acme-{}/shop/cache:{target}-feature-x-y", std::process::id());
+    let cache = |target: &str| format!("localhost:5000/acme-{}/shop/cache:{target}-feature-x-y", this_run());
     for target in ["shop-prod", "web-prod"] {
         engine.docker(&["buildx", "imagetools", "inspect", &cache(target)]);
     }
@@ -261,7 +265,7 @@ fn workflow(engine: &Engine, shop: &Shop, branch: &str) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let variables = folder.path().join("env");
     fs::write(&variables, "").expect("written");
-    let repository = format!("Acme-{}/Shop", std::process::id());
+    let repository = format!("Acme-{}/Shop", this_run());
     let mut environment: BTreeMap<String, String> = BTreeMap::from([
         ("DOCKER_HOST".to_owned(), engine.host.clone()),
         ("GITHUB_ENV".to_owned(), variables.to_string_lossy().into_owned()),

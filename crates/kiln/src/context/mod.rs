@@ -5,6 +5,7 @@ mod expression;
 mod glob;
 mod hashes;
 pub mod ignore;
+mod paths;
 mod pattern;
 #[cfg(test)]
 mod random_tests;
@@ -18,6 +19,7 @@ mod walk;
 pub use evolving::Evolving;
 pub use hashes::{ContentId, Hashes};
 pub use ignore::{FolderMatches, IgnoreError, IgnoreFile, PatternError};
+pub(crate) use paths::is_within;
 pub use select::{Selection, Selector};
 pub(crate) use stamp::Stamp;
 pub use tree::{Difference, Entry, Tree};

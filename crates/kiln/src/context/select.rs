@@ -4,12 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::glob;
 use super::tree::order;
-use super::{Entry, IgnoreFile, Tree};
-
-/// How many links are followed on the way to a path, as in BuildKit.
-const MAX_LINKS: usize = 255;
+use super::{Entry, IgnoreFile, Tree, glob, paths};
 
 /// One source of a `COPY` or of a mount.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -183,39 +179,9 @@ fn digest(path: &str, entry: &Entry, below: &[(String, Entry)]) -> blake3::Hash 
     hasher.finalize()
 }
 
-/// Follows links on the way to a path and at its end. `None` where there is nothing, or a loop.
+/// What stands where a path leads once links are followed.
 fn resolve<'a>(tree: &'a Tree, path: &str) -> Option<(String, &'a Entry)> {
-    let mut links = 0;
-    let mut done: Vec<String> = Vec::new();
-    let mut open: Vec<String> = path.split('/').rev().filter(|part| !part.is_empty()).map(str::to_owned).collect();
-    while let Some(part) = open.pop() {
-        match part.as_str() {
-            "" | "." => continue,
-            ".." => {
-                done.pop();
-                continue;
-            }
-            _ => done.push(part),
-        }
-        let here = done.join("/");
-        match tree.get(&here)? {
-            Entry::Link { target } => {
-                links += 1;
-                if links > MAX_LINKS {
-                    return None;
-                }
-                done.pop();
-                if target.starts_with('/') {
-                    done.clear();
-                }
-                open.extend(target.split('/').rev().map(str::to_owned));
-            }
-            Entry::Folder => {}
-            Entry::File { .. } if open.iter().any(|part| !part.is_empty() && part != ".") => return None,
-            Entry::File { .. } => {}
-        }
-    }
-    let path = done.join("/");
+    let path = paths::resolve(path, |path| tree.get(path), |_| false)?.path;
     let entry = tree.get(&path)?;
     Some((path, entry))
 }

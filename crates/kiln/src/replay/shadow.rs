@@ -9,7 +9,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::context::evolving::{SUBMODULE, Touched};
-use crate::context::{ContentId, Entry};
+use crate::context::{ContentId, Entry, is_within};
 use crate::predict::outputs::{KnownOutputs, RecipeCall, RecipeKind, decides_recipe, recipe};
 
 /// Where the content of a file comes from, by its path and id.
@@ -236,8 +236,4 @@ const fn was_there(touched: &Touched) -> bool {
 
 const fn is_there(touched: &Touched) -> bool {
     touched.after.is_some()
-}
-
-fn is_within(path: &str, folder: &str) -> bool {
-    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

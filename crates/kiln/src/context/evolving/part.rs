@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{SUBMODULE, Seen, Touched};
+use crate::context::paths::{self, Resolved, is_within};
 use crate::context::select::literal_prefix;
 use crate::context::{Entry, Selection, Selector, glob};
-
-/// How many links are followed on the way to a path, as in BuildKit.
-const MAX_LINKS: usize = 255;
 
 /// A selector and what it chooses.
 #[derive(Debug)]
@@ -19,20 +17,9 @@ pub(super) struct Part {
 #[derive(Debug)]
 enum Found {
     /// A path, whole: where it leads, and the sum of hashes of all that is there.
-    Whole { place: Option<Place>, sum: Sum },
+    Whole { place: Option<Resolved>, sum: Sum },
     /// What wildcards and filters leave.
     Chosen { selection: Box<Selection>, root: Option<String> },
-}
-
-/// Where a path leads once links are followed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
-    path: String,
-    /// The links on the way.
-    through: Vec<String>,
-    is_folder: bool,
-    /// Whether the path goes on within a submodule, whose files are not known.
-    inside_submodule: bool,
 }
 
 /// A hash of a set: that of each element is added. Only states of one context are compared, which nobody makes collide on purpose.
@@ -84,7 +71,7 @@ impl Part {
 
     /// Whether it chooses something within a submodule.
     pub(super) fn is_inside_submodule(&self) -> bool {
-        matches!(&self.found, Found::Whole { place: Some(place), .. } if place.inside_submodule)
+        matches!(&self.found, Found::Whole { place: Some(place), .. } if place.goes_on)
     }
 
     pub(super) fn hash(&self) -> [u8; 32] {
@@ -139,9 +126,9 @@ impl Part {
             let (before, after) = (place.clone(), now.clone());
             self.renew(seen);
             let concerns = |path: &str| {
-                let within = |place: &Option<Place>| place.as_ref().is_some_and(|place| is_within(path, &place.path));
+                let within = |place: &Option<Resolved>| place.as_ref().is_some_and(|place| is_within(path, &place.path));
                 let through =
-                    |place: &Option<Place>| place.as_ref().is_some_and(|place| place.through.iter().any(|link| link == path));
+                    |place: &Option<Resolved>| place.as_ref().is_some_and(|place| place.through.iter().any(|link| link == path));
                 within(&before) || within(&after) || through(&before) || through(&after) || is_within(&self.selector.path, path)
             };
             let paths = named(touched.iter().filter(|touched| concerns(&touched.path)));
@@ -200,55 +187,13 @@ fn relative<'a>(path: &'a str, folder: &str) -> &'a str {
     path[folder.len()..].trim_start_matches('/')
 }
 
-/// Whether a path is a folder or lies in it.
-fn is_within(path: &str, folder: &str) -> bool {
-    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
 /// A path and all folders above it.
 fn prefixes(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(end, _)| &path[..end]).chain([path])
 }
 
-/// Follows links on the way to a path and at its end. `None` where there is nothing, or a loop.
-fn resolve(seen: &Seen, path: &str) -> Option<Place> {
-    let mut links = 0;
-    let mut through = Vec::new();
-    let mut done: Vec<String> = Vec::new();
-    let mut open: Vec<String> = path.split('/').rev().filter(|part| !part.is_empty()).map(str::to_owned).collect();
-    let mut is_folder = true;
-    while let Some(part) = open.pop() {
-        match part.as_str() {
-            "" | "." => continue,
-            ".." => {
-                done.pop();
-                is_folder = true;
-                continue;
-            }
-            _ => done.push(part),
-        }
-        let goes_on = open.iter().any(|part| !part.is_empty() && part != ".");
-        let here = done.join("/");
-        match seen.entries.get(&here)? {
-            Entry::Link { target } => {
-                through.push(here);
-                links += 1;
-                if links > MAX_LINKS {
-                    return None;
-                }
-                done.pop();
-                if target.starts_with('/') {
-                    done.clear();
-                }
-                open.extend(target.split('/').rev().map(str::to_owned));
-            }
-            Entry::Folder => is_folder = true,
-            Entry::File { mode: SUBMODULE, .. } if goes_on => {
-                return Some(Place { path: here, through, is_folder: false, inside_submodule: true });
-            }
-            Entry::File { .. } if goes_on => return None,
-            Entry::File { .. } => is_folder = false,
-        }
-    }
-    Some(Place { path: done.join("/"), through, is_folder, inside_submodule: false })
+/// Where a path leads, if need be within a submodule, whose files are not known.
+fn resolve(seen: &Seen, path: &str) -> Option<Resolved> {
+    let is_submodule = |entry: &Entry| matches!(entry, Entry::File { mode: SUBMODULE, .. });
+    paths::resolve(path, |path| seen.entries.get(path), is_submodule)
 }

@@ -49,6 +49,11 @@ pub(crate) fn all() -> BTreeMap<String, String> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
 }
 
+/// The docker client.
+pub(crate) fn docker() -> String {
+    read(DOCKER).unwrap_or_else(|| "docker".to_owned())
+}
+
 /// The value of an environment variable, if it is set, not empty and valid UTF-8.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 pub(crate) fn read(name: &str) -> Option<String> {

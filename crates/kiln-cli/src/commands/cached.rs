@@ -33,7 +33,7 @@ impl World {
     pub(crate) fn find(context: &Context, builder: Option<&str>) -> Result<Self, CommandError> {
         let (root, plan) = look_and_decide(&context.project)?;
         let state = root.join(".kiln");
-        let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
+        let docker = env_vars::docker();
         let engine = Buildx::new(&state).docker(docker).builder(builder.map(str::to_owned)).cancel(context.cancel.clone());
         let (info, builder) = thread::scope(|scope| {
             let builder = scope.spawn(|| engine.builder_info());

@@ -115,7 +115,7 @@ fn cache(args: &Args, cancel: Cancel) -> Option<Vec<String>> {
     if args.no_engine || args.since.is_some() || !args.changed.is_empty() {
         return None;
     }
-    let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
+    let docker = env_vars::docker();
     let engine = Buildx::new("").docker(docker).builder(env_vars::read(env_vars::BUILDER)).cancel(cancel);
     engine.cache_descriptions(PATIENCE)
 }

@@ -163,7 +163,7 @@ fn project_name(root: &Utf8Path) -> String {
 
 /// Layers of the latest image of each service and variant. Nothing when the engine knows none of them.
 fn images(context: &Context, report: &Report) -> Option<Vec<Bytes>> {
-    let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
+    let docker = env_vars::docker();
     let lanes = report.lanes();
     let latest =
         lanes.iter().filter_map(|(name, builds)| Some((name, builds.iter().rev().find_map(|build| build.id.as_deref())?)));

@@ -109,7 +109,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     warn_of_old_files(context, &root, &plan, &jobs);
 
     let group = context.cancel.child();
-    let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
+    let docker = env_vars::docker();
     let engine = Buildx::new(&state).docker(docker.as_str()).builder(args.builder.clone()).cancel(group.clone());
     let seeding = seeds::Seeding { context, args, plan: &plan, root: &root, state: &state, engine: &engine, branch };
     seeding.choose(&mut jobs)?;

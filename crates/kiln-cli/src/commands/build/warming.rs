@@ -143,7 +143,7 @@ impl<'a> Warming<'a> {
                 broken.push(Build { job: job.clone(), state, seconds, result: Err(error), record: None, misses: Vec::new() });
             }
             if !ending.stages.is_empty() && !self.place.context.cancel.is_set() {
-                let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
+                let docker = env_vars::docker();
                 models::keep_stages(self.place.context, &job, &ending.stages, &docker, self.place.state);
             }
             if ending.whole {

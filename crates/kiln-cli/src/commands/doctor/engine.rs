@@ -30,7 +30,7 @@ impl Question {
         if !wanted.any(|rule| selection.rules.is_empty() || selection.rules.contains(rule.id)) {
             return None;
         }
-        let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
+        let docker = env_vars::docker();
         let engine = Buildx::new(context.project.join(".kiln")).docker(docker).builder(env_vars::read(env_vars::BUILDER));
         let engine = engine.cancel(context.cancel.child());
         let (sender, answer) = mpsc::channel();

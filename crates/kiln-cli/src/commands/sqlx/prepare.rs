@@ -158,7 +158,7 @@ fn options(
         locks: state.join("locks"),
         temporary,
         cargo: env_vars::read(env_vars::CARGO).unwrap_or_else(|| "cargo".to_owned()),
-        docker: env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned()),
+        docker: env_vars::docker(),
         path: std::env::split_paths(&path).filter_map(|path| Utf8PathBuf::try_from(path).ok()).collect(),
         cancel: context.cancel.clone(),
     })

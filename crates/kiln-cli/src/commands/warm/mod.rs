@@ -127,7 +127,7 @@ pub(super) fn warm(context: &Context, what: &What, pull: bool) -> Result<(Vec<Wa
     let mut fleet = Vec::new();
     let mut errors = Vec::new();
     for builder in what.builders() {
-        let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
+        let docker = env_vars::docker();
         let engine = Buildx::new(&state).docker(docker).builder(builder.clone()).cancel(context.cancel.clone());
         // Two questions and the reading of the project, side by side.
         let (checked, found, warming) = thread::scope(|scope| {

@@ -18,7 +18,7 @@ use crate::hints;
 const EARLIER: usize = 3;
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
-    let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
+    let docker = env_vars::docker();
     let engine = Buildx::new("").docker(docker).builder(args.builder.clone()).cancel(context.cancel.clone());
     let builds = engine.past_builds().map_err(error)?;
     if args.list {

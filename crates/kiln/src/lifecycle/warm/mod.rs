@@ -185,6 +185,11 @@ pub struct Done {
 }
 
 impl Done {
+    /// One of which nothing is known but what became of it.
+    fn untried(status: Status) -> Self {
+        Self { status, seconds: 0.0, attempts: 0, why: None, moved: None, seed_lost: false, state: BuildState::new() }
+    }
+
     /// Whether trying again later may help, without anyone changing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {

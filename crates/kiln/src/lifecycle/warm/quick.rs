@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::run::{fits, skipped};
-use super::{Done, Event, Options, Status, Target, TargetKind, WarmPlan, Why, Work};
+use super::run::fits;
+use super::{Done, Event, Options, Status, Target, TargetKind, WarmPlan, Work};
 use crate::engine::{BuildRequest, Engine, Outcome, StoredImage};
 
 /// The quick way: when all that can be looked up is there, one question tells whether the builder has every step, too. `None` if
@@ -44,7 +44,7 @@ pub(super) fn all_warm(
         let seconds = if target.kind() == TargetKind::Stage { seconds } else { 0.0 };
         tell(index, Event::Started);
         tell(index, Event::Ended { status: Status::Warm, seconds });
-        Done { status: Status::Warm, seconds, attempts: 1, why: None, ..skipped(Why::Interrupted) }
+        Done { seconds, attempts: 1, ..Done::untried(Status::Warm) }
     });
     Some(done.collect())
 }

@@ -94,16 +94,8 @@ impl Progress {
     }
 }
 
-pub(super) fn skipped(why: Why) -> Done {
-    Done {
-        status: Status::Skipped,
-        seconds: 0.0,
-        attempts: 0,
-        why: Some(why),
-        moved: None,
-        seed_lost: false,
-        state: BuildState::new(),
-    }
+fn skipped(why: Why) -> Done {
+    Done { why: Some(why), ..Done::untried(Status::Skipped) }
 }
 
 /// What a thread does next.
@@ -188,8 +180,7 @@ impl Run<'_> {
     fn target(&self, index: usize) -> Done {
         let begun = Instant::now();
         (self.tell)(index, Event::Started);
-        let mut done = Done { status: Status::Warm, ..skipped(Why::Interrupted) };
-        done.why = None;
+        let mut done = Done::untried(Status::Warm);
         let mut pause = self.options.pause;
         loop {
             done.attempts += 1;

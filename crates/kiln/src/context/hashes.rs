@@ -8,10 +8,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use sha1::{Digest as _, Sha1};
 
 use super::stamp::Stamp;
+use crate::files::replace_file;
 
 /// Begins the file; another version is as good as none.
 const MAGIC: &[u8; 8] = b"kilnhsh1";
@@ -131,9 +132,7 @@ impl Hashes {
             bytes.extend(path.as_bytes());
         }
         bytes.extend(blake3::hash(&bytes).as_bytes());
-        let temporary = Utf8PathBuf::from(format!("{file}.{}.new", std::process::id()));
-        fs::write(&temporary, bytes)?;
-        fs::rename(&temporary, file)
+        replace_file(file, bytes)
     }
 
     /// Answers all questions, from memory where possible, reading the rest on all processors. Files that are not asked for are

@@ -26,6 +26,7 @@ use crate::plan::{ImageEngine, Plan, Variant};
 
 pub use compare::{Comparison, Entry, compare};
 pub(crate) use make::targets;
+pub use write::replace_file;
 pub(crate) use write::replace_files;
 
 /// Version that generated headers name.

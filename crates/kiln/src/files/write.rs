@@ -42,6 +42,22 @@ pub(crate) fn replace_files(root: &Utf8Path, files: &[(Utf8PathBuf, String, Opti
     staged.commit()
 }
 
+/// Puts a file of kiln's own in place as a whole: written beside its target, then renamed, so that a reader never sees half of it. The folder has
+/// to be there.
+///
+/// # Errors
+///
+/// What the system says; the target is then as it was.
+pub fn replace_file(path: &Utf8Path, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+    let temporary = Utf8PathBuf::from(format!("{path}.{}.new", std::process::id()));
+    let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // It is of no use to anybody.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
 impl Staged {
     /// Writes a temporary file beside its target. `like` lends its mode where the target does not exist.
     fn stage(&mut self, root: &Utf8Path, path: &Utf8Path, text: &str, like: Option<&Utf8Path>) -> Result<(), FilesError> {

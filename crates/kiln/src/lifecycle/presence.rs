@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
+use crate::files::replace_file;
 use crate::text::short_hash;
 
 /// Held as long as it lives; the system lets go of it when kiln is killed.
@@ -44,11 +45,7 @@ impl Presence {
     /// What goes wrong here makes a clean-up careful, and is no reason not to build.
     fn note(&self) {
         if let Some(path) = &self.worked {
-            let temporary = path.with_extension(format!("{}.new", std::process::id()));
-            let written = fs::write(&temporary, Timestamp::now().to_string()).and_then(|()| fs::rename(&temporary, path));
-            if written.is_err() {
-                let _ = fs::remove_file(&temporary);
-            }
+            let _ = replace_file(path, Timestamp::now().to_string());
         }
     }
 
@@ -102,9 +99,7 @@ impl Checkout {
             return Ok(());
         }
         fs::create_dir_all(folder)?;
-        let temporary = path.with_extension(format!("{}.new", std::process::id()));
-        fs::write(&temporary, bytes)?;
-        fs::rename(&temporary, &path)
+        replace_file(&path, bytes)
     }
 
     /// All that are remembered and still there.

@@ -9,17 +9,18 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{MODEL_SCHEMA, Model};
 use crate::context::Tree;
+use crate::files::replace_file;
 
 /// How many models of one image are kept, the latest.
 pub const KEPT: usize = 10;
 
-/// A model that cannot be written or read. Never a reason to stop a build.
+/// Something of kiln's memory, a model or a replay, that cannot be written or read. Never a reason to stop.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use `{path}`")]
 pub struct StoreError {
     /// The file or folder.
     pub path: Utf8PathBuf,
-    /// What the system says.
+    /// What the system, or the reader, says.
     #[source]
     pub source: io::Error,
 }
@@ -58,13 +59,13 @@ pub fn save(folder: &Utf8Path, build: &str, model: &Model) -> Result<(), StoreEr
         let id = blake3::hash(&bytes).to_hex()[..32].to_owned();
         let path = trees.join(&id);
         if !path.exists() {
-            write(&path, &bytes).map_err(failed(&path))?;
+            replace_file(&path, &bytes).map_err(failed(&path))?;
         }
         ids.insert(name.clone(), id);
     }
     let path = folder.join(format!("{build}.json"));
     let bytes = serde_json::to_vec(&Stored { trees: ids, model: model.clone() }).unwrap_or_default();
-    write(&path, &bytes).map_err(failed(&path))?;
+    replace_file(&path, &bytes).map_err(failed(&path))?;
     prune(folder, image_of(build));
     Ok(())
 }
@@ -130,10 +131,4 @@ fn prune(folder: &Utf8Path, image: &str) {
     for tree in trees.flatten().filter(|tree| !used.contains(tree.file_name()) && !tree.file_name().ends_with(".new")) {
         let _ = fs::remove_file(tree.path());
     }
-}
-
-fn write(path: &Utf8Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = Utf8PathBuf::from(format!("{path}.{}.new", std::process::id()));
-    fs::write(&temporary, bytes)?;
-    fs::rename(&temporary, path)
 }

@@ -29,7 +29,7 @@ use crate::predict::{Inputs, ModelStep, PredictError, Remedy, StepPlace, Verdict
 use crate::process::Cancel;
 
 pub use since::{Since, SinceError};
-pub use store::{StoreError, load, save};
+pub use store::{load, save};
 
 use place::Place;
 use shadow::Shadow;

@@ -3,25 +3,16 @@
 use std::fs;
 use std::io;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 
 use super::Replay;
+use crate::files::replace_file;
+use crate::predict::StoreError;
 
 /// Version of the format; a file of another one says nothing.
 const SCHEMA: u32 = 1;
 const NAME: &str = "replay.json";
-
-/// A replay that cannot be kept or read. Never a reason to fail.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot use `{path}`")]
-pub struct StoreError {
-    /// The file.
-    pub path: Utf8PathBuf,
-    /// What the system, or the reader, says.
-    #[source]
-    pub source: io::Error,
-}
 
 #[derive(Serialize)]
 struct Kept<'a> {
@@ -41,10 +32,8 @@ struct Read {
 /// What the system says.
 pub fn save(state: &Utf8Path, replay: &Replay) -> Result<(), StoreError> {
     let path = state.join(NAME);
-    let temporary = Utf8PathBuf::from(format!("{path}.{}.new", std::process::id()));
     let bytes = serde_json::to_vec(&Kept { schema: SCHEMA, replay }).map_err(io::Error::other);
-    let written = bytes.and_then(|bytes| fs::write(&temporary, bytes)).and_then(|()| fs::rename(&temporary, &path));
-    written.map_err(|source| StoreError { path, source })
+    bytes.and_then(|bytes| replace_file(&path, bytes)).map_err(|source| StoreError { path, source })
 }
 
 /// The replay that was kept last; nothing if there is none, or it is of another version.

@@ -12,6 +12,7 @@ use kiln::bench::result::{Options, Results, is_source_edit, judge, list};
 use kiln::bench::run::{Bench, BenchError, Machine, run as measure};
 use kiln::bench::{HostTools, Scenario, Strategy, StrategyError};
 use kiln::engine::{Buildx, Engine as _};
+use kiln::files::replace_file;
 use kiln::plan::ImageEngine;
 use kiln::report::{Measured, slow};
 use kiln::text::did_you_mean;
@@ -152,7 +153,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     if let Some(path) = &args.markdown {
         can_write(path)?;
     }
-    let docker = env_vars::read(env_vars::DOCKER).unwrap_or_else(|| "docker".to_owned());
+    let docker = env_vars::docker();
     let engine = Buildx::new(root.join(".kiln")).docker(&docker).cancel(context.cancel.clone());
     let info = engine.check().map_err(|error| hints::engine_error(&error))?;
     let kiln = own_path()?;
@@ -215,12 +216,7 @@ fn unfinished(folder: &Utf8Path) -> Result<(Utf8PathBuf, Results), CommandError>
 
 /// Writes a file beside the one that is wanted, and that in its place when it is whole.
 fn write_markdown(path: &Utf8Path, text: &str) -> Result<(), CommandError> {
-    let temporary = beside(path);
-    let written = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&temporary);
-        no_markdown(path, &error)
-    })
+    replace_file(path, text).map_err(|error| no_markdown(path, &error))
 }
 
 /// Says that a file cannot be written, before hours are spent on what would be in it. One that is there stays as it is.
@@ -228,12 +224,8 @@ fn can_write(path: &Utf8Path) -> Result<(), CommandError> {
     if path.is_dir() {
         return Err(no_markdown(path, &std::io::Error::from(std::io::ErrorKind::IsADirectory)));
     }
-    let temporary = beside(path);
+    let temporary = Utf8PathBuf::from(format!("{path}.{}.new", std::process::id()));
     fs::write(&temporary, "").and_then(|()| fs::remove_file(&temporary)).map_err(|error| no_markdown(path, &error))
-}
-
-fn beside(path: &Utf8Path) -> Utf8PathBuf {
-    Utf8PathBuf::from(format!("{path}.{}.new", std::process::id()))
 }
 
 fn no_markdown(path: &Utf8Path, error: &std::io::Error) -> CommandError {

@@ -331,8 +331,14 @@ impl<'a> Mapping<'a> {
                 let before: Vec<&CacheRecord> = same
                     .filter(|record| record.created.is_some_and(|created| created.duration_since(build.ended) <= SLACK))
                     .collect();
-                let used = before.iter().filter(|record| record.last_used.is_some_and(|used| used >= build.started));
-                let mut found: Vec<&str> = used.map(|record| record.id.as_str()).collect();
+                // What a step made is what it left. What BuildKit calls the last use does not tell: it lets go of results of the
+                // build before at a time of its own.
+                let made = before.iter().filter(|record| record.created.is_some_and(|created| step.made(&step.key, created)));
+                let mut found: Vec<&str> = made.map(|record| record.id.as_str()).collect();
+                if found.is_empty() {
+                    let used = before.iter().filter(|record| record.last_used.is_some_and(|used| used >= build.started));
+                    found.extend(used.map(|record| record.id.as_str()));
+                }
                 if found.is_empty() {
                     // A step below one that is cached is not even looked at.
                     let own = before.iter().filter(|record| entries.iter().any(|entry| entry.id == record.id));

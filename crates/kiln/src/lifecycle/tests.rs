@@ -106,6 +106,14 @@ fn a_bump_makes_the_old_layer_stale_and_a_deleted_branch_its_own() {
 }
 
 #[test]
+fn a_layer_that_the_engine_let_go_of_while_the_next_build_ran_is_stale_all_the_same() {
+    let records = [cook("old", &[], 5, 22), cook("new", &[], 25, 30)];
+    let builds = vec![build("api", 20, &[(COOK, true)]), build("api", 0, &[(COOK, true)])];
+    let inventory = Inventory::of(&records, &Knowledge { builds, ..Knowledge::default() });
+    assert_eq!((shown(&inventory)["old"].1, shown(&inventory)["new"].1), (false, true));
+}
+
+#[test]
 fn a_build_makes_what_was_warmed_before_it_stale_and_a_warming_what_was_built() {
     let records = [cook("old", &[], 5, 10), cook("new", &[], 1005, 1010)];
     let with = |old: Option<&str>, new: Option<&str>| {

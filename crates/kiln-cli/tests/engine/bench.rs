@@ -11,7 +11,7 @@ use kiln::plan::ImageEngine;
 use kiln::settings::{At, Settings};
 use serde_json::Value;
 
-use crate::support::{command, docker, environment, kiln, repository};
+use crate::support::{command, docker, environment, kiln, repository, this_run};
 
 const LOCK: &str = r#"version = 4
 
@@ -46,17 +46,17 @@ impl Drop for Folder {
 /// What is of this run of the tests alone: an engine finds in its cache what earlier ones built.
 fn unique() -> String {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time");
-    format!("{}-{}", std::process::id(), since.as_millis())
+    format!("{}-{}", this_run(), since.as_millis())
 }
 
 /// A workspace of two members with one dependency. `KILN_TEST_BASES=REGISTRY/` takes its base images from there.
 fn tiny(test: &str) -> Folder {
-    let root = std::env::temp_dir().join(format!("kiln-engine-test-{test}-{}", std::process::id()));
+    let root = std::env::temp_dir().join(format!("kiln-engine-test-{test}-{}", this_run()));
     let _ = fs::remove_dir_all(&root);
     let manifest = |name: &str, dependencies: &str| {
         format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[dependencies]\n{dependencies}")
     };
-    let mut settings = kiln::text::Text::new(format!("[project]\nname = \"tiny-{test}-{}\"\n", std::process::id()));
+    let mut settings = kiln::text::Text::new(format!("[project]\nname = \"tiny-{test}-{}\"\n", this_run()));
     if let Some(bases) = environment("KILN_TEST_BASES") {
         settings += format_args!(
             "[services.tiny]\npath = \".\"\nbinary = \"tiny\"\nbuild-image = \"{bases}rust:1.95.0-slim-bookworm\"\n\
@@ -294,7 +294,7 @@ fn the_usual_dockerfiles_pass_the_check_of_buildkit() {
     let mut settings = Settings::load(root).expect("settings are read");
     settings.project.engine = Some(At { value: ImageEngine::Chef, line: 0 });
     let plan = kiln::plan::plan(&project, &settings);
-    let folder = Folder(std::env::temp_dir().join(format!("kiln-engine-test-check-{}", std::process::id())));
+    let folder = Folder(std::env::temp_dir().join(format!("kiln-engine-test-check-{}", this_run())));
     fs::create_dir_all(&folder.0).expect("folder is created");
     for service in &plan.services {
         for peer in [Peer::Naive, Peer::Mounts, Peer::Chef] {

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
-use crate::support::{Build, command, docker, environment, kiln, this_run};
+use crate::support::{Build, command, docker, environment, git, kiln, this_run};
 
 /// Steps in an ordinary run.
 const STEPS: usize = 12;
@@ -133,6 +133,7 @@ impl World {
         let output = command(kiln()).arg("init").current_dir(&root).output().expect("kiln starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         git(&root, &["init", "-q", "-b", "main", "."]);
+        git(&root, &["init", "-q", "--bare", &world.shared()]);
         let mut world = world;
         world.commit(0);
         world.clone_to(1);
@@ -143,12 +144,16 @@ impl World {
         self.folder.path().join(format!("checkout-{number}"))
     }
 
+    /// One store of objects: what one checkout has, the other can switch to.
+    fn shared(&self) -> String {
+        self.folder.path().join("shared.git").to_string_lossy().into_owned()
+    }
+
     fn commit(&mut self, number: usize) {
         let root = self.checkout(number);
         git(&root, &["add", "--all"]);
         git(&root, &["commit", "-q", "--allow-empty", "-m", "a step"]);
-        // One store of objects: what one checkout has, the other can switch to.
-        git(&root, &["push", "-q", "--force", &self.folder.path().join("shared.git").to_string_lossy(), "HEAD:refs/heads/main"]);
+        git(&root, &["push", "-q", "--force", &self.shared(), "HEAD:refs/heads/main"]);
         self.commits.push((git(&root, &["rev-parse", "HEAD"]), self.states[number]));
     }
 
@@ -168,10 +173,7 @@ impl World {
             // A branch switch, or a revert.
             0 => {
                 let (commit, state) = self.commits[random.below(self.commits.len())].clone();
-                git(
-                    &root,
-                    &["fetch", "-q", &self.folder.path().join("shared.git").to_string_lossy(), "+refs/heads/*:refs/other/*"],
-                );
+                git(&root, &["fetch", "-q", &self.shared(), "+refs/heads/*:refs/other/*"]);
                 if !command("git").args(["cat-file", "-e", &commit]).current_dir(&root).status().expect("git runs").success() {
                     return "nothing: the commit is not here".to_owned();
                 }
@@ -340,17 +342,6 @@ fn times(root: &Path, time: impl Fn(&Path) -> Option<SystemTime>) {
             file.set_times(FileTimes::new().set_modified(time)).expect("a time is set");
         }
     }
-}
-
-/// `git …` in a folder, its stdout.
-fn git(folder: &Path, arguments: &[&str]) -> String {
-    if arguments.first() == Some(&"push") && !Path::new(arguments[3]).exists() {
-        git(folder, &["init", "-q", "--bare", arguments[3]]);
-    }
-    let identity = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "advice.detachedHead=false"];
-    let output = command("git").args(identity).args(arguments).current_dir(folder).output().expect("git runs");
-    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 /// The files that no step changes.

@@ -4,7 +4,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::support::{Copy, command, docker, environment, kiln};
+use crate::support::{Copy, command, docker, environment, kiln, this_run};
 
 /// `make TARGET ARGS=…`, as a person types it; `kiln` is the one under test.
 fn make(copy: &Copy, target: &str, arguments: &str) -> Output {
@@ -26,7 +26,7 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a Vec<Value> {
 /// An image under a name of this run in the registry of the tests.
 fn publish(image: &str, name: &str) -> String {
     let registry = environment("KILN_TEST_REGISTRY").expect("KILN_TEST_REGISTRY: run `make engine-test`");
-    let published = format!("{registry}/kiln-test-{}/{name}:1", std::process::id());
+    let published = format!("{registry}/kiln-test-{}/{name}:1", this_run());
     docker(&["tag", image, &published]);
     docker(&["push", "--quiet", &published]);
     published
@@ -35,7 +35,7 @@ fn publish(image: &str, name: &str) -> String {
 #[test]
 #[ignore = "needs a Docker Engine: run `make engine-test`"]
 fn the_targets_warm_show_refresh_and_clean() {
-    let copy = Copy::kiro(&format!("kiro-make-{}", std::process::id()));
+    let copy = Copy::kiro(&format!("kiro-make-{}", this_run()));
     let plan: Value = serde_json::from_slice(&copy.run(&["plan", "--json"]).stdout).expect("a plan");
     let service = list(&plan, "services").iter().find(|service| service["name"] == "frontend").expect("the frontend");
     let image = |which: &str| service["base_images"][which].as_str().expect("an image").to_owned();

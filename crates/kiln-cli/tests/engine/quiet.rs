@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Copy, command, kiln};
+use crate::support::{Copy, command, kiln, this_run};
 
 /// Seconds that a table does not show.
 const SHOWN: f64 = 0.1;
@@ -71,7 +71,7 @@ fn verdicts(run: &Value) -> Vec<(String, bool)> {
 #[ignore = "needs a Docker Engine and a quiet machine: run `make bench-twice`"]
 #[expect(clippy::print_stderr, reason = "who runs it wants to see both runs")]
 fn two_quick_runs_agree() {
-    let copy = Copy::kiro(&format!("kiro-twice-{}", std::process::id()));
+    let copy = Copy::kiro(&format!("kiro-twice-{}", this_run()));
     let (first, second) = (quick(&copy), quick(&copy));
     let pairs = pairs(&first, &second);
     eprintln!("{:<40} {:>9} {:>9} {:>9} {:>9}", "median seconds", "first", "second", "apart", "stated");

@@ -16,7 +16,7 @@ use kiln::predict::{Subject, Verdict};
 use kiln::process::Cancel;
 use kiln::replay::{Image, Replay, Request, Whose, replay};
 
-use crate::support::{command, environment};
+use crate::support::{environment, git, this_run};
 
 /// `NONCE` keeps the engine from knowing the steps already.
 const DOCKERFILE: &str = "\
@@ -79,25 +79,7 @@ fn generate(root: &Utf8Path, commits: usize) {
 
 fn commit(root: &Utf8Path) {
     git(root, &["add", "--all"]);
-    git(
-        root,
-        &[
-            "-c",
-            "user.name=someone",
-            "-c",
-            "user.email=someone@example.org",
-            "commit",
-            "--quiet",
-            "--allow-empty",
-            "-m",
-            "change",
-        ],
-    );
-}
-
-fn git(folder: &Utf8Path, arguments: &[&str]) {
-    let output = command("git").args(arguments).current_dir(folder).output().expect("git starts");
-    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    git(root, &["commit", "--quiet", "--allow-empty", "-m", "change"]);
 }
 
 #[derive(Debug, Default)]
@@ -165,7 +147,7 @@ fn commits_cost_what_replay_says() {
             None
         }
     };
-    let nonce = format!("n{}", std::process::id());
+    let nonce = format!("n{}", this_run());
     let write = || {
         let text = dockerfile.as_deref().unwrap_or(DOCKERFILE).replace("NONCE", &nonce);
         fs::write(root.join("Dockerfile"), text).expect("written");

@@ -23,6 +23,14 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
 }
 
+/// `git …` in a folder, its stdout; commits are someone's, whatever is configured.
+pub(crate) fn git(folder: impl AsRef<Path>, arguments: &[&str]) -> String {
+    let settings = ["-c", "user.name=someone", "-c", "user.email=someone@example.org", "-c", "advice.detachedHead=false"];
+    let output = command("git").args(settings).args(arguments).current_dir(folder).output().expect("git starts");
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
 /// A name for this run of the tests that no other run has had: an engine keeps what earlier runs built, and process ids come again,
 /// so that what is counted here as compiled could otherwise be found in the cache.
 pub(crate) fn this_run() -> &'static str {

@@ -16,7 +16,7 @@ use super::edits::{Edit, Folders, What, edit};
 use super::random::Random;
 use super::server::serve;
 use super::state::{Around, State};
-use crate::support::command;
+use crate::support::{command, this_run};
 
 const IMAGE: &str = "debian:bookworm-slim";
 
@@ -86,7 +86,7 @@ impl Bench {
     pub(super) fn new(root: &Utf8Path) -> Self {
         let engine = Buildx::new(root.join("state"));
         let info = engine.check().expect("an engine");
-        let run = std::process::id();
+        let run = this_run();
         let (other, onbuild) = (format!("kiln-test-other:{run}"), format!("kiln-test-onbuild:{run}"));
         let folders = Folders { context: root.join("images"), extra: root.join("images-extra") };
         fs::create_dir_all(&folders.context).expect("a folder");
@@ -163,7 +163,7 @@ impl Bench {
     pub(super) fn chains(&self, seed: usize, wanted: usize, jobs: usize) -> Score {
         let score = Mutex::new(Score::default());
         let next = AtomicUsize::new(0);
-        let run = std::process::id();
+        let run = this_run();
         let work = || {
             loop {
                 let chain = next.fetch_add(1, Ordering::Relaxed);

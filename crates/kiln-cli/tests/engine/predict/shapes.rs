@@ -10,6 +10,7 @@ use kiln::predict::{Model, predict};
 use super::bench::{Build, Score};
 use super::edits::{Edit, Folders, What};
 use super::{bench, report};
+use crate::support::this_run;
 
 struct Shape {
     /// What has it.
@@ -117,7 +118,7 @@ fn shapes_of_real_projects_are_foreseen() {
     let (_guard, bench) = bench();
     let mut score = Score::default();
     for (number, shape) in SHAPES.iter().enumerate() {
-        let id = format!("{}shape{number}", std::process::id());
+        let id = format!("{}shape{number}", this_run());
         let folders = bench.folders(&id);
         folders.fill();
         // The files of a shape are all that there is.

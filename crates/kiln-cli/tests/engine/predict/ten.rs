@@ -7,12 +7,13 @@ use kiln::predict::{MissReason, predict};
 
 use super::bench;
 use super::bench::Score;
+use crate::support::this_run;
 
 #[test]
 #[ignore = "needs a Docker Engine"]
 fn of_ten_edits_at_once_each_step_names_those_that_matter() {
     let (_guard, bench) = bench();
-    let id = format!("{}ten", std::process::id());
+    let id = format!("{}ten", this_run());
     let folders = bench.folders(&id);
     folders.fill();
     for (path, text) in [("lib/a", "a"), ("lib/b", "b"), ("lib/c", "c"), ("lib/old", "old"), ("doc/d", "d"), ("tool.sh", "t")] {

@@ -79,6 +79,36 @@ fn every_strategy_is_measured_and_nothing_is_left() {
 }
 
 #[test]
+fn the_copy_has_what_builds_are_sent_though_git_ignores_it() {
+    // What of these is in a context, told at each build.
+    let look = "for folder; do :; done; for file in .git/HEAD certificate.pem node_modules/left; do \
+                if [[ -e $folder/$file ]]; then echo \"$file\" >>\"$FAKE_DOCKER/seen\"; fi; done; stream noop";
+    let lock = r#"{ "name": "web", "version": "1.0.0", "lockfileVersion": 3, "requires": true, "packages": { "": { "name": "web", "version": "1.0.0" } } }"#;
+    for (against, seen) in [("naive", vec!["certificate.pem"]), ("own", vec![".git/HEAD", "certificate.pem"])] {
+        let test = Test::new()
+            .docker()
+            .write("kiln.toml", SETTINGS)
+            .write("package.json", r#"{ "name": "web", "version": "1.0.0", "scripts": { "start": "node server.js" } }"#)
+            .write("package-lock.json", lock)
+            .write("server.js", "require('http').createServer().listen(3000);\n")
+            .write("Dockerfile", "FROM mine\n")
+            .write(".gitignore", "certificate.pem\nnode_modules\n")
+            .write("certificate.pem", "of this machine\n")
+            .write("node_modules/left", "")
+            .write(".git/HEAD", "ref: refs/heads/main\n")
+            .write("tool.sh", "#!/bin/sh\n")
+            .env("KILN_TOOL", "tool.sh")
+            .fake("objects", OBJECTS)
+            .fake("build", look);
+        let (ran, _) = document(&test, &["bench", "--scenario", "no-op", "--against", against, "--runs", "1", "--json"]);
+        assert_eq!(ran.code, Some(0), "{ran}");
+        let text = fs::read_to_string(test.root().join("fake/seen")).unwrap();
+        let found: std::collections::BTreeSet<&str> = text.lines().collect();
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), seen, "{against}");
+    }
+}
+
+#[test]
 fn an_interrupted_run_cleans_up_and_goes_on() {
     // The eighth build of all never ends.
     let slow = "echo >>\"$FAKE_DOCKER/builds\"; stream noop; \
@@ -124,6 +154,38 @@ fn another_state_of_the_files_is_not_mixed_in() {
     let (ran, _) = document(&test, &["bench", "--continue"]);
     assert_eq!(ran.code, Some(1), "{ran}");
     assert!(ran.stderr.contains("error: the repository has changed since the run `shop-bench-"), "{ran}");
+}
+
+#[test]
+fn measurements_of_another_engine_are_not_mixed_in() {
+    let test = shop().fake("build", "stream stopped-halfway >/dev/null 2>&1; kill -9 $$");
+    let (ran, _) = document(&test, &["bench", "--scenario", "no-op"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    let test = test.fake("build", "stream noop").fake("info", CONTAINERD);
+    let (ran, _) = document(&test, &["bench", "--continue"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(ran.stderr.contains(" was measured by kiln 0.1.0 on ") && ran.stderr.contains("Docker 29.1.0, overlayfs"), "{ran}");
+    assert!(ran.stderr.contains("hint: measurements of the two do not belong into one table"), "{ran}");
+}
+
+#[test]
+fn a_run_that_goes_on_is_not_continued_beside_itself() {
+    let test = shop().fake("build", "echo stuck >\"$FAKE_DOCKER/stuck\"; /bin/sleep 60");
+    let mut first = test.spawn_with(["bench", "--scenario", "no-op"]);
+    let until = Instant::now() + Duration::from_secs(60);
+    while !test.root().join("fake/stuck").exists() {
+        assert!(Instant::now() < until, "the build does not come");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let (ran, _) = document(&test, &["bench", "--continue"]);
+    assert_eq!(ran.code, Some(75), "{ran}");
+    assert!(ran.stderr.contains("error: another `kiln bench` is writing `") && ran.stderr.contains("hint: wait until"), "{ran}");
+    // The first is where it was: nothing of it was taken for what a killed run leaves.
+    assert!(first.try_wait().unwrap().is_none());
+    assert_eq!(results(&test).iter().filter(|name| name.starts_with("work-")).count(), 1);
+    let pid = rustix::process::Pid::from_child(&first);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(test.ran(&first.wait_with_output().unwrap()).code, Some(130));
 }
 
 #[test]
@@ -229,6 +291,8 @@ fn every_service_has_an_edit_in_a_quick_run() {
     assert_eq!(ran.code, Some(0), "{ran}");
     let edits: Vec<String> = rows(&document).into_iter().filter(|row| row.starts_with("frontend-source")).collect();
     assert_eq!(edits, ["frontend-source shop kiln × 1", "frontend-source web kiln × 1"]);
+    // Where cargo builds nothing, the dependency is one of the frontend.
+    assert_eq!(document["options"]["scenarios"], serde_json::json!(["no-op", "frontend-source", "frontend-dependency"]));
     let changes = document["changes"]["frontend-source"].as_str().unwrap();
     assert!(changes.contains("shop/server.js") && changes.contains("web/server.js"), "{changes}");
 }
@@ -266,21 +330,25 @@ fn the_table_says_what_the_numbers_are_worth() {
     );
 }
 
-/// A program that keeps a processor busy until it is dropped, and for a minute at most.
-struct Busy(std::process::Child);
+/// Programs that keep so many processors busy as disturb a bench, until they are dropped, and for a minute at most.
+struct Busy(Vec<std::process::Child>);
 
 impl Busy {
     #[expect(clippy::disallowed_methods, reason = "it is no part of the world that kiln sees")]
     fn start() -> Self {
         let script = "end=$((SECONDS + 60)); while ((SECONDS < end)); do :; done";
-        Self(std::process::Command::new("bash").args(["-c", script]).spawn().expect("bash starts"))
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let start = |_| std::process::Command::new("bash").args(["-c", script]).spawn().expect("bash starts");
+        Self((0..=cores / 10).map(start).collect())
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 

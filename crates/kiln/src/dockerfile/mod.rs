@@ -34,6 +34,7 @@ use crate::plan::{ImageEngine, Plan, Service, ServiceKind, Variant};
 pub use escape::shell_word;
 pub use namespace::{foundation, in_namespace};
 pub use peers::{Peer, render_peer};
+pub(crate) use rust::inside;
 pub use rust::{LAYER_STAGE, SEED_ARGUMENT};
 
 /// The Dockerfile of one variant of a service.

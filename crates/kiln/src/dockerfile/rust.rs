@@ -353,7 +353,7 @@ fn locked(id: String, target: &str) -> Mount {
 }
 
 /// `base`, or a folder in it.
-pub(super) fn inside(base: &str, folder: &Utf8Path) -> String {
+pub(crate) fn inside(base: &str, folder: &Utf8Path) -> String {
     if folder == "." { base.to_owned() } else { format!("{base}/{folder}") }
 }
 

@@ -18,4 +18,5 @@ pub use error::GitError;
 pub use history::{Change, Commit, History};
 pub use objects::{Node, NodeKind, Objects};
 pub use repository::Repository;
+pub(crate) use repository::command;
 pub use worktree::{Before, Worktree};

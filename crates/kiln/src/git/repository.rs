@@ -31,7 +31,7 @@ impl Repository {
     /// [`GitError`]: no git, no repository, a bare one, or one of another format.
     pub fn open(folder: &Utf8Path, cancel: &Cancel) -> Result<Self, GitError> {
         let args = ["rev-parse", "--is-bare-repository", "--is-shallow-repository", "--git-path", "objects", "--show-toplevel"];
-        let finished = git(folder, args).output(cancel)?;
+        let finished = command(folder, args).output(cancel)?;
         let mut lines = finished.stdout.lines();
         let bare = lines.next() == Some("true");
         if bare {
@@ -62,7 +62,7 @@ impl Repository {
     /// A revision that git does not know here.
     pub fn resolve(&self, revision: &str, cancel: &Cancel) -> Result<ContentId, GitError> {
         let wanted = format!("{revision}^{{commit}}");
-        let finished = git(&self.root, ["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]).output(cancel)?;
+        let finished = command(&self.root, ["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]).output(cancel)?;
         let id = if finished.success() { ContentId::parse(finished.stdout.trim()) } else { None };
         id.ok_or_else(|| self.unknown(revision))
     }
@@ -73,7 +73,8 @@ impl Repository {
     /// A range that git does not know here.
     pub fn list(&self, range: &str, limit: usize, cancel: &Cancel) -> Result<Vec<ContentId>, GitError> {
         let limit = format!("--max-count={limit}");
-        let finished = git(&self.root, ["rev-list", "--first-parent", &limit, "--end-of-options", range, "--"]).output(cancel)?;
+        let finished =
+            command(&self.root, ["rev-list", "--first-parent", &limit, "--end-of-options", range, "--"]).output(cancel)?;
         if !finished.success() {
             let unborn = range == "HEAD" && self.resolve("HEAD", cancel).is_err();
             return Err(if unborn {
@@ -102,14 +103,17 @@ impl Repository {
     }
 }
 
-fn git<const N: usize>(folder: &Utf8Path, args: [&str; N]) -> Run {
+/// Git in a folder.
+pub(crate) fn command<const N: usize>(folder: &Utf8Path, args: [&str; N]) -> Run {
     // The repository is the one that holds the folder, also when a hook of another one starts kiln.
     let run = Run::new("git").args(args).cwd(folder).env_remove("GIT_DIR").env_remove("GIT_WORK_TREE").env("LC_ALL", "C");
+    // Nothing is written: a person's own git is not in the way, and a context that holds git's folder stays as it is.
+    let run = run.env("GIT_OPTIONAL_LOCKS", "0");
     run.timeout(PATIENCE).capture(ANSWER)
 }
 
 fn answer<const N: usize>(folder: &Utf8Path, args: [&str; N], cancel: &Cancel) -> Result<String, GitError> {
-    let finished = git(folder, args).output(cancel)?;
+    let finished = command(folder, args).output(cancel)?;
     if finished.success() { Ok(finished.stdout) } else { Err(failed(args[0], &finished)) }
 }
 

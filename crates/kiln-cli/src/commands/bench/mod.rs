@@ -8,12 +8,12 @@ use std::fs;
 use std::process::ExitCode;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use kiln::bench::result::{Options, Results, is_source_edit, judge, list};
+use kiln::bench::result::{Options, ResultError, Results, is_source_edit, judge, list};
 use kiln::bench::run::{Bench, BenchError, Machine, run as measure};
 use kiln::bench::{HostTools, Scenario, Strategy, StrategyError};
 use kiln::engine::{Buildx, Engine as _};
 use kiln::files::replace_file;
-use kiln::plan::ImageEngine;
+use kiln::plan::{ImageEngine, Plan, ServiceKind};
 use kiln::report::{Measured, slow};
 use kiln::text::did_you_mean;
 
@@ -25,8 +25,6 @@ use crate::hints;
 use progress::Shown;
 use rules::Demands;
 
-/// What `--quick` measures: nothing to do, an edit on each side, a dependency.
-const QUICK: [Scenario; 4] = [Scenario::NoOp, Scenario::SourceBin, Scenario::BumpLeaf, Scenario::FrontendSource];
 /// What is measured when nothing else is asked for.
 const USUAL: [Scenario; 8] = [
     Scenario::Cold,
@@ -102,6 +100,20 @@ fn strategy(name: &str) -> Result<Strategy, String> {
     Strategy::ALL.into_iter().find(|known| known.name() == name).ok_or_else(|| unknown(name, &names))
 }
 
+/// What `--quick` measures: nothing to do, an edit on each side, and a dependency, which is a crate where cargo builds anything.
+fn quick(plan: &Plan) -> Vec<Scenario> {
+    let has_rust = plan.services.iter().any(|service| matches!(service.kind, ServiceKind::Rust(_)));
+    let has_node = plan.services.iter().any(|service| matches!(service.kind, ServiceKind::Node(_)));
+    let parts = [
+        (true, Scenario::NoOp),
+        (has_rust, Scenario::SourceBin),
+        (has_node, Scenario::FrontendSource),
+        (has_rust, Scenario::BumpLeaf),
+        (!has_rust, Scenario::FrontendDependency),
+    ];
+    parts.into_iter().filter(|(applies, _)| *applies).map(|(_, scenario)| scenario).collect()
+}
+
 fn unknown(name: &str, names: &[&str]) -> String {
     match did_you_mean(name, names.iter().copied()) {
         Some(similar) => format!("did you mean `{similar}`?"),
@@ -114,9 +126,9 @@ fn positive(text: &str) -> Result<f64, String> {
 }
 
 impl Args {
-    fn options(&self, demands: &Demands) -> Options {
+    fn options(&self, demands: &Demands, plan: &Plan) -> Options {
         let mut scenarios = match self {
-            Self { quick: true, .. } => QUICK.to_vec(),
+            Self { quick: true, .. } => quick(plan),
             Self { full: true, .. } => Scenario::ALL.to_vec(),
             Self { scenarios, .. } if scenarios.is_empty() => USUAL.to_vec(),
             Self { scenarios, .. } => scenarios.clone(),
@@ -173,8 +185,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         cancel: &context.cancel,
     };
     slow(&bench.machine).iter().for_each(|line| context.ui.note(line));
-    let mut shown = Shown::new(&context.ui);
-    let results = measure(&bench, args.options(&demands), earlier, &mut |event| shown.event(event));
+    let mut shown = Shown::new(&context.ui, bench.machine.cores);
+    let results = measure(&bench, args.options(&demands, &plan), earlier, &mut |event| shown.event(event));
     shown.close();
     finish(context, args, &demands, &results.map_err(|error| bench_error(&error))?)
 }
@@ -255,6 +267,10 @@ fn bench_error(error: &BenchError) -> CommandError {
         BenchError::OtherSource { .. } => {
             CommandError::new(Kind::User, error.to_string()).hint("start a new run, or check out what it measured")
         }
+        BenchError::OtherWorld { .. } => CommandError::new(Kind::User, error.to_string())
+            .hint("measurements of the two do not belong into one table: start a new run"),
+        BenchError::Result(ResultError::InUse { .. }) => CommandError::new(Kind::Transient, error.to_string())
+            .hint("wait until it has ended, or start a run of its own: `kiln bench --quick`"),
         BenchError::Copy { .. } | BenchError::Result(_) => CommandError::from_error(Kind::User, error),
     }
 }

@@ -11,13 +11,15 @@ use crate::ui::Ui;
 /// Shows what happens. Each timed build is a line that begins with the build and is completed when it has ended.
 pub(super) struct Shown<'a> {
     ui: &'a Ui,
+    /// Processors of the machine.
+    cores: usize,
     /// Whether a line is not complete.
     open: bool,
 }
 
 impl<'a> Shown<'a> {
-    pub(super) const fn new(ui: &'a Ui) -> Self {
-        Self { ui, open: false }
+    pub(super) const fn new(ui: &'a Ui, cores: usize) -> Self {
+        Self { ui, cores, open: false }
     }
 
     /// Shows one event.
@@ -28,11 +30,11 @@ impl<'a> Shown<'a> {
         match event {
             BenchEvent::Begins { .. } => {
                 self.close();
-                self.ui.piece(&line(event));
+                self.ui.piece(&line(event, self.cores));
                 self.open = true;
             }
             BenchEvent::Measured(_) => {
-                self.ui.note(&line(event));
+                self.ui.note(&line(event, self.cores));
                 self.open = false;
             }
             BenchEvent::CleanedUp(cleaned) => {
@@ -42,7 +44,7 @@ impl<'a> Shown<'a> {
             }
             event => {
                 self.close();
-                self.ui.note(&line(event));
+                self.ui.note(&line(event, self.cores));
             }
         }
     }
@@ -56,7 +58,7 @@ impl<'a> Shown<'a> {
     }
 }
 
-fn line(event: &BenchEvent<'_>) -> String {
+fn line(event: &BenchEvent<'_>, cores: usize) -> String {
     match event {
         BenchEvent::Orphan(cleaned) => format!(
             "removed what an earlier run left: {} and {} of the build cache",
@@ -80,7 +82,7 @@ fn line(event: &BenchEvent<'_>) -> String {
         BenchEvent::Measured(sample) => {
             let measured = &sample.measured;
             let crates = measured.local_crates + measured.external_crates;
-            let load = sample.other_load.filter(|_| sample.is_disturbed());
+            let load = sample.other_load.filter(|_| sample.is_disturbed(cores));
             let doubt = load.map(|load| format!("  (other work keeps {load:.1} processors busy)")).unwrap_or_default();
             format!("{:>12}  {}{doubt}", seconds(measured.seconds), work(measured.steps_ran, crates))
         }

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use rustix::fs::{FlockOperation, flock};
 
 use super::{End, Line, ResultError, Results, Sample, Skipped};
 use crate::bench::Scenario;
@@ -23,6 +24,10 @@ impl ResultFile {
         let parent = path.parent().map_or(Ok(()), fs::create_dir_all);
         parent.map_err(failed)?;
         let mut file = File::options().create(true).append(true).open(path).map_err(failed)?;
+        // Held as long as the run goes on. A file system without locks has nobody who could be in the way.
+        if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(rustix::io::Errno::WOULDBLOCK) {
+            return Err(ResultError::InUse { path: path.to_owned() });
+        }
         if file.metadata().map_err(failed)?.len() > 0 {
             // The last line may have been cut off.
             file.write_all(b"\n").map_err(failed)?;
@@ -43,7 +48,7 @@ impl ResultFile {
 
     pub(in crate::bench) fn sample(&mut self, sample: Sample) -> Result<(), ResultError> {
         self.append(&Line::Sample(sample.clone()))?;
-        self.results.samples.push(sample);
+        self.results.add(sample);
         Ok(())
     }
 

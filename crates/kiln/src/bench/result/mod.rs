@@ -5,6 +5,8 @@
 
 mod file;
 #[cfg(test)]
+pub(crate) mod made;
+#[cfg(test)]
 mod tests;
 mod verdict;
 
@@ -27,8 +29,11 @@ pub use verdict::{Rule, Verdict, is_source_edit, judge};
 
 /// Version of the format.
 pub const RESULT_SCHEMA: u32 = 1;
-/// More processors than this busy with other work disturb a measurement.
-pub const NOISY_LOAD: f64 = 0.5;
+/// More processors than this busy with other work disturb a measurement: half a one or, where there are many, a tenth of them.
+#[must_use]
+pub fn noisy_load(cores: usize) -> f64 {
+    (cores as f64 / 10.0).max(0.5)
+}
 
 /// A processor that does less than this part of what it did at its best in the run has become slow.
 pub const SLOWED_DOWN: f64 = 0.8;
@@ -91,10 +96,10 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Whether other work on the machine disturbed it.
+    /// Whether other work on a machine of so many processors disturbed it.
     #[must_use]
-    pub fn is_disturbed(&self) -> bool {
-        self.other_load.is_some_and(|load| load > NOISY_LOAD)
+    pub fn is_disturbed(&self, cores: usize) -> bool {
+        self.other_load.is_some_and(|load| load > noisy_load(cores))
     }
 }
 
@@ -112,6 +117,15 @@ pub struct Skipped {
     pub strategy: Option<Strategy>,
     /// Why.
     pub reason: String,
+}
+
+impl Skipped {
+    /// Whether it says that such a sample was not made.
+    fn is_of(&self, sample: &Sample) -> bool {
+        self.scenario.is_none_or(|scenario| scenario == sample.scenario)
+            && self.service.as_ref().is_none_or(|service| *service == sample.service)
+            && self.strategy.is_none_or(|strategy| strategy == sample.strategy)
+    }
 }
 
 /// What is known when all is measured.
@@ -160,6 +174,12 @@ pub enum ResultError {
         #[source]
         source: io::Error,
     },
+    /// The run that it is of still goes on.
+    #[error("another `kiln bench` is writing `{path}`")]
+    InUse {
+        /// The file.
+        path: Utf8PathBuf,
+    },
     /// It does not begin with a header that this kiln understands.
     #[error("`{path}` is no result of this version of kiln")]
     NoHeader {
@@ -191,13 +211,19 @@ impl Results {
         for line in lines.filter_map(|line| serde_json::from_str(line).ok()) {
             match line {
                 Line::What { scenario, what } => drop(results.what.insert(scenario, what)),
-                Line::Sample(sample) => results.samples.push(sample),
+                Line::Sample(sample) => results.add(sample),
                 Line::Skipped(skipped) => results.skip(skipped),
                 Line::End(end) => results.end = Some(end),
                 Line::Header(_) => {}
             }
         }
         Ok(results)
+    }
+
+    /// Adds a sample. What could not be measured before it was measured now, by a run that went on.
+    fn add(&mut self, sample: Sample) {
+        self.skipped.retain(|skipped| !skipped.is_of(&sample));
+        self.samples.push(sample);
     }
 
     fn skip(&mut self, skipped: Skipped) {
@@ -251,7 +277,7 @@ impl Results {
         let worst = samples.iter().filter_map(|sample| sample.speed).min();
         let slowed = best.zip(worst).map(|(best, worst)| f64::from(worst) / f64::from(best.max(1)));
         let doubts = [
-            load.filter(|load| *load > NOISY_LOAD).map(Doubt::OtherWork),
+            load.filter(|load| *load > noisy_load(self.header.machine.cores)).map(Doubt::OtherWork),
             Some(seconds.spread()).filter(|_| seconds.is_noisy()).map(Doubt::Spread),
             slowed.filter(|part| *part < SLOWED_DOWN).map(|part| Doubt::SlowedDown(1.0 - part)),
         ];

@@ -1,10 +1,9 @@
 //! What a session asks of the strategies, and how they are asked on a real machine.
 
-use std::io;
-
-use super::{cleanup, copy, machine, memory};
+use super::{cleanup, machine, memory};
 use crate::bench::strategy::Images;
 use crate::bench::{Measured, Scenario, Strategy, StrategyError};
+use crate::context::{ContextError, Hashes, read_context};
 
 /// What a session asks of the strategies.
 pub(super) trait Builds {
@@ -16,8 +15,8 @@ pub(super) trait Builds {
     fn enter_namespace(&mut self, strategy: Strategy, service: &str, generation: u32) -> Result<(), StrategyError>;
     /// Builds a service as the copy is now. As [`Scenario::FreshBuilder`] it imports what [`Self::export`] wrote.
     fn build(&mut self, strategy: Strategy, service: &str, scenario: Scenario) -> Result<Measured, StrategyError>;
-    /// A hash of the files that the strategy would send.
-    fn hash(&self, strategy: Strategy, service: &str) -> io::Result<blake3::Hash>;
+    /// What the strategy would send, as a hash of it.
+    fn context(&self, strategy: Strategy, service: &str) -> Result<String, ContextError>;
     /// Writes the cache of a service that is built to a place outside of the engine.
     fn export(&mut self, strategy: Strategy, service: &str) -> Result<(), StrategyError>;
     /// Takes all that a strategy has for a service away from the engine: layers and mounts.
@@ -75,9 +74,9 @@ impl Builds for Images {
         Ok(Measured { memory_bytes, ..self.with_image(strategy, service, measured?) })
     }
 
-    fn hash(&self, strategy: Strategy, service: &str) -> io::Result<blake3::Hash> {
-        let (context, ignore) = self.context(strategy, service);
-        copy::context_hash(&context, &ignore)
+    fn context(&self, strategy: Strategy, service: &str) -> Result<String, ContextError> {
+        let (folder, ignore) = self.context(strategy, service);
+        read_context(&folder, &ignore, &mut Hashes::default()).map(|context| context.id())
     }
 
     fn export(&mut self, strategy: Strategy, service: &str) -> Result<(), StrategyError> {

@@ -70,14 +70,14 @@ pub(super) fn seconds(results: &Results, scenario: Scenario, service: &str, stra
 
 #[cfg(test)]
 mod tests {
-    use super::super::session::tests::results;
     use super::*;
+    use crate::bench::result::made::results;
     use Scenario::{BumpLeaf, Cold, Docs, NoOp, SourceBin, SourceLib};
     use Strategy::{Chef, Kiln, Mounts, Naive};
 
     #[test]
     fn the_nearest_measurement_counts() {
-        let known = results(&[(Cold, Naive, 100.0), (Cold, Kiln, 120.0), (SourceBin, Kiln, 9.0), (SourceBin, Kiln, 11.0)]);
+        let known = results("api", &[(Cold, Naive, 100.0), (Cold, Kiln, 120.0), (SourceBin, Kiln, 9.0), (SourceBin, Kiln, 11.0)]);
         let guess = |scenario, strategy| seconds(&known, scenario, "api", strategy);
         for (scenario, strategy, expected) in [
             (SourceBin, Kiln, 10.0),

@@ -1,5 +1,6 @@
 //! What a measurement depends on and no Dockerfile says: the machine, and what else it does.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::Write as _;
@@ -9,8 +10,9 @@ use std::time::{Duration, Instant};
 use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 
-use crate::bench::result::NOISY_LOAD;
+use crate::bench::result::noisy_load;
 use crate::engine::EngineInfo;
+use crate::text::{bytes, count};
 
 /// How long the machine is watched between samples. The bench itself does nothing meanwhile.
 const WATCHED: Duration = Duration::from_millis(250);
@@ -78,7 +80,7 @@ impl Machine {
             exports: engine.containerd_store,
             speed: speed(),
             disk: disk(folder),
-            cores: thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            cores: cores(),
             memory: fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_memory(&text)),
             engine: engine.server.clone(),
             buildx: engine.buildx.clone(),
@@ -87,7 +89,30 @@ impl Machine {
     }
 }
 
+/// `2 cores, 25.3 GB of memory, Docker 28.5.2, overlay2`
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", count(self.cores, "core"))?;
+        if let Some(memory) = self.memory {
+            write!(f, ", {} of memory", bytes(memory))?;
+        }
+        if let Some(engine) = &self.engine {
+            write!(f, ", Docker {engine}")?;
+        }
+        self.storage.iter().try_for_each(|storage| write!(f, ", {storage}"))
+    }
+}
+
 impl Machine {
+    /// Whether measurements of the two can stand in one table: what does not vary from one look to the next is the same.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let fixed = |machine: &Self| {
+            (machine.cores, machine.engine.clone(), machine.buildx.clone(), machine.storage.clone(), machine.exports)
+        };
+        fixed(self) == fixed(other)
+    }
+
     /// What is slow about it. On such a machine builds that compile much gain less from kiln than elsewhere, or more: the numbers are its own.
     #[must_use]
     pub fn slow(&self) -> Vec<Slow> {
@@ -132,12 +157,17 @@ fn disk(folder: &Utf8Path) -> Option<u64> {
     written.ok().filter(|()| seconds > 0.0).map(|()| (WRITTEN as f64 / seconds) as u64)
 }
 
+/// Processors that may be used.
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// How many processors stay busy while the bench does nothing: the work of others. What ends within a second does not count.
 #[must_use]
 pub(super) fn settled_load() -> Option<f64> {
     let mut least = other_load()?;
     for _ in 1..WATCHES {
-        if least <= NOISY_LOAD {
+        if least <= noisy_load(cores()) {
             break;
         }
         least = least.min(other_load()?);
@@ -192,6 +222,29 @@ mod tests {
         let slow = Machine { cores: 2, memory: Some(2 << 30), speed: Some(200), disk: Some(9_000_000), ..Machine::default() };
         let expected = [Slow::Cores(2), Slow::Memory(2 << 30), Slow::Processor(200, SLOW_PROCESSOR), Slow::Disk(9_000_000)];
         assert_eq!(slow.slow(), expected);
+    }
+
+    #[test]
+    fn machines_are_alike_by_what_does_not_vary() {
+        let one = Machine {
+            cores: 2,
+            memory: Some(25_300_000_000),
+            engine: Some("28.5.2".to_owned()),
+            storage: Some("overlay2".to_owned()),
+            speed: Some(600),
+            disk: Some(1 << 30),
+            ..Machine::default()
+        };
+        assert_eq!(one.to_string(), "2 cores, 25.3 GB of memory, Docker 28.5.2, overlay2");
+        assert_eq!(Machine { cores: 1, ..Machine::default() }.to_string(), "1 core");
+        assert!(one.is_like(&Machine { speed: None, disk: Some(1), ..one.clone() }));
+        for other in [
+            Machine { cores: 4, ..one.clone() },
+            Machine { engine: None, ..one.clone() },
+            Machine { storage: Some("overlayfs".to_owned()), exports: true, ..one.clone() },
+        ] {
+            assert!(!one.is_like(&other), "{other}");
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 
 use super::result::{End, Header, Options, RESULT_SCHEMA, ResultError, ResultFile, Results, Sample, Skipped};
-use super::strategy::{Images, Place};
+use super::strategy::{Images, Place, sent};
 use super::{Choice, LockTool, Scenario, Strategy, StrategyError, choose_from, edits_of_all};
 use crate::plan::Plan;
 use crate::process::Cancel;
@@ -35,6 +35,7 @@ use work::Work;
 
 pub(super) use cleanup::Cleaner;
 pub use cleanup::{CleanUp, Kept};
+pub(super) use copy::Sent;
 pub use machine::{Machine, Slow};
 
 /// What a run needs.
@@ -138,6 +139,16 @@ pub enum BenchError {
         /// The run.
         name: String,
     },
+    /// Machine, engine or kiln are not those of the run that is to be continued.
+    #[error("the run `{name}` was measured by {before}; this is {now}")]
+    OtherWorld {
+        /// The run.
+        name: String,
+        /// kiln and the machine then.
+        before: String,
+        /// kiln and the machine now.
+        now: String,
+    },
     /// No scenario applies.
     #[error("there is nothing to measure")]
     Nothing {
@@ -186,13 +197,17 @@ pub fn run(
     let name = format!("{}-bench-{}", bench.plan.project, &number[..8]);
     let work = Work::create(bench.folder, &cleaner, &name)
         .map_err(|source| BenchError::Copy { path: bench.folder.to_owned(), source })?;
-    let source =
-        copy::copy(bench.root, &work.copy(), bench.cancel).map_err(|source| BenchError::Copy { path: work.copy(), source })?;
+    let strategies = earlier.as_ref().map_or(&options, |(_, results)| &results.header.options).strategies.clone();
+    let source = copy::copy(bench.root, &work.copy(), &sent(bench.plan, bench.root, &strategies), bench.cancel);
+    let source = source.map_err(|source| match source.kind() {
+        io::ErrorKind::Interrupted => BenchError::Interrupted,
+        _ => BenchError::Copy { path: work.copy(), source },
+    })?;
     let (path, results) = match earlier {
         Some((_, results)) if results.header.source != source => {
             return Err(BenchError::OtherSource { name: results.header.name });
         }
-        Some((path, results)) => (path, results),
+        Some((path, results)) => (path, like_before(bench, results)?),
         None => {
             let header = Header {
                 schema: RESULT_SCHEMA,
@@ -216,6 +231,17 @@ pub fn run(
     measured?;
     file.end(End { finished: Timestamp::now(), clean_up })?;
     Ok(file.results)
+}
+
+/// The results, if what would be added to them can stand beside them.
+fn like_before(bench: &Bench<'_>, results: Results) -> Result<Results, BenchError> {
+    let header = &results.header;
+    let (kiln, machine) = (env!("CARGO_PKG_VERSION"), &bench.machine);
+    if header.kiln == kiln && header.machine.is_like(machine) {
+        return Ok(results);
+    }
+    let before = format!("kiln {} on {}", header.kiln, header.machine);
+    Err(BenchError::OtherWorld { name: header.name.clone(), before, now: format!("kiln {kiln} on {machine}") })
 }
 
 fn measure(

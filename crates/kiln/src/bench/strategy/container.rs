@@ -12,7 +12,7 @@ use super::image::{LABEL, Place};
 use super::tool::end_of;
 use super::{Measured, StrategyError};
 use crate::bench::Scenario;
-use crate::dockerfile::shell_word;
+use crate::dockerfile::{inside, shell_word};
 use crate::plan::{NodeService, RustService, Service, ServiceKind};
 use crate::process::{Cancel, Finished, Run};
 
@@ -152,20 +152,16 @@ fn succeeded(finished: &Finished) -> Result<(), StrategyError> {
 fn cargo(rust: &RustService) -> Work {
     let words = rust.cargo_flags(&rust.profile, false).into_iter().flatten();
     let words: Vec<String> = words.map(|word| shell_word(&word)).collect();
-    Work::Cargo { folder: folder(SOURCES, &rust.workspace), command: format!("cargo build --locked {}", words.join(" ")) }
+    Work::Cargo { folder: inside(SOURCES, &rust.workspace), command: format!("cargo build --locked {}", words.join(" ")) }
 }
 
 fn bundler(node: &NodeService) -> Work {
     let script = node.build_script.as_deref().unwrap_or("build");
     Work::Node {
         lock: node.workspace.join(&node.lockfile),
-        workspace: folder(APP, &node.workspace),
-        package: folder(APP, &node.package),
+        workspace: inside(APP, &node.workspace),
+        package: inside(APP, &node.package),
         install: node.manager.install_commands().join(" && "),
         build: node.run_command(script),
     }
-}
-
-fn folder(base: &str, folder: &Utf8Path) -> String {
-    if folder == "." { base.to_owned() } else { format!("{base}/{folder}") }
 }

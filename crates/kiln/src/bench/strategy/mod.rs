@@ -6,6 +6,7 @@ mod image;
 mod layers;
 mod npm;
 mod own;
+mod sent;
 mod tool;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use crate::engine::EngineError;
 use crate::process::ProcessError;
 
 pub(super) use image::{Images, LABEL, Place};
+pub(super) use sent::sent;
 
 /// A way to build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -4,6 +4,7 @@ use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::context::IgnoreFile;
 use crate::text::Text;
 
 /// A Dockerfile that a person wrote, with its ignore file.
@@ -40,6 +41,11 @@ impl OwnDockerfile {
         self.ignore.push('\n');
     }
 
+    /// Whether builds are sent git's own folder, as some read their version from it.
+    pub(super) fn sends_git(&self) -> bool {
+        IgnoreFile::parse(&self.ignore).is_ok_and(|ignore| !ignore.excludes(".git/HEAD"))
+    }
+
     /// The text with the namespace's folder behind each `FROM`, so that every step runs in a namespace that is new.
     pub(super) fn in_namespace(&self, folder: &str, label: &str) -> String {
         let mut text = Text::default();
@@ -71,6 +77,14 @@ mod tests {
         assert_eq!(own.ignore, "docs\n!kiln.toml\nkiln.toml\n.kiln\napi/Dockerfile\n");
         other.leave_out(Utf8Path::new("api"), files);
         assert_eq!(other.ignore, "docs\n!kiln.toml\nDockerfile\n");
+    }
+
+    #[test]
+    fn git_is_sent_unless_the_ignore_file_says_otherwise() {
+        for (ignore, sent) in [("", true), ("target\n", true), (".git\n", false), ("*\n!src\n", false), ("*\n!.git\n", true)] {
+            let own = OwnDockerfile { text: String::new(), ignore: ignore.to_owned() };
+            assert_eq!(own.sends_git(), sent, "{ignore:?}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::Images;
 use crate::bench::{Strategy, StrategyError};
 use crate::files::{self, Ownership, Surroundings};
-use crate::plan::{SecretFrom, Service};
+use crate::plan::{Plan, SecretFrom, Service};
 use crate::settings;
 
 impl Images {
@@ -23,23 +23,12 @@ impl Images {
     /// kiln's ignore files, which hold for all strategies but `own`.
     pub(super) fn write_ignore_files(&self) -> Result<(), StrategyError> {
         let ignore: BTreeSet<&Utf8PathBuf> = self.chosen().flat_map(|service| &service.files.ignore).collect();
-        for file in self.rendered() {
+        for file in rendered(&self.plan) {
             if ignore.contains(&file.path) {
                 write(&self.place.copy.join(&file.path), &file.body)?;
             }
         }
         Ok(())
-    }
-
-    pub(super) fn ignore_text(&self, service: &Service) -> String {
-        let mut rendered = self.rendered().into_iter();
-        rendered.find(|file| service.files.ignore.contains(&file.path)).map(|file| file.body).unwrap_or_default()
-    }
-
-    /// What `kiln init` would write, apart from what is the user's.
-    fn rendered(&self) -> Vec<files::Rendered> {
-        let rendered = files::render(&self.plan, &Surroundings::default());
-        rendered.into_iter().filter(|file| file.ownership == Ownership::Kiln).collect()
     }
 
     /// `kiln.toml` of the copy: the user's settings under the namespace's name, without the user's caches and seeds.
@@ -78,6 +67,18 @@ impl Images {
         }
         Ok(())
     }
+}
+
+/// What `kiln init` would write, apart from what is the user's.
+fn rendered(plan: &Plan) -> Vec<files::Rendered> {
+    let rendered = files::render(plan, &Surroundings::default());
+    rendered.into_iter().filter(|file| file.ownership == Ownership::Kiln).collect()
+}
+
+/// kiln's ignore file of a service.
+pub(in crate::bench::strategy) fn ignore_text(plan: &Plan, service: &Service) -> String {
+    let mut rendered = rendered(plan).into_iter();
+    rendered.find(|file| service.files.ignore.contains(&file.path)).map(|file| file.body).unwrap_or_default()
 }
 
 /// A first build with a seed would not be one.

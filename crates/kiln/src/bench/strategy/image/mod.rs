@@ -1,10 +1,8 @@
 //! The state of a run's builds: one copy of the repository, and for each strategy the namespace in which it builds now.
-//!
-//! A namespace is made of three names: a folder in front of all layers ([`in_namespace`]), the project's name in ids of cache mounts, and
-//! the repository of image names. All begin with the run's own name, so nothing of anyone else is used, and all can be found again.
 
 mod cache;
 mod files;
+mod namespace;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -13,7 +11,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 
 use self::cache::Cache;
-use self::files::write;
+pub(super) use self::files::ignore_text;
+pub(in crate::bench) use self::namespace::LABEL;
 use super::container::Container;
 use super::crates::Crates;
 use super::own::OwnDockerfile;
@@ -21,17 +20,12 @@ use super::{Measured, Strategy, StrategyError, layers, npm, tool};
 use crate::bench::Scenario;
 use crate::bench::run::Cleaner;
 use crate::context::IgnoreFile;
-use crate::dockerfile::{Dockerfile, Instruction, Peer, foundation, in_namespace, render, render_peer};
+use crate::dockerfile::foundation;
 use crate::engine::{BuildRequest, BuildSecret, Buildx, Engine as _, Output};
 use crate::event::{BuildState, StepStatus};
-use crate::plan::{Plan, Service, ServiceKind, Variant};
+use crate::plan::{Plan, Service, ServiceKind, join};
 use crate::process::{Cancel, Run};
 use crate::settings;
-
-/// Where namespaces are in images.
-const FOLDER: &str = "/kiln-bench";
-/// Label of the images of a run.
-pub(in crate::bench) const LABEL: &str = "kiln.bench";
 
 /// What builds need.
 #[derive(Debug, Clone)]
@@ -160,44 +154,6 @@ impl Images {
         Ok(())
     }
 
-    /// Gives a strategy a new, empty namespace for a service.
-    pub(in crate::bench) fn enter_namespace(
-        &mut self,
-        strategy: Strategy,
-        service: &str,
-        generation: u32,
-    ) -> Result<(), StrategyError> {
-        self.generations.insert((strategy, service.to_owned()), generation);
-        match strategy {
-            Strategy::Native => {
-                // The old container goes first: two warm targets are not needed.
-                self.containers.remove(service);
-                let container = self.start_container(service, generation)?;
-                self.containers.insert(service.to_owned(), container);
-                Ok(())
-            }
-            Strategy::Own => {
-                let Some(Ok(own)) = self.own.get(service) else { return Ok(()) };
-                let label = format!("{LABEL}={}", self.place.name);
-                let text = own.in_namespace(&self.folder(strategy, service, generation), &label);
-                self.write(&format!("own-{service}"), &text, &own.ignore).map(drop)
-            }
-            _ => {
-                let Some(mut dockerfile) = self.dockerfile(strategy, service, generation)? else { return Ok(()) };
-                if let Some(last) = dockerfile.stages.last_mut() {
-                    last.push(Instruction::Label(LABEL.to_owned(), self.place.name.clone()));
-                }
-                if strategy == Strategy::Kiln {
-                    self.write_settings(service, generation)?;
-                    let path = self.place.copy.join(&self.service(service)?.files.prod);
-                    return write(&path, &dockerfile.to_string());
-                }
-                let ignore = self.ignore_text(self.service(service)?);
-                self.write(&format!("{}-{service}", strategy.name()), &dockerfile.to_string(), &ignore).map(drop)
-            }
-        }
-    }
-
     /// Builds a service as the copy is now, and tells what that took. As a fresh builder's it imports what [`Self::export`] wrote.
     pub(in crate::bench) fn build(
         &mut self,
@@ -281,15 +237,6 @@ impl Images {
         self.containers.get(service).filter(|_| strategy == Strategy::Native).map(Container::id)
     }
 
-    fn generation(&self, strategy: Strategy, service: &str) -> u32 {
-        self.generations.get(&(strategy, service.to_owned())).copied().unwrap_or(0)
-    }
-
-    /// The namespace in which a strategy builds a service now.
-    pub(in crate::bench) fn current_namespace(&self, strategy: Strategy, service: &str) -> String {
-        self.namespace(strategy, service, self.generation(strategy, service))
-    }
-
     /// Folder of what belongs to the run and is no part of the copy.
     pub(in crate::bench) fn state(&self) -> &Utf8Path {
         &self.place.state
@@ -300,9 +247,9 @@ impl Images {
         let Ok(service) = self.service(service) else { return (self.place.copy.clone(), IgnoreFile::default()) };
         let text = match (strategy, self.own.get(&service.name)) {
             (Strategy::Own, Some(Ok(own))) => own.ignore.clone(),
-            _ => self.ignore_text(service),
+            _ => ignore_text(&self.plan, service),
         };
-        (inside(&self.place.copy, &service.context), IgnoreFile::parse(&text).unwrap_or_default())
+        (join(&self.place.copy, &service.context), IgnoreFile::parse(&text).unwrap_or_default())
     }
 
     /// Stops what runs on the engine between builds.
@@ -351,7 +298,7 @@ impl Images {
         }
         BuildRequest {
             name: format!("{}-{}", strategy.name(), service.name),
-            context: inside(&self.place.copy, &service.context),
+            context: join(&self.place.copy, &service.context),
             dockerfile,
             tags: vec![format!("{}/{}:{}", self.place.name, service.name, strategy.name())],
             build_args,
@@ -360,56 +307,4 @@ impl Images {
             ..BuildRequest::default()
         }
     }
-
-    /// The Dockerfile of a strategy that writes one, in its namespace.
-    fn dockerfile(&self, strategy: Strategy, service: &str, generation: u32) -> Result<Option<Dockerfile>, StrategyError> {
-        let folder = self.folder(strategy, service, generation);
-        let peer = match strategy {
-            Strategy::Naive => Peer::Naive,
-            Strategy::Mounts => Peer::Mounts,
-            Strategy::Chef => Peer::Chef,
-            Strategy::Own => return Ok(None),
-            Strategy::Kiln | Strategy::Native => {
-                let plan = Plan { project: self.namespace(strategy, service, generation), ..self.plan.clone() };
-                let service = self.service(service)?;
-                return Ok(Some(in_namespace(render(&plan, service, Variant::Prod), &folder)));
-            }
-        };
-        let plan = Plan { project: self.namespace(strategy, service, generation), ..self.chef.clone() };
-        let Some(service) = plan.services.iter().find(|known| known.name == service) else { return Ok(None) };
-        Ok(render_peer(&plan, service, peer, &folder))
-    }
-
-    /// Name of a namespace: the project's name in it, with which ids of cache mounts begin.
-    pub(in crate::bench) fn namespace(&self, strategy: Strategy, service: &str, generation: u32) -> String {
-        format!("{}-{service}-{}-{generation}", self.place.name, strategy.name())
-    }
-
-    fn folder(&self, strategy: Strategy, service: &str, generation: u32) -> String {
-        format!("{FOLDER}/{}", self.namespace(strategy, service, generation))
-    }
-
-    fn start_container(&self, service: &str, generation: u32) -> Result<Container, StrategyError> {
-        let service = self.service(service)?;
-        let Some(mut dockerfile) = self.dockerfile(Strategy::Native, &service.name, generation)? else {
-            return Err(StrategyError::NotApplicable("there is no image to build in".to_owned()));
-        };
-        let target = if matches!(service.kind, ServiceKind::Rust(_)) { "chef" } else { "base" };
-        // The image of an earlier container has lost its tag when this one is made; the label finds both.
-        for stage in dockerfile.stages.iter_mut().filter(|stage| stage.name == target) {
-            stage.push(Instruction::Label(LABEL.to_owned(), self.place.name.clone()));
-        }
-        let path = self.write(&format!("native-{}", service.name), &dockerfile.to_string(), "*\n")?;
-        let mut request = self.request(Strategy::Native, service, path);
-        request.target = Some(target.to_owned());
-        self.engine.build(&request, &mut |_| ())?;
-        let name = self.namespace(Strategy::Native, &service.name, generation);
-        let context = inside(&self.place.copy, &service.context);
-        Container::start(&self.place, service, &name, &request.tags[0], &context)
-    }
-}
-
-/// `root`, or a folder in it.
-fn inside(root: &Utf8Path, folder: &Utf8Path) -> Utf8PathBuf {
-    if folder == "." { root.to_owned() } else { root.join(folder) }
 }

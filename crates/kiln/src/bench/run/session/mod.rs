@@ -1,27 +1,23 @@
 //! A run that goes on: who takes part in which round of which scenario, and what happens to those who do not.
 
+mod left;
+mod part;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 
+use self::left::Left;
 use super::builds::{Builds, Condition};
-use super::{BenchError, BenchEvent, estimate, skip};
+use super::{BenchError, BenchEvent, skip};
 use crate::bench::result::{Options, ResultFile, Sample, Skipped};
 use crate::bench::{Choice, LockTool, Scenario, Snapshot, Strategy, StrategyError};
 use crate::process::Cancel;
 
-/// A measurement that takes this many times as long as with the fastest strategy is repeated less often.
-const SLOW_FACTOR: f64 = 8.0;
-/// But nothing that is quick anyway.
-const SLOW_SECONDS: f64 = 10.0;
-/// Scenarios that edit what a branch edits.
-const EDITS: [Scenario; 3] = [Scenario::SourceBin, Scenario::SourceLib, Scenario::FrontendSource];
-/// How much longer a run takes than its timed builds, before anything is known: looking at the machine, catching up, cleaning up.
-const OVERHEAD: f64 = 1.2;
-/// After so many timed seconds enough is known.
-const KNOWN_AFTER: f64 = 30.0;
 /// What was found behind a build holds before the next one, if that follows within this time.
 const SAME_MOMENT: Duration = Duration::from_millis(100);
 
@@ -43,8 +39,8 @@ pub(super) struct Session<'a, B> {
     events: &'a mut dyn FnMut(&BenchEvent<'_>),
     images: B,
     choices: Vec<Choice>,
-    /// Hash of the context that each strategy built last.
-    built: BTreeMap<(Strategy, String), blake3::Hash>,
+    /// Context that each strategy built last, by its hash.
+    built: BTreeMap<(Strategy, String), String>,
     /// Number of the next namespace.
     generation: BTreeMap<(Strategy, String), u32>,
     /// What takes no part: a strategy for a service, in one scenario or in all.
@@ -56,17 +52,6 @@ pub(super) struct Session<'a, B> {
     /// When the run began, and how many seconds of it were timed.
     begun: Instant,
     timed: f64,
-}
-
-/// What is still to be done.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Left {
-    /// Samples.
-    samples: usize,
-    /// Seconds that they will take; nothing before anything is known.
-    seconds: Option<f64>,
-    /// Whether they will take longer, since some of them are of a service that was not built yet.
-    at_least: bool,
 }
 
 impl<'a, B: Builds> Session<'a, B> {
@@ -179,51 +164,16 @@ impl<'a, B: Builds> Session<'a, B> {
         Ok(())
     }
 
-    /// Whether a strategy is to be measured once more.
-    fn wants(&self, strategy: Strategy, scenario: Scenario, service: &str) -> Result<bool, BenchError> {
-        if self.is_out(strategy, service, scenario) {
-            return Ok(false);
-        }
-        let done = self.file.results.of(scenario, service, strategy).count() as u32;
-        if done >= self.wanted(strategy, scenario, service) {
-            return Ok(false);
-        }
-        // To catch up would take a slow strategy as long as what was left out.
-        let behind = scenario != Scenario::Cold && self.is_behind(strategy, service)?;
-        Ok(done < self.options().slow_runs || !behind)
-    }
-
-    /// How many samples a measurement gets.
-    fn wanted(&self, strategy: Strategy, scenario: Scenario, service: &str) -> u32 {
-        let Options { runs, slow_runs, .. } = *self.options();
-        // The way back from a branch is quick, the way there is an edit that is built untimed.
-        let slow = self.is_slow(strategy, scenario, service)
-            || (scenario == Scenario::BranchSwitchBack && EDITS.iter().any(|edit| self.is_slow(strategy, *edit, service)));
-        if slow || scenario == Scenario::Cold { slow_runs.min(runs) } else { runs }
-    }
-
-    /// Whether a measurement takes many times as long as with the fastest strategy.
-    fn is_slow(&self, strategy: Strategy, scenario: Scenario, service: &str) -> bool {
-        let median = |strategy| self.file.results.summary(scenario, service, strategy).map(|summary| summary.median);
-        let fastest = self.options().strategies.iter().filter_map(|other| median(*other)).min_by(f64::total_cmp);
-        matches!((median(strategy), fastest), (Some(own), Some(fastest)) if own > SLOW_SECONDS && own > fastest * SLOW_FACTOR)
-    }
-
-    fn is_out(&self, strategy: Strategy, service: &str, scenario: Scenario) -> bool {
-        let out = |scenario| self.out.contains(&(strategy, service.to_owned(), scenario));
-        out(None) || out(Some(scenario))
-    }
-
     /// Whether the files are not those that a strategy built last.
     fn is_behind(&self, strategy: Strategy, service: &str) -> Result<bool, BenchError> {
-        let now = self.hash(strategy, service)?;
+        let now = self.context(strategy, service)?;
         // Before its first build it is not behind: that one is needed anyway.
         Ok(self.built.get(&(strategy, service.to_owned())).is_some_and(|built| *built != now))
     }
 
-    fn hash(&self, strategy: Strategy, service: &str) -> Result<blake3::Hash, BenchError> {
-        let failed = |source| BenchError::Copy { path: self.site.copy.clone(), source };
-        self.images.hash(strategy, service).map_err(failed)
+    fn context(&self, strategy: Strategy, service: &str) -> Result<String, BenchError> {
+        let failed = |error| BenchError::Copy { path: self.site.copy.clone(), source: io::Error::other(error) };
+        self.images.context(strategy, service).map_err(failed)
     }
 
     /// Brings a strategy to the present state of the files, untimed unless it is its first build.
@@ -249,8 +199,8 @@ impl<'a, B: Builds> Session<'a, B> {
     }
 
     fn has_built(&mut self, strategy: Strategy, service: &str) -> Result<(), BenchError> {
-        let hash = self.hash(strategy, service)?;
-        self.built.insert((strategy, service.to_owned()), hash);
+        let context = self.context(strategy, service)?;
+        self.built.insert((strategy, service.to_owned()), context);
         Ok(())
     }
 
@@ -392,53 +342,6 @@ impl<'a, B: Builds> Session<'a, B> {
         let skipped = Skipped { scenario, service: Some(service.to_owned()), strategy: Some(strategy), reason };
         skip(self.file, self.events, skipped)
     }
-
-    /// How many samples are to be made, and how long that will take.
-    fn left(&self) -> Left {
-        let mut left = Left { samples: 0, seconds: None, at_least: false };
-        let results = &self.file.results;
-        for (scenario, service, rounds) in self.measurements() {
-            for strategy in &self.options().strategies {
-                if self.is_out(*strategy, &service, scenario) || nothing_to_lose(*strategy, scenario).is_some() {
-                    continue;
-                }
-                let done = results.of(scenario, &service, *strategy).count() as u32;
-                let missing = self.wanted(*strategy, scenario, &service).min(rounds).saturating_sub(done);
-                left.samples += missing as usize;
-                if missing == 0 {
-                    continue;
-                }
-                match estimate::seconds(results, scenario, &service, *strategy) {
-                    Some(one) => left.seconds = Some(left.seconds.unwrap_or(0.0) + one * f64::from(missing) * self.overhead()),
-                    None => left.at_least = true,
-                }
-            }
-        }
-        left
-    }
-
-    /// What is measured: scenario, service, and how many rounds are possible. First builds are measured whether asked for or not.
-    fn measurements(&self) -> Vec<(Scenario, String, u32)> {
-        let rounds = |choice: &Choice| choice.max_rounds.unwrap_or(u32::MAX);
-        let mut all: Vec<_> =
-            self.choices.iter().map(|choice| (choice.scenario, choice.service.clone(), rounds(choice))).collect();
-        for choice in &self.choices {
-            let first =
-                |(scenario, service, _): &(Scenario, String, u32)| *scenario == Scenario::Cold && *service == choice.service;
-            if !all.iter().any(first) {
-                all.push((Scenario::Cold, choice.service.clone(), 1));
-            }
-        }
-        all
-    }
-
-    /// How many times as long as its timed builds the run takes.
-    fn overhead(&self) -> f64 {
-        if self.timed < KNOWN_AFTER {
-            return OVERHEAD;
-        }
-        (self.begun.elapsed().as_secs_f64() / self.timed).clamp(1.0, 4.0)
-    }
 }
 
 /// Why a strategy cannot lose what a scenario takes away.
@@ -449,7 +352,3 @@ const fn nothing_to_lose(strategy: Strategy, scenario: Scenario) -> Option<&'sta
         _ => None,
     }
 }
-
-#[cfg(test)]
-#[path = "session_tests.rs"]
-pub(super) mod tests;

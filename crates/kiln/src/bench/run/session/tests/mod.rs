@@ -1,101 +1,19 @@
+mod fake;
+
 use std::cell::RefCell;
 use std::fs;
 use std::rc::Rc;
 
 use camino::Utf8Path;
-use jiff::Timestamp;
 
-use super::super::builds::Condition;
+use self::fake::{Fake, Log};
 use super::*;
-use crate::bench::Measured;
-use crate::bench::result::{Header, RESULT_SCHEMA, Results};
-use crate::bench::run::Machine;
+use crate::bench::result::Results;
+use crate::bench::result::made::{header, options};
 use crate::bench::{Change, HostTools};
 
 use Scenario::{BranchSwitchBack, Cold, Docs, FreshBuilder, GcEdMount, NoOp, SourceBin, SourceLib};
 use Strategy::{Chef, Kiln, Mounts, Naive};
-
-/// What the strategies were asked to do, in order.
-type Log = Rc<RefCell<Vec<String>>>;
-
-/// Strategies without an engine: a build takes the strategy's time if the file differs from what it built last.
-struct Fake {
-    root: Utf8PathBuf,
-    log: Log,
-    built: BTreeMap<Strategy, String>,
-    /// Seconds of a build with something to do.
-    seconds: BTreeMap<Strategy, f64>,
-    /// Builds of this strategy fail as soon as the file has a line with the word.
-    fails: Option<(Strategy, &'static str)>,
-    /// Why nothing can be taken away from the builder.
-    keeps: Option<&'static str>,
-}
-
-impl Fake {
-    fn text(&self) -> String {
-        fs::read_to_string(self.root.join("README.md")).unwrap()
-    }
-
-    fn note(&self, strategy: Strategy, what: &str) {
-        self.log.borrow_mut().push(format!("{} {what}", strategy.name()));
-    }
-}
-
-impl Builds for Fake {
-    fn refuses(&self, strategy: Strategy, _: &str) -> Option<String> {
-        (strategy == Chef).then(|| "not for this".to_owned())
-    }
-
-    fn lay_foundation(&self, _: Strategy, _: &str) -> Result<(), StrategyError> {
-        Ok(())
-    }
-
-    fn enter_namespace(&mut self, strategy: Strategy, _: &str, generation: u32) -> Result<(), StrategyError> {
-        self.built.remove(&strategy);
-        self.note(strategy, &format!("namespace {generation}"));
-        Ok(())
-    }
-
-    fn build(&mut self, strategy: Strategy, _: &str, _: Scenario) -> Result<Measured, StrategyError> {
-        let text = self.text();
-        if self.fails.is_some_and(|(fails, word)| fails == strategy && text.contains(word)) {
-            return Err(StrategyError::Failed("it does not compile".to_owned()));
-        }
-        let before = self.built.insert(strategy, text.clone());
-        // How many lines are new is what a sample must have measured, no more and no less.
-        let is_new = |before: &String, line: &str| !before.lines().any(|known| known == line);
-        let new = before.as_ref().map(|before| text.lines().filter(|line| is_new(before, line)).count());
-        self.note(strategy, &new.map_or_else(|| "everything".to_owned(), |new| format!("+{new}")));
-        let idle = before.is_some_and(|before| before == text);
-        let seconds = if idle { 0.5 } else { self.seconds.get(&strategy).copied().unwrap_or(1.0) };
-        Ok(Measured { seconds, ..Measured::default() })
-    }
-
-    fn hash(&self, _: Strategy, _: &str) -> io::Result<blake3::Hash> {
-        Ok(blake3::hash(self.text().as_bytes()))
-    }
-
-    fn export(&mut self, strategy: Strategy, _: &str) -> Result<(), StrategyError> {
-        self.note(strategy, "exports");
-        if strategy == Mounts { Err(StrategyError::Failed("no space".to_owned())) } else { Ok(()) }
-    }
-
-    fn lose_all(&mut self, strategy: Strategy, _: &str) -> Result<(), StrategyError> {
-        self.note(strategy, "loses all");
-        self.keeps.map_or(Ok(()), |reason| Err(StrategyError::Failed(reason.to_owned())))
-    }
-
-    fn lose_mounts(&mut self) -> Result<(), String> {
-        self.log.borrow_mut().push("mounts are lost".to_owned());
-        self.keeps.map_or(Ok(()), |reason| Err(reason.to_owned()))
-    }
-
-    fn condition(&self) -> Condition {
-        Condition::default()
-    }
-
-    fn stop(&mut self) {}
-}
 
 struct World {
     folder: tempfile::TempDir,
@@ -107,8 +25,7 @@ struct World {
 
 impl World {
     fn new(scenarios: &[Scenario], strategies: &[Strategy], runs: u32) -> Self {
-        let options =
-            Options { scenarios: scenarios.to_vec(), strategies: strategies.to_vec(), runs, slow_runs: 2, every_service: false };
+        let options = options(scenarios, strategies, runs);
         Self { folder: tempfile::tempdir().unwrap(), options, seconds: BTreeMap::new(), fails: None, keeps: None }
     }
 
@@ -176,35 +93,6 @@ impl World {
         let log = log.borrow().clone();
         (file.results, log, ended)
     }
-}
-
-fn header(options: Options) -> Header {
-    Header {
-        schema: RESULT_SCHEMA,
-        name: "app-bench-1".to_owned(),
-        kiln: String::new(),
-        started: Timestamp::UNIX_EPOCH,
-        git: None,
-        source: String::new(),
-        machine: Machine { cores: 2, ..Machine::default() },
-        options,
-    }
-}
-
-/// Results of the service `api`.
-pub(in crate::bench::run) fn results(samples: &[(Scenario, Strategy, f64)]) -> Results {
-    let options = Options { scenarios: Vec::new(), strategies: Vec::new(), runs: 5, slow_runs: 2, every_service: false };
-    let mut results = Results::new(header(options));
-    let sample = |(scenario, strategy, seconds): &(Scenario, Strategy, f64)| Sample {
-        scenario: *scenario,
-        service: "api".to_owned(),
-        strategy: *strategy,
-        measured: Measured { seconds: *seconds, ..Measured::default() },
-        other_load: None,
-        speed: None,
-    };
-    results.samples = samples.iter().map(sample).collect();
-    results
 }
 
 fn counts(results: &Results) -> Vec<(Scenario, Strategy, usize)> {

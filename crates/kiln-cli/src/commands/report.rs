@@ -123,7 +123,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     }
     let mut files = Vec::new();
     if let (Some(path), Some(plan)) = (&args.markdown, &plan) {
-        files.push(write(context, &root, path, "markdown", markdown::document(&report, plan), args.force)?);
+        let kiln_mk = std::fs::read_to_string(root.join("kiln.mk")).unwrap_or_default();
+        files.push(write(context, &root, path, "markdown", markdown::document(&report, plan, &kiln_mk), args.force)?);
     }
     let html = args.html.clone().or_else(|| (!args.last && args.markdown.is_none()).then(|| PAGE.into()));
     if let Some(path) = &html {

@@ -47,6 +47,12 @@ fn the_markdown_tells_of_set_up_cost_use_and_measurements() {
     assert_snapshot!(body);
     // Nothing has changed, so nothing is to be committed again.
     assert!(test.run_with(["report", "--markdown"]).stdout.starts_with("unchanged"));
+    // Only targets that are there are named.
+    assert!(!text.contains("make "), "{text}");
+    let mut test = test.write("kiln.mk", "docker-build:\n\tkiln build $(ARGS)\n");
+    assert!(test.run_with(["report", "--markdown"]).stdout.starts_with("updated"));
+    let text = fs::read_to_string(test.project().join("DOCKER_BUILD_OPTIMIZATION.md")).unwrap();
+    assert!(text.contains("| `make docker-build` | `kiln build` | ") && text.contains("|  | `kiln warm` | "), "{text}");
 }
 
 #[test]

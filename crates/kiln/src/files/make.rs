@@ -47,7 +47,21 @@ fn defined_targets(makefile: &str) -> Vec<&str> {
     rules.flat_map(|(targets, _)| targets.split_whitespace()).collect()
 }
 
-/// The targets of `kiln.mk`: name, what it runs, what that does.
-pub(crate) fn targets() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    TARGETS.into_iter()
+/// What people run: the target, where a `kiln.mk` of this text has it, kiln's own command, and what that does.
+pub(crate) fn targets(kiln_mk: &str) -> Vec<(Option<&'static str>, &'static str, &'static str)> {
+    let defined = defined_targets(kiln_mk);
+    TARGETS.into_iter().map(|(name, command, what)| (Some(name).filter(|name| defined.contains(name)), command, what)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_those_that_the_file_has() {
+        let named = |own: &str| targets(&body(own)).into_iter().filter(|(name, ..)| name.is_some()).count();
+        assert_eq!(named(""), TARGETS.len());
+        assert_eq!(named("warm-cache:\n\t./mine.sh\n"), TARGETS.len() - 1);
+        assert!(targets("").iter().all(|(name, ..)| name.is_none()));
+    }
 }

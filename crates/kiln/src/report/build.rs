@@ -20,6 +20,9 @@ const LOG_LINES: usize = 40;
 /// How many characters of an error are kept.
 const ERROR_CHARACTERS: usize = 2000;
 
+/// Steps of BuildKit's own that take less say nothing.
+pub(super) const SHORT: f64 = 0.1;
+
 /// A build.
 #[derive(Debug, Clone)]
 pub struct Build {
@@ -173,6 +176,16 @@ impl Build {
     #[must_use]
     pub fn cached(&self) -> usize {
         self.with_status(StepStatus::Cached).count()
+    }
+
+    /// The steps that a picture along time has: those that worked, of BuildKit's own only what took long enough to say something.
+    pub(super) fn shown(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.worked() && (step.place.is_some() || step.seconds >= SHORT))
+    }
+
+    /// Seconds that such a picture spans: the build, or longer where a step ended behind it.
+    pub(super) fn span(&self) -> f64 {
+        self.steps.iter().filter_map(|step| Some(step.times?.1)).fold(self.seconds, f64::max)
     }
 
     /// Whether it gave an image.

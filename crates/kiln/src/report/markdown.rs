@@ -3,7 +3,9 @@
 //! It says nothing of when it was made, so it changes only when something that it tells of has changed.
 
 use super::marks::{code, heads, plain, table};
+use super::measured::{Saving, savings};
 use super::{Build, Measured, Report};
+use crate::bench::result::Results;
 use crate::bench::statistics::Summary;
 use crate::files::targets;
 use crate::plan::{ImageEngine, Plan, Service, ServiceKind, Variant};
@@ -12,18 +14,36 @@ use crate::text::{Text, bytes, seconds};
 /// The document's usual name.
 pub const FILE_NAME: &str = "DOCKER_BUILD_OPTIMIZATION.md";
 
-/// The document.
+/// The document. `kiln_mk` is the text of the project's `kiln.mk`, empty where there is none.
 #[must_use]
-pub fn document(report: &Report, plan: &Plan) -> String {
+pub fn document(report: &Report, plan: &Plan, kiln_mk: &str) -> String {
     let mut text = Text::new("");
     text += format_args!("# Docker builds of {}\n\n", plain(&plan.project));
-    text += "How the images of this repository are built, what a build costs, and how to keep it quick. `kiln report --markdown` writes this \
-             file anew from recorded builds and measurements.\n";
+    text += "How the images of this repository are built, what a build costs, and how to use it. `kiln report --markdown` writes this file anew \
+             from recorded builds and measurements.\n";
+    in_short(&mut text, report);
     set_up(&mut text, plan);
     costs(&mut text, report);
-    usage(&mut text, plan);
+    usage(&mut text, plan, kiln_mk);
     measured(&mut text, report);
     text.finish()
+}
+
+/// What a source edit costs, for those who read no further.
+fn in_short(text: &mut Text, report: &Report) {
+    let rows = report.main_run().map(Results::rows).unwrap_or_default();
+    let mut services: Vec<&str> = Vec::new();
+    for Saving { row, naive, percent } in savings(&rows) {
+        if services.contains(&row.service.as_str()) {
+            continue;
+        }
+        *text += if services.is_empty() { "\n" } else { "" };
+        services.push(&row.service);
+        let (service, took, before) = (plain(&row.service), seconds(row.seconds.median), seconds(naive));
+        *text += format_args!(
+            "- An edit of {service} is in an image after **{took}**; copying everything and building takes {before} ({percent:.0} % less).\n"
+        );
+    }
 }
 
 fn set_up(text: &mut Text, plan: &Plan) {
@@ -91,7 +111,7 @@ fn costs(text: &mut Text, report: &Report) {
     *text += "\nMedians of recorded builds, as they came: on the machines and with the edits of those who built.\n";
 }
 
-fn usage(text: &mut Text, plan: &Plan) {
+fn usage(text: &mut Text, plan: &Plan, kiln_mk: &str) {
     *text += "\n## How to use it\n\n";
     *text += "The files are plain: `docker build`, `docker buildx bake` and `docker compose up` take them as they are.";
     if plan.engine == ImageEngine::Chef {
@@ -99,10 +119,19 @@ fn usage(text: &mut Text, plan: &Plan) {
         return;
     }
     *text += " With kiln:\n\n";
-    let rows: Vec<Vec<String>> = targets()
-        .map(|(name, command, what)| vec![code(&format!("make {name}")), code(&format!("kiln {command}")), plain(what)])
-        .collect();
-    *text += &table(&heads(&["target", "runs", "what it does"]), 3, &rows);
+    let asks_databases = |service: &Service| matches!(&service.kind, ServiceKind::Rust(rust) if rust.sqlx.is_some());
+    let with_sqlx = plan.services.iter().any(asks_databases);
+    let targets = targets(kiln_mk).into_iter().filter(|(_, command, _)| with_sqlx || !command.starts_with("sqlx"));
+    let targets: Vec<_> = targets.collect();
+    let with_make = targets.iter().any(|(name, ..)| name.is_some());
+    let row = |(name, command, what): &(Option<&str>, &str, &str)| {
+        let make = name.map(|name| code(&format!("make {name}"))).unwrap_or_default();
+        let cells = [code(&format!("kiln {command}")), plain(what)];
+        with_make.then_some(make).into_iter().chain(cells).collect()
+    };
+    let rows: Vec<Vec<String>> = targets.iter().map(row).collect();
+    let columns: &[&str] = if with_make { &["target", "runs", "what it does"] } else { &["command", "what it does"] };
+    *text += &table(&heads(columns), 3, &rows);
     *text += "\n`kiln report` shows all builds in a page, `kiln report --last` the last one in the terminal.\n";
 }
 

@@ -20,6 +20,16 @@ pub(super) fn code(text: &str) -> String {
     format!("`{}`", text.trim())
 }
 
+/// A sentence of kiln's own in which `…` stands for code. A backtick that is not closed stays text.
+pub(super) fn sentence(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return plain(text);
+    }
+    let mark = |(at, part): (usize, &&str)| if at.is_multiple_of(2) || part.trim().is_empty() { plain(part) } else { code(part) };
+    parts.iter().enumerate().map(mark).collect()
+}
+
 /// A table; cells are Markdown already. Columns from a number on are aligned as numbers.
 pub(super) fn table(heads: &[String], numbers_from: usize, rows: &[Vec<String>]) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
@@ -40,6 +50,18 @@ mod tests {
     fn names_cannot_become_markup() {
         assert_eq!(plain("a|b <script> [x](y) *z* \u{1b}[0m"), "a\\|b \\<script\\> \\[x\\](y) \\*z\\* ␛\\[0m");
         assert_eq!(code("a`b|c\n"), "`a'b\\|c␊`");
+    }
+
+    #[test]
+    fn sentences_have_code_where_it_is_closed() {
+        for (text, expected) in [
+            ("`serde` 1.0.1 to 1.0.2", "`serde` 1.0.1 to 1.0.2"),
+            ("a_b: one line in `fn main`; `c_d`", "a\\_b: one line in `fn main`; `c_d`"),
+            ("not ` closed", "not \\` closed"),
+            ("", ""),
+        ] {
+            assert_eq!(sentence(text), expected);
+        }
     }
 
     #[test]

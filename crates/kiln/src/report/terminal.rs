@@ -1,13 +1,11 @@
 //! The last build as bars for a terminal.
 
 use super::visible::shortened;
-use super::{Build, Report, Step};
+use super::{Build, Change, Report, Step};
 use crate::event::StepStatus;
 use crate::record::Ending;
 use crate::text::{bytes, count, seconds};
 
-/// Steps of BuildKit's own that take less say nothing.
-const SHORT: f64 = 0.1;
 /// Narrower terminals get longer lines than they have room for.
 const NARROWEST: usize = 48;
 /// Columns of the number at the end.
@@ -54,11 +52,15 @@ fn of(build: &Build, width: usize) -> Vec<Line> {
     }
     head.push((Role::Faint, format!("  {}", build.started.strftime("%Y-%m-%d %H:%M UTC"))));
     let mut lines = vec![head];
-    let steps: Vec<&Step> = build.steps.iter().filter(|step| is_shown(step)).collect();
+    let change = &build.change;
+    if change.commit.is_some() || change.edited.is_some() || change.new_plan {
+        lines.push(vec![(Role::Faint, shortened(&changed(change), width))]);
+    }
+    let steps: Vec<&Step> = build.shown().collect();
     let label = |step: &Step| shortened(&format!("{}  {}", step.label, step.short(80)), 100);
     let room = steps.iter().map(|step| label(step).chars().count()).max().unwrap_or(0).min(width * 2 / 5);
     let columns = width.saturating_sub(room + NUMBER + 2).max(8);
-    let whole = steps.iter().filter_map(|step| Some(step.times?.1)).fold(build.seconds, f64::max);
+    let whole = build.span();
     for step in steps {
         let name = shortened(&label(step), room);
         let gap = " ".repeat(room - name.chars().count() + 1);
@@ -77,10 +79,6 @@ fn of(build: &Build, width: usize) -> Vec<Line> {
         lines.push(vec![(Role::Failure, shortened(error, width))]);
     }
     lines
-}
-
-fn is_shown(step: &Step) -> bool {
-    step.worked() && (step.place.is_some() || step.seconds >= SHORT)
 }
 
 /// Columns before a bar, and of it.
@@ -103,4 +101,33 @@ pub(super) fn outcome(build: &Build) -> String {
     let ran = if build.ran() == 0 { "no step ran".to_owned() } else { format!("{} ran", count(build.ran(), "step")) };
     let crates = if build.crates > 0 { format!(", {} compiled", count(build.crates, "crate")) } else { String::new() };
     format!("{how} {}: {ran}, {} cached{crates}", seconds(build.seconds), build.cached())
+}
+
+/// `commit 12ab34c “Fix login”, main.rs edited`
+pub(super) fn changed(change: &Change) -> String {
+    let mut parts = Vec::new();
+    match &change.commit {
+        Some(commit) => {
+            let short: String = commit.chars().take(8).collect();
+            let subject = change.subject.as_ref().map(|subject| format!(" “{subject}”")).unwrap_or_default();
+            let what = if change.new_commit == Some(true) { "new commit" } else { "commit" };
+            parts.push(format!("{what} {short}{subject}"));
+        }
+        None => parts.push("no commit known".to_owned()),
+    }
+    match change.edited {
+        Some(0) => parts.push("nothing edited".to_owned()),
+        Some(number) => {
+            let mut names: Vec<String> = change.paths.iter().take(2).map(ToString::to_string).collect();
+            if number > names.len() {
+                names.push(format!("{} more", number - names.len()));
+            }
+            parts.push(format!("{} edited", names.join(", ")));
+        }
+        None => {}
+    }
+    if change.new_plan {
+        parts.push("another plan".to_owned());
+    }
+    parts.join(", ")
 }

@@ -1,13 +1,14 @@
-//! How long does a change take, with kiln and with other ways to build? A bar for each scenario and strategy.
+//! How long does a change take, with kiln and with other ways to build? A bar for each scenario and strategy. What did the builds need?
 
 use std::collections::BTreeMap;
 
-use super::element::{Element, Markup, element};
+use super::element::{Element, Markup, element, sentence};
 use super::heading;
-use super::picture::{Piece, Scale, bar, cell, figure, legend, table, whisker};
-use crate::bench::result::{Results, Row, is_source_edit};
+use super::picture::{Piece, Scale, bar, capital, cell, figure, legend, table, whisker};
+use crate::bench::result::{Results, Row};
 use crate::bench::{Scenario, Strategy};
-use crate::report::{Report, measured};
+use crate::report::Report;
+use crate::report::measured::{self, Need, Saving, needs, savings, work};
 use crate::text::{count, seconds};
 
 /// How many earlier runs are shown.
@@ -37,31 +38,28 @@ fn picture(run: &Results) -> Markup {
     for row in &rows {
         services.entry(&row.service).or_default().push(row);
     }
-    let figures = services.into_iter().map(|(service, rows)| Markup::from(of_service(run, service, &rows)));
-    figures.chain([notes(run, &rows).into()]).collect()
+    let mut all: Markup = services.into_iter().map(|(service, rows)| of_service(run, service, &rows)).collect();
+    all.add(needed(&rows));
+    all.add(notes(run, &rows));
+    all
 }
 
 fn of_service(run: &Results, service: &str, rows: &[&Row]) -> Element {
     let question = format!("How long does a change to {service} take, with kiln and with other ways to build?");
     let scale = Scale::new(rows.iter().map(|row| row.seconds.max).fold(0.0, f64::max));
     let heads: [Markup; 6] =
-        ["Built by".into(), scale.axis().into(), "Median".into(), "From to".into(), "Against".into(), "Work".into()];
+        ["Built by".into(), scale.axis().into(), "Median".into(), "Samples".into(), "Compared".into(), "Work".into()];
     let mut groups: BTreeMap<Scenario, Vec<&Row>> = BTreeMap::new();
     for row in rows {
         groups.entry(row.scenario).or_default().push(row);
     }
     let bodies = groups.into_iter().map(|(scenario, rows)| {
-        let what = run
-            .what
-            .get(&scenario)
-            .filter(|what| *what != "nothing is edited")
-            .map_or_else(String::new, |what| format!(" ({what})"));
-        let name = element("b").with(scenario.name());
-        let head = element("th")
-            .at("scope", "rowgroup")
-            .at("colspan", "6")
-            .with(name)
-            .with(format!(": {}{what}", scenario.description()));
+        if rows.len() > 1 && rows.iter().all(|row| row.seconds.max < IDLE) {
+            return idle(scenario, &rows);
+        }
+        let what = run.what.get(&scenario).filter(|what| *what != "nothing is edited");
+        let what: Markup = what.map_or_else(Markup::new, |what| element("span").class("edit").with(sentence(what)).into());
+        let head = element("th").at("scope", "rowgroup").at("colspan", "6").with(name(scenario)).with(what);
         element("tbody").with(element("tr").class("group").with(head)).all(rows.into_iter().map(|measured| row(measured, scale)))
     });
     let used: Vec<(&'static str, &str)> = Strategy::ALL
@@ -72,18 +70,25 @@ fn of_service(run: &Results, service: &str, rows: &[&Row]) -> Element {
     figure(&question, &answer(rows), table("rows bench", &question, &heads).all(bodies)).with(legend(&used))
 }
 
+/// `source-bin: a line in the binary's main source file`
+fn name(scenario: Scenario) -> Markup {
+    Markup::from_iter([element("b").with(scenario.name()).into(), Markup::from(format!(": {}", scenario.description()))])
+}
+
+/// A scenario in which nobody had anything to do is one row: bars would only differ by chance.
+fn idle(scenario: Scenario, rows: &[&Row]) -> Element {
+    let most = rows.iter().map(|row| row.seconds.max).fold(0.0, f64::max);
+    let head = element("th").at("scope", "rowgroup").at("colspan", "2").with(name(scenario));
+    let number = cell("number", format!("≤ {}", seconds(most)));
+    let all = element("td").class("what").at("colspan", "3").with("all alike: nothing to do");
+    element("tbody").with(element("tr").class("group").with(head).with(number).with(all))
+}
+
 /// The source edits, as they are what a day is made of.
 fn answer(rows: &[&Row]) -> String {
-    let edits = rows.iter().filter(|row| row.strategy == Strategy::Kiln && is_source_edit(row.scenario));
-    let said = edits.filter_map(|row| {
-        let percent = row.reduction_pct.filter(|percent| *percent > 0.0)?;
-        let naive = rows.iter().find(|other| other.scenario == row.scenario && other.strategy == Strategy::Naive)?;
-        Some(format!(
-            "{} takes {} in place of {} ({percent:.0} % less)",
-            row.scenario.name(),
-            seconds(row.seconds.median),
-            seconds(naive.seconds.median)
-        ))
+    let said = savings(rows.iter().copied()).into_iter().map(|Saving { row, naive, percent }| {
+        let (took, before) = (seconds(row.seconds.median), seconds(naive));
+        format!("{} takes {took} in place of {before} ({percent:.0} % less)", row.scenario.name())
     });
     let said: Vec<String> = said.take(3).collect();
     if said.is_empty() { String::new() } else { format!("{}.", said.join("; ")) }
@@ -103,13 +108,11 @@ fn row(row: &Row, scale: Scale) -> Element {
         (_, _, Some(times)) => format!("{times:.1} × kiln"),
         _ => String::new(),
     };
-    let crates = row.local_crates + row.external_crates;
-    let crates = if crates > 0 { format!(", {}", count(crates, "crate")) } else { String::new() };
     let doubt = if row.noisy { "~ " } else { "" };
     let range = if row.samples > 1 {
-        format!("{} to {} ({})", seconds(row.seconds.min), seconds(row.seconds.max), row.samples)
+        format!("{}: {} to {}", row.samples, seconds(row.seconds.min), seconds(row.seconds.max))
     } else {
-        "one sample".to_owned()
+        "1".to_owned()
     };
     element("tr")
         .with(element("th").at("scope", "row").with(row.strategy.name()))
@@ -117,7 +120,7 @@ fn row(row: &Row, scale: Scale) -> Element {
         .with(cell("number", format!("{doubt}{}", seconds(row.seconds.median))))
         .with(cell("what", range))
         .with(cell("what", against))
-        .with(cell("what", format!("{}{crates}", count(row.steps_ran, "step"))))
+        .with(cell("what", work(row.steps_ran, row.local_crates + row.external_crates)))
 }
 
 const fn class(strategy: Strategy) -> &'static str {
@@ -142,9 +145,33 @@ const fn words(strategy: Strategy) -> &'static str {
     }
 }
 
+/// What the builds needed besides time, as a table; nothing where nothing is known of it.
+fn needed(rows: &[Row]) -> Markup {
+    let needs = needs(rows);
+    if needs.is_empty() {
+        return Markup::new();
+    }
+    let question = "What did the builds need besides time?";
+    let heads: Vec<Markup> = ["built by"].iter().chain(&Need::HEADS).map(|head| Markup::from(capital(head))).collect();
+    let mut services: BTreeMap<&str, Vec<&Need>> = BTreeMap::new();
+    for need in &needs {
+        services.entry(&need.service).or_default().push(need);
+    }
+    let columns = heads.len();
+    let bodies = services.into_iter().map(|(service, needs)| {
+        let head = element("th").at("scope", "rowgroup").at("colspan", columns).with(element("b").with(service));
+        let row = |need: &Need| {
+            let name = element("th").at("scope", "row").with(need.strategy.name());
+            element("tr").with(name).all(need.cells().map(|text| cell("number", text)))
+        };
+        element("tbody").with(element("tr").class("group").with(head)).all(needs.into_iter().map(row))
+    });
+    figure(question, "", table("needs", question, &heads).all(bodies)).into()
+}
+
 /// What a reader has to know about the numbers.
 fn notes(run: &Results, rows: &[Row]) -> Element {
     let name = format!("run {} of {}", run.header.name, run.header.started.strftime("%Y-%m-%d %H:%M UTC"));
     let notes = std::iter::once(name).chain(measured::about(run, rows)).chain(measured::missing(run));
-    element("ul").class("notes").all(notes.map(|note| element("li").with(note)))
+    element("ul").class("notes").all(notes.map(|note| element("li").with(sentence(&note))))
 }

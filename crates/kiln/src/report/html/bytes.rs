@@ -1,7 +1,7 @@
 //! Where are the bytes? Of images by layer, of the cache by what it is for.
 
 use super::element::{Element, Markup, element};
-use super::picture::{Piece, Scale, bar, cell, figure, table};
+use super::picture::{Piece, Scale, bar, capital, cell, figure, table};
 use crate::report::{Bytes, Part, Report};
 use crate::text::{bytes, count};
 
@@ -10,6 +10,9 @@ const SMALL: f64 = 0.01;
 
 pub(super) fn figures(report: &Report) -> Markup {
     let mut all = Markup::new();
+    if report.builds.is_empty() && report.images.is_none() && report.cache.as_ref().is_none_or(Vec::is_empty) {
+        return all;
+    }
     all.add(picture("Where are the bytes of the images?", report.images.as_deref(), "layer", "image"));
     all.add(picture("Where are the bytes of the cache?", report.cache.as_deref(), "part", "cache"));
     all
@@ -72,9 +75,4 @@ fn row(name: &str, size: u64, total: u64, scale: Scale) -> Element {
 
 fn short(name: &str, characters: usize) -> String {
     crate::report::visible::shortened(name, characters)
-}
-
-fn capital(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

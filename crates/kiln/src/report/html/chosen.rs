@@ -2,7 +2,7 @@
 
 use super::element::{Element, Markup, element};
 use super::{graph, heading, history, timeline};
-use crate::report::terminal::outcome;
+use crate::report::terminal::{changed, outcome};
 use crate::report::{Build, Report};
 use crate::text::bytes;
 
@@ -30,7 +30,7 @@ fn details(build: &Build) -> Markup {
     let mut facts = vec![format!("{}, {when}", build.name()), outcome(build)];
     facts.extend(build.size.map(|size| format!("image {}", bytes(size))));
     facts.extend((build.context_bytes > 0).then(|| format!("{} sent to the engine", bytes(build.context_bytes))));
-    facts.push(history::changed(&build.change));
+    facts.push(changed(&build.change));
     let mut all = Markup::from(element("ul").class("facts").all(facts.into_iter().map(|fact| element("li").with(fact))));
     all.add(failure(build));
     all.add(element("div").class("pair").with(timeline::picture(build)).with(graph::picture(build)));

@@ -73,6 +73,17 @@ impl<M: Into<Self>> FromIterator<M> for Markup {
     }
 }
 
+/// A sentence of kiln's own in which `…` stands for code. A backtick that is not closed stays text.
+pub(super) fn sentence(text: &str) -> Markup {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return text.into();
+    }
+    let mark =
+        |(at, part): (usize, &&str)| if at.is_multiple_of(2) { Markup::from(*part) } else { element("code").with(*part).into() };
+    parts.iter().enumerate().map(mark).collect()
+}
+
 fn escape(text: &str, into: &mut String) {
     for character in text.chars() {
         match character {
@@ -172,6 +183,15 @@ mod tests {
             "<p title=\"&lt;/p&gt;&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&quot; onload=&quot;␀&amp;amp;\">\
              &lt;/p&gt;&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&quot; onload=&quot;␀&amp;amp;</p>"
         );
+    }
+
+    #[test]
+    fn sentences_have_code_where_it_is_closed() {
+        for (text, expected) in
+            [("one line in `fn <main>`", "one line in <code>fn &lt;main&gt;</code>"), ("not ` closed", "not ` closed"), ("", "")]
+        {
+            assert_eq!(sentence(text).into_string(), expected);
+        }
     }
 
     #[test]

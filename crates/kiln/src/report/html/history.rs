@@ -4,8 +4,8 @@ use super::element::{Element, Markup, element, void};
 use super::heading;
 use super::picture::figure;
 use crate::record::Ending;
-use crate::report::terminal::outcome;
-use crate::report::{Build, Change, Report};
+use crate::report::terminal::{changed, outcome};
+use crate::report::{Build, Report};
 use crate::text::{bytes, count, seconds};
 
 /// Height of a lane.
@@ -101,7 +101,18 @@ fn lanes(report: &Report) -> Element {
             .all(marks);
         element("div").class("lane").with(element("h4").with(name)).with(axis).with(plot)
     });
-    element("div").class("lanes").all(lanes)
+    element("div").class("lanes").all(lanes).with(between(report))
+}
+
+/// The first and the last moment below the lanes. What lies between is in order, and not to scale.
+fn between(report: &Report) -> Markup {
+    let (Some(first), Some(last)) = (report.builds.first(), report.builds.last()) else { return Markup::new() };
+    if first.number == last.number {
+        return Markup::new();
+    }
+    let moment = |build: &Build| element("span").with(build.started.strftime("%Y-%m-%d %H:%M").to_string());
+    let middle = element("span").with("in the order of their begins →");
+    element("p").class("between").with(moment(first)).with(middle).with(moment(last)).into()
 }
 
 fn mark(build: &Build, x: f64, scale: Log, featured: Option<usize>) -> Element {
@@ -130,35 +141,6 @@ fn mark(build: &Build, x: f64, scale: Log, featured: Option<usize>) -> Element {
 fn sentence(build: &Build) -> String {
     let when = build.started.strftime("%Y-%m-%d %H:%M");
     format!("{}, {when}: {}; {}", build.name(), outcome(build), changed(&build.change))
-}
-
-/// `commit 12ab34c “Fix login”, main.rs edited`
-pub(super) fn changed(change: &Change) -> String {
-    let mut parts = Vec::new();
-    match &change.commit {
-        Some(commit) => {
-            let short: String = commit.chars().take(8).collect();
-            let subject = change.subject.as_ref().map(|subject| format!(" “{subject}”")).unwrap_or_default();
-            let what = if change.new_commit == Some(true) { "new commit" } else { "commit" };
-            parts.push(format!("{what} {short}{subject}"));
-        }
-        None => parts.push("no commit known".to_owned()),
-    }
-    match change.edited {
-        Some(0) => parts.push("nothing edited".to_owned()),
-        Some(number) => {
-            let mut names: Vec<String> = change.paths.iter().take(2).map(ToString::to_string).collect();
-            if number > names.len() {
-                names.push(format!("{} more", number - names.len()));
-            }
-            parts.push(format!("{} edited", names.join(", ")));
-        }
-        None => {}
-    }
-    if change.new_plan {
-        parts.push("another plan".to_owned());
-    }
-    parts.join(", ")
 }
 
 fn key() -> Element {

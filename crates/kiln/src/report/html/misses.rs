@@ -8,13 +8,17 @@ use crate::text::{count, seconds};
 /// How many steps are named for each reason.
 const NAMED: usize = 12;
 
-pub(super) fn picture(report: &Report) -> Element {
+/// Nothing where no step ran.
+pub(super) fn picture(report: &Report) -> Markup {
     let misses = crate::report::misses(&report.builds);
+    if misses.is_empty() {
+        return Markup::new();
+    }
     let question = "Why did steps run, and what did it cost?";
     let scale = Scale::new(misses.iter().map(|miss| miss.seconds).fold(0.0, f64::max));
     let heads: [Markup; 5] = ["Reason".into(), scale.axis().into(), "Took".into(), "Steps".into(), "Builds".into()];
     let body = element("tbody").all(misses.iter().map(|miss| row(miss, scale)));
-    figure(question, &answer(&misses, report.builds.len()), table("rows misses", question, &heads).with(body))
+    figure(question, &answer(&misses, report.builds.len()), table("rows misses", question, &heads).with(body)).into()
 }
 
 fn answer(misses: &[MissSum], builds: usize) -> String {
@@ -22,9 +26,6 @@ fn answer(misses: &[MissSum], builds: usize) -> String {
     let unknown: f64 =
         misses.iter().filter(|miss| matches!(miss.cause, None | Some(Cause::Unknown))).map(|miss| miss.seconds).sum();
     let steps = misses.iter().map(|miss| miss.steps).sum();
-    if steps == 0 {
-        return "No step ran in the recorded builds.".to_owned();
-    }
     let text = format!("{} ran in {} and took {}", count(steps, "step"), count(builds, "build"), seconds(all));
     if unknown > 0.0 { format!("{text}; for {} of it nothing is known of why.", seconds(unknown)) } else { format!("{text}.") }
 }

@@ -82,9 +82,17 @@ fn main(report: &Report) -> Element {
     } else {
         main = main.with(history::section(report)).with(chosen::section(report));
     }
-    let wide = element("section").at("aria-labelledby", "h-cost").with(heading("h-cost", "All builds together"));
-    main.with(bench::section(report))
-        .with(wide.with(misses::picture(report)).with(replay::picture(report)).with(bytes::figures(report)))
+    main.with(bench::section(report)).with(together(report))
+}
+
+/// What all builds, or all commits, have in common.
+fn together(report: &Report) -> Markup {
+    let pictures = Markup::from_iter([misses::picture(report), replay::picture(report), bytes::figures(report)]);
+    if pictures == Markup::new() {
+        return pictures;
+    }
+    let section = element("section").at("aria-labelledby", "h-cost").with(heading("h-cost", "All builds together"));
+    section.with(pictures).into()
 }
 
 /// The heading of a section.

@@ -111,6 +111,12 @@ pub(super) fn time(number: f64) -> Element {
     cell("number", seconds(number))
 }
 
+/// A word at the beginning of a line.
+pub(super) fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// What a table shows by shapes, with its words.
 pub(super) fn legend(entries: &[(&'static str, &str)]) -> Element {
     let entry = |(class, words): &(&'static str, &str)| {

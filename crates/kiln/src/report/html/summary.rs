@@ -1,8 +1,8 @@
 //! The first look: what the last build of each image took, and what a source edit saves.
 
 use super::element::{Element, element};
-use crate::bench::Strategy;
-use crate::bench::result::is_source_edit;
+use crate::bench::result::Results;
+use crate::report::measured::{Saving, savings};
 use crate::report::{Build, Report};
 use crate::text::{bytes, count, seconds};
 
@@ -32,17 +32,14 @@ fn last(build: &Build) -> Element {
 }
 
 fn saved(report: &Report) -> Vec<Element> {
-    let rows = report.main_run().map(crate::bench::result::Results::rows).unwrap_or_default();
-    let kiln = rows.iter().filter(|row| row.strategy == Strategy::Kiln && is_source_edit(row.scenario));
-    let mut tiles: Vec<(String, Element)> = Vec::new();
-    for row in kiln {
-        if tiles.iter().any(|(service, _)| *service == row.service) {
-            continue;
+    let rows = report.main_run().map(Results::rows).unwrap_or_default();
+    let mut tiles: Vec<(&str, Element)> = Vec::new();
+    for Saving { row, percent, .. } in savings(&rows) {
+        if tiles.iter().all(|(service, _)| *service != row.service) {
+            let name = format!("source edit of {}, measured", row.service);
+            let below = format!("{percent:.0} % less than a naive Dockerfile");
+            tiles.push((&row.service, tile(&name, &seconds(row.seconds.median), &below)));
         }
-        let Some(percent) = row.reduction_pct.filter(|percent| *percent > 0.0) else { continue };
-        let name = format!("source edit of {}, measured", row.service);
-        let below = format!("{percent:.0} % less than a naive Dockerfile");
-        tiles.push((row.service.clone(), tile(&name, &seconds(row.seconds.median), &below)));
     }
     tiles.into_iter().map(|(_, tile)| tile).collect()
 }

@@ -3,27 +3,24 @@
 use super::element::{Element, Markup, element};
 use super::picture::{Piece, Scale, bar, cell, drawing, figure, legend, table, time};
 use crate::event::StepStatus;
+use crate::report::build::SHORT;
 use crate::report::misses::said;
 use crate::report::{Build, Step};
 use crate::text::{bytes, count, seconds};
 
-/// Steps of BuildKit's own that take less are left out.
-const SHORT: f64 = 0.1;
 /// How many characters of an instruction stand in the row.
 const CHARACTERS: usize = 56;
 
 pub(super) fn picture(build: &Build) -> Element {
     let question = format!("Where did the time of this {} build go?", build.name());
-    let whole = build.steps.iter().filter_map(|step| Some(step.times?.1)).fold(build.seconds, f64::max);
-    let scale = Scale::new(whole);
-    let heads: [Markup; 4] = ["Step".into(), scale.axis().into(), "What happened".into(), "Took".into()];
-    let shown = build.steps.iter().filter(|step| is_shown(step));
-    let mut body = element("tbody").all(shown.map(|step| row(step, scale)));
+    let scale = Scale::new(build.span());
+    let heads: [Markup; 4] = ["Step".into(), scale.axis().into(), "Path".into(), "Took".into()];
+    let mut body = element("tbody").all(build.shown().map(|step| row(step, scale)));
     for (status, words) in [(StepStatus::Cached, "from the cache"), (StepStatus::Skipped, "not reached")] {
         body = body.with(together(build, status, words));
     }
     let marks = [("critical", "on the critical path"), ("ran", "ran beside it"), ("failed", "failed")];
-    let used = |class: &str| build.steps.iter().filter(|step| is_shown(step)).any(|step| mark(step) == class);
+    let used = |class: &str| build.shown().any(|step| mark(step) == class);
     let marks: Vec<_> = marks.into_iter().filter(|(class, _)| used(class)).collect();
     let legend: Markup = if marks.is_empty() { Markup::new() } else { legend(&marks).into() };
     figure(&question, &answer(build), table("rows timeline", &question, &heads).with(body)).with(legend)
@@ -63,10 +60,6 @@ fn working(build: &Build) -> f64 {
     total
 }
 
-fn is_shown(step: &Step) -> bool {
-    step.worked() && (step.place.is_some() || step.seconds >= SHORT)
-}
-
 const fn mark(step: &Step) -> &'static str {
     match step.status {
         StepStatus::Failed => "failed",
@@ -80,14 +73,14 @@ fn row(step: &Step, scale: Scale) -> Element {
         Some((from, to)) => bar(scale, &[Piece { from, to, class: mark(step) }]),
         None => drawing("bar", 1.0),
     };
-    let what = match step.status {
-        StepStatus::Failed => "failed",
-        StepStatus::Running => "cut off",
-        _ => "ran",
+    let what = match (step.status, step.critical) {
+        (StepStatus::Failed, _) => "failed",
+        (StepStatus::Running, _) => "cut off",
+        (_, true) => "critical",
+        _ => "beside",
     };
-    let chain = if step.critical { ", critical" } else { "" };
     let head = element("th").at("scope", "row").with(name(step));
-    element("tr").with(head).with(cell("", bar)).with(cell("what", format!("{what}{chain}"))).with(time(step.seconds))
+    element("tr").with(head).with(cell("", bar)).with(cell("what", what)).with(time(step.seconds))
 }
 
 /// A step's name, which opens to all that is known of it.

@@ -1,15 +1,17 @@
 //! A bench run as a table: a row for each scenario and service, a column for each strategy, and what a reader has to know about the numbers.
 
+mod needs;
 mod notes;
 #[cfg(test)]
 mod tests;
 
-use crate::bench::result::{Results, Row};
+use crate::bench::result::{Results, Row, is_source_edit};
 use crate::bench::{Scenario, Strategy};
 use crate::text::{Text, count, seconds};
 
-use super::marks::{plain, table};
+use super::marks::{heads, plain, sentence, table};
 
+pub(super) use needs::{Need, needs};
 pub(super) use notes::{about, missing};
 pub use notes::{skipped, slow};
 
@@ -20,6 +22,7 @@ pub struct Measured {
     lines: Vec<Line>,
     /// Whether kiln can be compared with `naive`.
     saves: bool,
+    needs: Vec<Need>,
     notes: Vec<String>,
 }
 
@@ -70,7 +73,7 @@ impl Measured {
         };
         let lines = keys.into_iter().map(line).collect();
         let saves = rows.iter().any(|row| row.strategy == Strategy::Kiln && row.reduction_pct.is_some());
-        Self { strategies, lines, saves, notes: notes::of(results, &rows) }
+        Self { strategies, lines, saves, needs: needs(&rows), notes: notes::of(results, &rows) }
     }
 
     /// For a terminal: columns below each other, then the notes.
@@ -78,23 +81,21 @@ impl Measured {
     pub fn text(&self) -> String {
         let mut lines = vec![self.heads("scenario")];
         lines.extend(self.lines.iter().map(|line| self.cells(line, line.scenario.name().to_owned(), line.service.clone())));
-        let columns = lines.first().map_or(0, Vec::len);
-        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..columns).map(width).collect();
-        let mut text = Text::new("");
-        for line in &lines {
-            let cells =
-                line.iter().zip(&widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.chars().count())));
-            text += format_args!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end());
-        }
+        let mut text = Text::new(columns(&lines));
         text += "\n";
+        if !self.needs.is_empty() {
+            let mut lines = vec![need_heads()];
+            lines.extend(self.needs.iter().map(|need| need_cells(need, need.service.clone())));
+            text += &columns(&lines);
+            text += "\n";
+        }
         for note in &self.notes {
             text += format_args!("{note}\n");
         }
         text.finish()
     }
 
-    /// For documents: a table and a list.
+    /// For documents: two tables and a list.
     #[must_use]
     pub fn markdown(&self) -> String {
         let change = |line: &Line| format!("{}: {}", line.scenario.name(), line.scenario.description());
@@ -102,8 +103,13 @@ impl Measured {
             self.lines.iter().map(|line| self.cells(line, plain(&change(line)), plain(&line.service))).collect();
         let mut text = Text::new(table(&self.heads("change"), 2, &rows));
         text += "\n";
+        if !self.needs.is_empty() {
+            let rows: Vec<Vec<String>> = self.needs.iter().map(|need| need_cells(need, plain(&need.service))).collect();
+            text += &table(&need_heads(), 2, &rows);
+            text += "\n";
+        }
         let ways = notes::strategies(&self.strategies);
-        for note in self.notes.iter().map(|note| plain(note)).chain(ways) {
+        for note in self.notes.iter().map(|note| sentence(note)).chain(ways) {
             text += format_args!("- {note}\n");
         }
         text.finish()
@@ -126,6 +132,27 @@ impl Measured {
     }
 }
 
+fn need_heads() -> Vec<String> {
+    heads(&[&["service", "built by"][..], &Need::HEADS].concat())
+}
+
+fn need_cells(need: &Need, service: String) -> Vec<String> {
+    [service, need.strategy.name().to_owned()].into_iter().chain(need.cells()).collect()
+}
+
+/// Lines with their cells below each other.
+fn columns(lines: &[Vec<String>]) -> String {
+    let columns = lines.first().map_or(0, Vec::len);
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = Text::new("");
+    for line in lines {
+        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.chars().count())));
+        text += format_args!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+    text.finish()
+}
+
 /// `12.3 s ±2 % (4.1×)`: the median, how far samples are from it, and how many times as long as kiln; `~` if it is doubtful.
 fn cell(row: &Row) -> String {
     let doubt = if row.noisy { "~" } else { "" };
@@ -137,6 +164,29 @@ fn cell(row: &Row) -> String {
         _ => String::new(),
     };
     format!("{doubt}{}{spread}{times}", seconds(median))
+}
+
+/// What a source edit with kiln saves.
+pub(super) struct Saving<'a> {
+    /// The edit, with kiln.
+    pub(super) row: &'a Row,
+    /// Seconds with `naive`.
+    pub(super) naive: f64,
+    /// How many percent less kiln takes, more than none.
+    pub(super) percent: f64,
+}
+
+/// The source edits that kiln makes shorter than `naive`, in the order of the rows.
+pub(super) fn savings<'a>(rows: impl IntoIterator<Item = &'a Row> + Clone) -> Vec<Saving<'a>> {
+    let edits = rows.clone().into_iter().filter(|row| row.strategy == Strategy::Kiln && is_source_edit(row.scenario));
+    let saving = |row: &'a Row| {
+        let is =
+            |other: &&Row| other.scenario == row.scenario && other.service == row.service && other.strategy == Strategy::Naive;
+        let naive = rows.clone().into_iter().find(is)?.seconds.median;
+        let percent = row.reduction_pct.filter(|percent| *percent > 0.0)?;
+        Some(Saving { row, naive, percent })
+    };
+    edits.filter_map(saving).collect()
 }
 
 /// `3 steps ran, 1 crate compiled`

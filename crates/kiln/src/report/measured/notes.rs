@@ -1,7 +1,7 @@
 //! What a reader has to know about measurements.
 
 use super::NOTHING;
-use crate::bench::result::{Doubt, Results, Row, Skipped, is_source_edit};
+use crate::bench::result::{Doubt, Results, Row, Skipped};
 use crate::bench::run::{Machine, Slow};
 use crate::bench::{Scenario, Strategy};
 use crate::report::visible::shortened;
@@ -29,20 +29,14 @@ pub(in crate::report) fn about(results: &Results, rows: &[Row]) -> Vec<String> {
     let samples = |pick: fn(usize, usize) -> usize| rows.iter().map(|row| row.samples).reduce(pick).unwrap_or(0);
     let (least, most) = (samples(usize::min), samples(usize::max));
     let number = if least == most { count(most, "sample") } else { format!("{least} to {most} samples") };
-    let mut about = vec![count(machine.cores, "core")];
-    about.extend(machine.memory.map(|memory| format!("{} of memory", bytes(memory))));
-    about.extend(machine.engine.as_ref().map(|engine| format!("Docker {engine}")));
-    about.extend(machine.storage.clone());
     let day = results.header.started.strftime("%Y-%m-%d");
-    let mut notes = vec![format!("medians of {number}, {day}, on {}", about.join(", "))];
+    let mut notes = vec![format!("medians of {number}, {day}, on {machine}")];
     if results.end.is_none() {
         notes.push("the run did not come to its end; `kiln bench --continue` goes on with it".to_owned());
     }
     notes.extend(doubts(rows));
     notes.extend(slow(machine));
-    notes.extend(sizes(rows));
-    notes.extend(sent(rows));
-    notes.extend(memory(rows));
+    notes.extend(needed(rows));
     notes.extend(installs(rows));
     notes.extend(left(results));
     notes
@@ -135,54 +129,17 @@ pub fn slow(machine: &Machine) -> Vec<String> {
     machine.slow().into_iter().map(line).collect()
 }
 
-/// A sentence for each service: what each strategy has there. `what` ends with the word before the service.
-fn by_service(rows: &[Row], what: &str, of: &dyn Fn(&[&Row]) -> Option<String>) -> Vec<String> {
-    let mut services: Vec<&str> = rows.iter().map(|row| row.service.as_str()).collect();
-    services.sort_unstable();
-    services.dedup();
-    let sentences = services.into_iter().filter_map(|service| {
-        let part = |strategy: Strategy| {
-            let own: Vec<&Row> = rows.iter().filter(|row| row.service == service && row.strategy == strategy).collect();
-            Some(format!("{} {}", strategy.name(), of(&own)?))
-        };
-        let parts: Vec<String> = Strategy::ALL.into_iter().filter_map(part).collect();
-        (!parts.is_empty()).then(|| format!("{what} {service}: {}", parts.join(", ")))
-    });
-    sentences.collect()
-}
-
-/// `image of backend: kiln 92.1 MB in 5 layers, naive 92.3 MB in 5 layers`
-fn sizes(rows: &[Row]) -> Vec<String> {
-    by_service(rows, "image of", &|rows| {
-        let size = bytes(rows.iter().find_map(|row| row.image_bytes)?);
-        let layers = rows.iter().map(|row| row.layers.len()).find(|layers| *layers > 0);
-        Some(layers.map_or_else(|| size.clone(), |layers| format!("{size} in {}", count(layers, "layer"))))
-    })
-}
-
-/// `sent to the engine for backend: kiln 91.5 kB at first and 1.2 kB at an edit, naive …`
-fn sent(rows: &[Row]) -> Vec<String> {
-    by_service(rows, "sent to the engine for", &|rows| {
-        let of = |is: &dyn Fn(Scenario) -> bool| {
-            let mut sent = rows.iter().filter(|row| is(row.scenario)).filter_map(|row| row.context_bytes);
-            sent.next()
-        };
-        let first = bytes(of(&|scenario| scenario == Scenario::Cold)?);
-        Some(
-            of(&is_source_edit)
-                .map_or_else(|| format!("{first} at first"), |edit| format!("{first} at first and {} at an edit", bytes(edit))),
-        )
-    })
-}
-
-/// `most memory of backend: kiln 1.2 GB, naive 1.9 GB`
-fn memory(rows: &[Row]) -> Vec<String> {
-    let known = by_service(rows, "most memory of", &|rows| Some(bytes(rows.iter().filter_map(|row| row.memory_bytes).max()?)));
-    if known.is_empty() {
-        vec!["most memory: unknown: the engine's control groups are not to be seen here".to_owned()]
-    } else {
-        known
+/// How to read what builds needed.
+fn needed(rows: &[Row]) -> Vec<String> {
+    let is_kilns = |row: &&Row| row.strategy == Strategy::Kiln && row.scenario == Scenario::Cold && row.context_bytes.is_some();
+    let mut notes = Vec::new();
+    if rows.iter().any(|row| is_kilns(&row)) {
+        notes.push("sent at first: with kiln that is also kiln itself, which compiles in the image".to_owned());
     }
+    if rows.iter().all(|row| row.memory_bytes.is_none()) {
+        notes.push("most memory: unknown, as the engine's control groups are not to be seen here".to_owned());
+    }
+    notes
 }
 
 /// `npm of frontend, kiln: first 12.0 s; frontend-dependency 5.1 s (0.43×); frontend-version none`

@@ -1,42 +1,19 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::bench::Measured as Done;
-use crate::bench::result::{End, Header, Options, RESULT_SCHEMA, Sample, Skipped};
-use crate::bench::run::{CleanUp, Kept, Machine};
+use crate::bench::result::made::results;
+use crate::bench::result::{End, Skipped};
+use crate::bench::run::{CleanUp, Kept};
 use Scenario::{BumpLeaf, NoOp, SourceBin};
 use Strategy::{Kiln, Naive};
 
-fn results(service: &str, samples: &[(Scenario, Strategy, f64)]) -> Results {
-    let header = Header {
-        schema: RESULT_SCHEMA,
-        name: "app-bench-1a".to_owned(),
-        kiln: "0.1.0".to_owned(),
-        started: Timestamp::UNIX_EPOCH,
-        git: None,
-        source: "0123".to_owned(),
-        machine: Machine { cores: 8, storage: Some("overlay2".to_owned()), ..Machine::default() },
-        options: Options { scenarios: Vec::new(), strategies: Vec::new(), runs: 3, slow_runs: 2, every_service: false },
-    };
-    let mut results = Results::new(header);
-    results.samples = samples
-        .iter()
-        .map(|(scenario, strategy, seconds)| Sample {
-            scenario: *scenario,
-            service: service.to_owned(),
-            strategy: *strategy,
-            measured: Done { seconds: *seconds, steps_ran: 3, local_crates: 1, ..Done::default() },
-            other_load: None,
-            speed: None,
-        })
-        .collect();
-    results.end = Some(End { finished: Timestamp::UNIX_EPOCH, clean_up: CleanUp::default() });
-    results
+fn ended(results: Results) -> Results {
+    Results { end: Some(End { finished: Timestamp::UNIX_EPOCH, clean_up: CleanUp::default() }), ..results }
 }
 
 #[test]
 fn a_run_is_one_table_everywhere() {
-    let mut results = results(
+    let mut results = ended(results(
         "api",
         &[
             (NoOp, Kiln, 0.5),
@@ -47,8 +24,11 @@ fn a_run_is_one_table_everywhere() {
             (SourceBin, Naive, 100.0),
             (BumpLeaf, Kiln, 20.0),
         ],
-    );
+    ));
     results.samples[6].other_load = Some(1.5);
+    let kiln = &mut results.samples[4].measured;
+    (kiln.image_bytes, kiln.layers, kiln.context_bytes) = (Some(92_100_000), vec![74_800_000, 17_300_000], Some(1200));
+    results.samples[3].measured.memory_bytes = Some(662_000_000);
     let measured = Measured::of(&results);
     let text = measured.text();
     let lines: Vec<&str> = text.lines().take(4).collect();
@@ -61,11 +41,19 @@ fn a_run_is_one_table_everywhere() {
             "bump-leaf   api      ~20.0 s       –                   –           3 steps ran, 1 crate compiled",
         ]
     );
+    assert!(
+        text.contains(
+            "\nservice  built by  image    layers  sent at first  sent at an edit  most memory\n\
+             api      kiln      92.1 MB  2       –              1.2 kB           662.0 MB\n\n"
+        ),
+        "{text}"
+    );
     let markdown = measured.markdown();
     for part in [
+        "| service | built by | image | layers | sent at first | sent at an edit | most memory |\n|---|---|---:|---:|---:|---:|---:|\n| api | kiln | 92.1 MB | 2 |",
         "| change | service | kiln | naive | kiln saves | kiln's work |\n|---|---|---:|---:|---:|---:|\n",
         "| source-bin: a line in the binary's main source file | api | 10.0 s ±10 % | 1 min 40 s (10.0×) | 90 % | 3 steps ran, 1 crate compiled |\n",
-        "- medians of 1 to 3 samples, 1970-01-01, on 8 cores, overlay2\n",
+        "- medians of 1 to 3 samples, 1970-01-01, on 8 cores, Docker 28.5.2, overlay2\n",
         "cannot be relied on: other work kept up to 1.5 processors busy (1)\n",
         "- `naive` copies everything and builds\n",
     ] {
@@ -75,7 +63,7 @@ fn a_run_is_one_table_everywhere() {
 
 #[test]
 fn nothing_is_compared_where_only_kiln_was_measured() {
-    let measured = Measured::of(&results("api", &[(SourceBin, Kiln, 10.0)]));
+    let measured = Measured::of(&ended(results("api", &[(SourceBin, Kiln, 10.0)])));
     assert!(measured.text().starts_with("scenario    service  kiln    kiln's work\n"), "{}", measured.text());
 }
 

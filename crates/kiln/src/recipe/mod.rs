@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use build::{
     CompileRequest, CookRequest, FileKind, LAYER_FILE, LAYER_SCHEMA, Layer, LayerFile, LayerUnit, Limits, SeedMismatch,
-    StepError, Surroundings, compile, cook,
+    StepError, Surroundings, Within, compile, cook,
 };
 pub use prepare::{PrepareError, RecipeError, STUB_PACKAGE, prepare, resolve_selection, stub_workspace, vendored_folders};
 

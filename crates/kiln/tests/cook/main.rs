@@ -30,6 +30,12 @@ fn what_is_cooked_is_what_is_used() {
     assert_eq!((built.external_compiled, built.defects), (NOTHING, Vec::new()));
     assert_eq!(built.local_compiled, ["app (bin)"]);
     assert_eq!(bench.run(), "7 git\n");
+    // The metadata of a library is in the library, and nowhere else.
+    let outputs: Vec<_> =
+        fs::read_dir(bench.at("deps/target/release/deps")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let count =
+        |ending: &str| outputs.iter().filter(|path| path.extension().is_some_and(|extension| extension == ending)).count();
+    assert!(count("rlib") > 2 && count("rmeta") == 0, "{outputs:?}");
     let same = |layer: &str| assert_eq!(differences(&bench.at("deps"), &bench.at(layer)), Vec::<PathBuf>::new());
 
     // The same recipe gives the same layer: from a warm mount, and from an empty mount and an empty cargo home.

@@ -84,6 +84,7 @@ fn change_unit(deps: &std::path::Path, beginning: &str) {
                 size,
                 digest: blake3::hash(changed.as_bytes()).to_hex().to_string(),
                 executable: false,
+                within: None,
             };
         } else if file.path.contains("/.fingerprint/") && !file.path.contains("dep-") && !file.path.ends_with("timestamp") {
             // The hash of the fingerprint: cargo only looks at the JSON when it differs.

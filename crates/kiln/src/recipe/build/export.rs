@@ -14,12 +14,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::messages::Transcript;
+use super::metadata::{self, Within};
 use super::sources;
 use super::step::{At as _, StepError, parallel, remove, write_atomically};
 use super::target::{UnitId, Units, tree};
 
 /// Version of `units.json`.
-pub const LAYER_SCHEMA: u32 = 2;
+pub const LAYER_SCHEMA: u32 = 3;
 
 /// Name of the layer's own description in its folder.
 pub const LAYER_FILE: &str = "units.json";
@@ -110,6 +111,9 @@ pub enum FileKind {
         /// Whether it can be run.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         executable: bool,
+        /// Where its bytes lie; `None` for a file that the layer has as such.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<Within>,
     },
     /// A folder that has to exist.
     Folder,
@@ -146,11 +150,11 @@ impl Layer {
         Ok(Some((layer, digest)))
     }
 
-    /// Bytes of all files.
+    /// Bytes of all files that the layer has.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let files = self.units.iter().flat_map(|unit| &unit.files).chain(&self.sources);
-        files.map(|file| if let FileKind::File { size, .. } = file.kind { size } else { 0 }).sum()
+        files.map(|file| if let FileKind::File { size, within: None, .. } = file.kind { size } else { 0 }).sum()
     }
 }
 
@@ -214,7 +218,14 @@ fn write_layer(request: &Export<'_>, units: &Units, used: &[UnitId], folder: &Pa
             fs::create_dir_all(parent).at("create", parent)?;
         }
     }
-    let copied = parallel(&files, |(index, path)| Ok((*index, copy(request.target, &target, path)?)))?;
+    let exported: BTreeSet<&Path> = files.iter().map(|(_, path)| path.as_path()).collect();
+    let copied = parallel(&files, |(index, path)| {
+        let file = match metadata::of_library(request.target, path, |library| exported.contains(library))? {
+            Some(kind) => LayerFile { path: name_of(path)?, kind },
+            None => copy(request.target, &target, path)?,
+        };
+        Ok((*index, file))
+    })?;
     let mut layer_units: Vec<LayerUnit> = used
         .iter()
         .map(|unit| LayerUnit { root: unit.root.clone(), name: unit.name.clone(), digest: String::new(), files: Vec::new() })
@@ -283,7 +294,7 @@ fn is_leftover(path: &Path) -> bool {
 
 /// Copies one path and describes it.
 pub(super) fn copy(from: &Path, to: &Path, path: &Path) -> Result<LayerFile, StepError> {
-    let name = path.to_str().ok_or_else(|| StepError::FileName { path: path.to_owned() })?.to_owned();
+    let name = name_of(path)?;
     let (source, destination) = (from.join(path), to.join(path));
     let metadata = fs::symlink_metadata(&source).at("read", &source)?;
     let kind = if metadata.is_dir() {
@@ -298,9 +309,13 @@ pub(super) fn copy(from: &Path, to: &Path, path: &Path) -> Result<LayerFile, Ste
         let executable = metadata.mode() & 0o111 != 0;
         let mode = if executable { 0o755 } else { 0o644 };
         fs::set_permissions(&destination, fs::Permissions::from_mode(mode)).at("write", &destination)?;
-        FileKind::File { size: metadata.len(), digest: file_digest(&destination)?, executable }
+        FileKind::File { size: metadata.len(), digest: file_digest(&destination)?, executable, within: None }
     };
     Ok(LayerFile { path: name, kind })
+}
+
+fn name_of(path: &Path) -> Result<String, StepError> {
+    path.to_str().map(str::to_owned).ok_or_else(|| StepError::FileName { path: path.to_owned() })
 }
 
 /// BLAKE3 of a file's contents.

@@ -187,7 +187,7 @@ mod tests {
         let path = "release/build/x-0000000000000001/output";
         fs::create_dir_all(folder.join("target").join(path).parent().unwrap()).unwrap();
         fs::write(folder.join("target").join(path), "cargo:rerun-if-env-changed=DECLARED\n").unwrap();
-        let kind = FileKind::File { size: 36, digest: String::new(), executable: false };
+        let kind = FileKind::File { size: 36, digest: String::new(), executable: false, within: None };
         let unit = LayerUnit {
             root: "release".to_owned(),
             name: "x-0000000000000001".to_owned(),
@@ -252,6 +252,7 @@ mod tests {
             "kiln cook: the seed was written by another version of kiln; not used"
         );
         assert_eq!(said(Some("{")), "kiln cook: the seed cannot be understood; not used");
-        assert_eq!(said(Some("{\"schema\":2}")), "kiln cook: the seed cannot be understood; not used");
+        let own = format!("{{\"schema\":{LAYER_SCHEMA}}}");
+        assert_eq!(said(Some(&own)), "kiln cook: the seed cannot be understood; not used");
     }
 }

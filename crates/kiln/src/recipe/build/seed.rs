@@ -227,8 +227,11 @@ fn copy_unit(unit: &LayerUnit, units: &Units, folder: &Path, target: &Path, time
         match &file.kind {
             FileKind::Folder => fs::create_dir_all(&to).at("create", &to)?,
             FileKind::Link { to: link } => symlink(link, &to).at("write", &to)?,
-            FileKind::File { .. } => {
-                fs::copy(&from, &to).at("write", &to)?;
+            FileKind::File { size, within, .. } => {
+                match within {
+                    Some(within) => within.write(&folder.join("target"), *size, &to)?,
+                    None => fs::copy(&from, &to).at("write", &to).map(drop)?,
+                }
                 set_time(&to, time)?;
             }
         }

@@ -97,7 +97,10 @@ pub(super) fn export(home: &Path, output: &Path, wanted: &Wanted) -> Result<Vec<
             write_atomically(&to, &bytes)?;
             let name = path.to_str().ok_or_else(|| StepError::FileName { path: path.clone() })?.to_owned();
             let digest = file_digest(&to)?;
-            files.push(LayerFile { path: name, kind: FileKind::File { size: bytes.len() as u64, digest, executable: false } });
+            files.push(LayerFile {
+                path: name,
+                kind: FileKind::File { size: bytes.len() as u64, digest, executable: false, within: None },
+            });
         }
     }
     for (name, revision) in &wanted.checkouts {

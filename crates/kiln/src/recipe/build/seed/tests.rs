@@ -44,7 +44,7 @@ impl Place {
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(&file, content).unwrap();
             let digest = file_digest(&file).unwrap();
-            LayerFile { path, kind: FileKind::File { size: content.len() as u64, digest, executable: false } }
+            LayerFile { path, kind: FileKind::File { size: content.len() as u64, digest, executable: false, within: None } }
         });
         self.layer.units.retain(|unit| unit.name != name);
         let digest = format!("{name} {content}");

@@ -113,7 +113,7 @@ impl Selection {
         for (path, entry) in candidates {
             let below = path[root.len()..].trim_start_matches('/');
             let logical = joined(literal, below);
-            if selector.wildcard && !matched.is_some_and(|matched| is_within(path, matched)) {
+            if selector.wildcard && !matched.is_some_and(|matched| is_below(path, matched)) {
                 if !glob::matches(&selector.path, &logical) {
                     continue;
                 }
@@ -124,7 +124,7 @@ impl Selection {
                 None => below,
             };
             let named = if relative.is_empty() { logical.rsplit('/').next().unwrap_or_default() } else { relative };
-            folders.retain(|(folder, ..)| is_within(path, folder));
+            folders.retain(|(folder, ..)| is_below(path, folder));
             if exclude.as_ref().is_some_and(|exclude| exclude.excludes(named)) {
                 continue;
             }
@@ -230,6 +230,7 @@ fn joined(folder: &str, name: &str) -> String {
     }
 }
 
-fn is_within(path: &str, folder: &str) -> bool {
+/// Whether a path lies in a folder that is not the root.
+fn is_below(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }

@@ -12,8 +12,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::shadow::{Shadow, concerns_any};
 use crate::context::evolving::Touched;
-use crate::context::{ContentId, ContextError, Entry, IgnoreFile, Tree};
-use crate::git::{Before, GitError, Node, NodeKind, Repository, Worktree};
+use crate::context::{ContentId, ContextError, Entry, IgnoreFile, Tree, is_within};
+use crate::git::{Before, GitError, Node, NodeKind, Objects, Repository, Worktree};
 use crate::predict::outputs::{FolderOutputs, KnownOutputs, RecipeCall};
 use crate::predict::{Inputs, Model, Subject, SubjectError, read};
 use crate::process::Cancel;
@@ -36,6 +36,8 @@ pub struct Since {
     repository: Repository,
     commit: ContentId,
     differences: Worktree,
+    /// Submodules that differ, by path from the root, as far as they have the commit that the repository had of them.
+    submodules: BTreeMap<String, Self>,
 }
 
 /// What stood at a path.
@@ -54,8 +56,27 @@ impl Since {
     pub fn new(folder: &Utf8Path, revision: &str, cancel: &Cancel) -> Result<Self, GitError> {
         let repository = Repository::open(folder, cancel)?;
         let commit = repository.resolve(revision, cancel)?;
+        Self::of(repository, commit, cancel)
+    }
+
+    fn of(repository: Repository, commit: ContentId, cancel: &Cancel) -> Result<Self, GitError> {
         let differences = Worktree::since(&repository, commit, cancel)?;
-        Ok(Self { repository, commit, differences })
+        let mut submodules = BTreeMap::new();
+        for (path, before) in &differences.differing {
+            let Before::Was(Node { kind: NodeKind::Submodule, id }) = before else { continue };
+            let folder = repository.root.join(path);
+            // In a folder without a repository of its own git would answer for the one around it.
+            if !folder.join(".git").exists() {
+                continue;
+            }
+            match Repository::open(&folder, cancel).and_then(|inner| Self::of(inner, *id, cancel)) {
+                Ok(inner) => drop(submodules.insert(path.clone(), inner)),
+                Err(error @ GitError::Process(_)) => return Err(error),
+                // It was never checked out at that commit, or is damaged: what it had is not known.
+                Err(_) => {}
+            }
+        }
+        Ok(Self { repository, commit, differences, submodules })
     }
 
     /// The commit.
@@ -143,6 +164,9 @@ impl Since {
 
     /// What a file held; nothing if there was none.
     fn bytes(&self, path: &Utf8Path) -> Result<Option<Vec<u8>>, SinceError> {
+        if let Some(inner) = self.submodules.values().find(|inner| path.starts_with(&inner.repository.root)) {
+            return inner.bytes(path);
+        }
         match self.at(path) {
             At::Nothing => Ok(None),
             At::Was(node) => Ok(Some(self.repository.objects.blob(node.id)?)),
@@ -156,10 +180,13 @@ impl Since {
 
     fn at(&self, path: &Utf8Path) -> At {
         let Ok(path) = path.strip_prefix(&self.repository.root) else { return At::Same };
+        let above = || path.as_str().match_indices('/').map(|(end, _)| &path.as_str()[..end]);
         match self.differences.differing.get(path.as_str()) {
             Some(Before::Nothing) => At::Nothing,
             Some(Before::Was(node)) => At::Was(*node),
             None if self.is_untracked(path.as_str()) => At::Nothing,
+            // In a submodule that is new.
+            None if above().any(|above| self.differences.differing.get(above) == Some(&Before::Nothing)) => At::Nothing,
             None => At::Same,
         }
     }
@@ -169,34 +196,43 @@ impl Since {
         untracked.contains(path) || path.match_indices('/').any(|(end, _)| untracked.contains(&path[..=end]))
     }
 
+    /// A path of the work tree as one of a folder: empty where the folder is what stands there, or lies in it. Nothing for what lies elsewhere.
+    fn seen_from(&self, folder: &Utf8Path, path: &str) -> Option<String> {
+        let path = self.repository.root.join(path);
+        if folder.starts_with(&path) {
+            return Some(String::new());
+        }
+        path.strip_prefix(folder).ok().map(|path| path.as_str().trim_end_matches('/').to_owned())
+    }
+
     /// A tree of now as it was.
     fn tree(&self, folder: &Utf8Path, rules: &IgnoreFile, now: Tree) -> Result<Tree, SinceError> {
         let mut entries: BTreeMap<String, Entry> = now.entries().iter().cloned().collect();
+        self.take_back(folder, rules, &mut entries)?;
+        Ok(Tree::new(entries.into_iter().collect()))
+    }
+
+    /// Makes of the entries of now those that were.
+    fn take_back(&self, folder: &Utf8Path, rules: &IgnoreFile, entries: &mut BTreeMap<String, Entry>) -> Result<(), SinceError> {
         for untracked in &self.differences.untracked {
-            let Some(path) = self.repository.within(untracked, folder) else { continue };
-            let path = path.trim_end_matches('/');
-            if untracked.ends_with('/') {
-                entries.retain(|known, _| !is_within(known, path));
-            } else {
-                entries.remove(path);
-            }
-            leave_empty(&mut entries, path);
+            let Some(path) = self.seen_from(folder, untracked) else { continue };
+            remove(entries, &path);
+            leave_empty(entries, &path);
         }
-        for (path, before) in &self.differences.differing {
-            let Some(path) = self.repository.within(path, folder) else { continue };
+        for (name, before) in &self.differences.differing {
+            let Some(path) = self.seen_from(folder, name) else { continue };
             match before {
                 Before::Nothing => {
-                    entries.remove(&path);
-                    leave_empty(&mut entries, &path);
+                    remove(entries, &path);
+                    leave_empty(entries, &path);
                 }
-                // What the submodule had at another commit is not known: all of it counts as changed.
-                Before::Was(Node { kind: NodeKind::Submodule, id }) => {
-                    for (_, entry) in entries.iter_mut().filter(|(known, _)| is_within(known, &path)) {
-                        if let Entry::File { content, .. } = entry {
-                            *content = *id;
-                        }
-                    }
-                }
+                Before::Was(Node { kind: NodeKind::Submodule, id }) => match self.submodules.get(name) {
+                    Some(inner) => inner.take_back(folder, rules, entries)?,
+                    None if !path.is_empty() && rules.excludes(&path) => {}
+                    None => unknown_before(entries, &path, *id),
+                },
+                // Where the context is now, there was a file.
+                Before::Was(_) if path.is_empty() => entries.clear(),
                 Before::Was(node) if !rules.excludes(&path) => {
                     let entry = self.entry(*node, entries.get(&path))?;
                     entries.insert(path, entry);
@@ -209,7 +245,7 @@ impl Since {
         if let Some(Entry::File { content, .. }) = index.and_then(|index| entries.get_mut(&index)) {
             *content = self.commit;
         }
-        Ok(Tree::new(entries.into_iter().collect()))
+        Ok(())
     }
 
     fn entry(&self, node: Node, now: Option<&Entry>) -> Result<Entry, GitError> {
@@ -228,18 +264,47 @@ impl Since {
 
     /// A folder for manifests, which come from the work tree where git does not say that they are others.
     fn shadow(&self, context: &Utf8Path, folder: Utf8PathBuf, git: bool) -> Shadow {
-        let objects = self.repository.objects.clone();
-        let root = self.repository.root.clone();
-        let differing: Vec<String> = self.differences.differing.keys().cloned().collect();
+        let mut before = Blobs::default();
+        if git {
+            self.collect(&mut before);
+        }
         let context = context.to_owned();
-        let source = move |path: &str, id: ContentId| {
-            let path = context.join(path);
-            let inside = path.strip_prefix(&root).ok();
-            let changed =
-                inside.is_some_and(|inside| differing.binary_search_by(|known| known.as_str().cmp(inside.as_str())).is_ok());
-            if git && changed { objects.blob(id).map_err(io::Error::other) } else { fs::read(&path) }
-        };
-        Shadow::new(folder, Box::new(source))
+        Shadow::new(folder, Box::new(move |path: &str, id: ContentId| before.read(&context.join(path), id)))
+    }
+
+    fn collect(&self, before: &mut Blobs) {
+        let root = &self.repository.root;
+        self.submodules.values().for_each(|inner| inner.collect(before));
+        for (path, was) in &self.differences.differing {
+            match was {
+                Before::Was(Node { kind: NodeKind::Submodule, .. }) if self.submodules.contains_key(path) => {}
+                Before::Was(Node { kind: NodeKind::Submodule, .. }) => before.unknown.push(root.join(path)),
+                _ => drop(before.differing.insert(root.join(path), before.objects.len())),
+            }
+        }
+        before.objects.push(self.repository.objects.clone());
+    }
+}
+
+/// Where contents of before are to be had.
+#[derive(Default)]
+struct Blobs {
+    objects: Vec<Objects>,
+    /// Files that differ, with the number of their repository.
+    differing: BTreeMap<Utf8PathBuf, usize>,
+    /// Folders of which nothing is known.
+    unknown: Vec<Utf8PathBuf>,
+}
+
+impl Blobs {
+    fn read(&self, path: &Utf8Path, id: ContentId) -> io::Result<Vec<u8>> {
+        if self.unknown.iter().any(|folder| path.starts_with(folder)) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        match self.differing.get(path) {
+            Some(&number) => self.objects[number].blob(id).map_err(io::Error::other),
+            None => fs::read(path),
+        }
     }
 }
 
@@ -257,6 +322,32 @@ impl KnownOutputs for Lazy {
             self.shadow.borrow_mut().apply(&differing_from_nothing(&self.tree), entries);
         }
         self.shadow.borrow().of(call)
+    }
+}
+
+/// Takes away what stands at a path, and all below it.
+fn remove(entries: &mut BTreeMap<String, Entry>, path: &str) {
+    if path.is_empty() {
+        return entries.clear();
+    }
+    entries.remove(path);
+    let first = format!("{path}/");
+    let below: Vec<String> =
+        entries.range(first.clone()..).map(|(below, _)| below.clone()).take_while(|below| below.starts_with(&first)).collect();
+    below.iter().for_each(|below| drop(entries.remove(below)));
+}
+
+/// What a submodule had at a commit is not known: all that it has counts as changed, or, where it is gone, one file that stands for it.
+fn unknown_before(entries: &mut BTreeMap<String, Entry>, path: &str, id: ContentId) {
+    let mut any = false;
+    for (_, entry) in entries.iter_mut().filter(|(known, _)| is_within(known, path)) {
+        if let Entry::File { content, .. } = entry {
+            *content = id;
+            any = true;
+        }
+    }
+    if !any && !path.is_empty() {
+        entries.insert(path.to_owned(), Entry::File { mode: 0o644, content: id });
     }
 }
 
@@ -285,8 +376,4 @@ fn differing(before: &Tree, after: &Tree) -> Vec<Touched> {
     let touched =
         |path: &String| Touched { path: path.clone(), before: before.get(path).cloned(), after: after.get(path).cloned() };
     paths.into_iter().map(touched).filter(|touched| touched.before != touched.after).collect()
-}
-
-fn is_within(path: &str, folder: &str) -> bool {
-    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

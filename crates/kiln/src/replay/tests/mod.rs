@@ -1,10 +1,10 @@
 //! Commits replayed, and the same commits checked out and foreseen one by one.
 
+mod since;
+
 use std::fs;
 
-use camino::Utf8Path;
-
-use super::{Image, Note, Replay, Request, Since, Whose, load, replay, save};
+use super::{Image, Note, Replay, Request, Whose, load, replay, save};
 use crate::context::{ContentId, Entry};
 use crate::git::tests::Sandbox;
 use crate::plan::Variant;
@@ -278,68 +278,4 @@ fn a_replay_is_kept_for_the_report() {
     assert_eq!(load(state).unwrap(), None);
     fs::write(state.join("replay.json"), "{\"schema\": 1, \"replay\": 5}").unwrap();
     load(state).unwrap_err();
-}
-
-/// Verdicts of the work tree against a revision.
-fn since(sandbox: &Sandbox, revision: &str) -> String {
-    let scratch = sandbox.root.parent().unwrap().join("scratch");
-    let since = Since::new(&sandbox.root, revision, &Cancel::new()).unwrap();
-    let (now, then) = since.models(&subject(sandbox, "", "Dockerfile"), None, &scratch).unwrap();
-    let Some(then) = then else { return "no Dockerfile".to_owned() };
-    let letter = |verdict| match verdict {
-        Verdict::Cached => '.',
-        Verdict::Runs => 'R',
-        Verdict::Unknown => '?',
-    };
-    predict(&now, &[then]).steps.iter().map(|step| letter(step.verdict)).collect()
-}
-
-#[test]
-fn the_work_tree_is_compared_with_a_revision() {
-    let sandbox = Sandbox::new();
-    sandbox.write(".gitignore", "ignored\n");
-    sandbox.write(".gitattributes", "*.bat eol=crlf\n");
-    sandbox.write(".dockerignore", ".git\n");
-    sandbox.write("a/1", "1");
-    sandbox.write("run.bat", "x\n");
-    sandbox.commit("without a Dockerfile");
-    sandbox.write("Dockerfile", "FROM x\nCOPY a /a\nRUN y\nCOPY . /all\n");
-    sandbox.commit("with one");
-    fs::remove_file(sandbox.root.join("run.bat")).unwrap();
-    sandbox.git(&["checkout", "--", "run.bat"]);
-    sandbox.write("ignored", "git does not care");
-    assert_eq!(since(&sandbox, "HEAD"), "...");
-    assert_eq!(since(&sandbox, "HEAD~1"), "no Dockerfile");
-    sandbox.write("new", "1");
-    assert_eq!(since(&sandbox, "HEAD"), "..R", "untracked files are new work");
-    sandbox.write("a/1", "2");
-    assert_eq!(since(&sandbox, "HEAD"), "RRR");
-    sandbox.commit("all of it");
-    assert_eq!(since(&sandbox, "HEAD"), "...");
-    assert_eq!(since(&sandbox, "HEAD~1"), "RRR");
-    sandbox.write("Dockerfile", "FROM x\nCOPY a /a\nRUN z\nCOPY . /all\n");
-    assert_eq!(since(&sandbox, "HEAD"), ".RR");
-    sandbox.git(&["checkout", "--", "Dockerfile"]);
-    sandbox.write(".dockerignore", ".git\nnew\n");
-    assert_eq!(since(&sandbox, "HEAD"), "..R", "the ignore file is that of the revision");
-}
-
-#[test]
-fn recipes_are_compared_with_a_revision() {
-    let sandbox = Sandbox::new();
-    let manifest = "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
-    let lock = "version = 3\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\n";
-    sandbox.write("Cargo.toml", manifest);
-    sandbox.write("Cargo.lock", lock);
-    sandbox.write("src/main.rs", "fn main() {}");
-    sandbox.write("Dockerfile", RUST);
-    sandbox.write(".dockerignore", ".git\n");
-    sandbox.commit("one");
-    sandbox.write("Cargo.toml", &manifest.replace("0.1.0", "0.2.0"));
-    sandbox.write("Cargo.lock", &lock.replace("0.1.0", "0.2.0"));
-    assert_eq!(since(&sandbox, "HEAD"), "R..R", "the version is no part of the recipe");
-    sandbox.write("Cargo.toml", &format!("{manifest}[profile.release]\nopt-level = 1\n"));
-    sandbox.write("Cargo.lock", lock);
-    assert_eq!(since(&sandbox, "HEAD"), "RRRR");
-    assert!(!Utf8Path::new(sandbox.root.parent().unwrap()).join("scratch/then").exists(), "nothing is left over");
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use camino::{Utf8Path, Utf8PathBuf};
 use kiln::engine::Buildx;
 use kiln::event::{StepKind, StepName};
+use kiln::files::Scratch;
 use kiln::plan::Variant;
 use kiln::predict::outputs::{FolderOutputs, KnownOutputs, RecipeCall, decides_recipe};
 use kiln::predict::{Model, Predicted, Prediction, Verdict, installs_dependencies, lost, predict_without};
@@ -19,6 +20,7 @@ use serde::Serialize;
 use super::Context;
 use super::foresee::subjects::Meant;
 use super::foresee::{repository, sentence, subjects};
+use super::project::unwritable;
 use crate::env_vars;
 use crate::error::{CommandError, Kind};
 
@@ -238,9 +240,9 @@ fn look(context: &Context, args: &Args) -> Result<Vec<Looked>, CommandError> {
 
 /// The models of a build now and, if it had a Dockerfile then, at a commit.
 fn compared(since: &Since, meant: &Meant, state: &Utf8Path, memory: &Utf8Path) -> Result<(Model, Vec<Model>), CommandError> {
-    let scratch = state.join(format!("since-{}", std::process::id()));
-    let models = since.models(&meant.subject, Some(memory), &scratch);
-    let _ = std::fs::remove_dir_all(&scratch);
+    let scratch = Scratch::new(state, "since").map_err(|error| unwritable(state, &error))?;
+    let models = since.models(&meant.subject, Some(memory), scratch.path());
+    drop(scratch);
     let (now, mut then) = models.map_err(|error| match &error {
         SinceError::Git(error) => repository::error(error),
         SinceError::Subject(error) => subjects::error(error),

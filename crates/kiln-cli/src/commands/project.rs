@@ -61,11 +61,14 @@ pub(crate) fn state_directory(root: &Utf8Path) -> Result<Utf8PathBuf, CommandErr
     let ignore = state.join(".gitignore");
     let made =
         if ignore.exists() { Ok(()) } else { std::fs::create_dir_all(&state).and_then(|()| std::fs::write(&ignore, "*\n")) };
-    made.map(|()| state.clone()).map_err(|error| {
-        let mut command_error = CommandError::new(Kind::User, format!("cannot write to `{state}`"));
-        command_error.causes.push(error.to_string());
-        command_error.hint("kiln keeps build records and links to contexts there")
-    })
+    made.map(|()| state.clone()).map_err(|error| unwritable(&state, &error))
+}
+
+/// A state folder in which nothing can be made.
+pub(crate) fn unwritable(state: &Utf8Path, error: &std::io::Error) -> CommandError {
+    let mut command_error = CommandError::new(Kind::User, format!("cannot write to `{state}`"));
+    command_error.causes.push(error.to_string());
+    command_error.hint("kiln keeps build records and links to contexts there")
 }
 
 /// Where kiln keeps what concerns several checkouts: which projects there are, and who builds them. In the checkout itself where there is

@@ -173,3 +173,16 @@ fn a_pull_request_is_checked_without_any_record() {
     let earlier = foreign().args(["predict", "-f", "Dockerfile", "--since", "HEAD~2"]).run();
     assert!(earlier.stdout.contains("`docs/changelog.md`") && !earlier.stdout.contains("src/a.js"), "{earlier}");
 }
+
+#[test]
+fn what_killed_runs_left_is_cleared_away() {
+    let mut test = foreign().write(".kiln/replay-4711/0/Cargo.toml", "").write(".kiln/since-4711/then/Cargo.toml", "");
+    let left = |test: &Test| {
+        let names = ["replay-4711", "since-4711"].into_iter();
+        names.filter(|name| test.project().join(".kiln").join(name).exists()).collect::<Vec<_>>()
+    };
+    assert_eq!(test.run_with(["replay", "-f", "Dockerfile"]).code, Some(0));
+    assert_eq!(left(&test), ["since-4711"], "each clears what is its own");
+    assert_eq!(test.run_with(["predict", "-f", "Dockerfile", "--since", "HEAD"]).code, Some(0));
+    assert_eq!(left(&test), [""; 0]);
+}

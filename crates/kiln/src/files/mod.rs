@@ -11,6 +11,7 @@ mod github;
 mod header;
 mod ignore_file;
 mod make;
+mod scratch;
 mod settings_file;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use crate::plan::{ImageEngine, Plan, Variant};
 
 pub use compare::{Comparison, Entry, compare};
 pub(crate) use make::targets;
+pub use scratch::Scratch;
 pub use write::replace_file;
 pub(crate) use write::replace_files;
 

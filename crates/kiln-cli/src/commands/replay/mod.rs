@@ -6,12 +6,14 @@ mod show;
 use std::process::ExitCode;
 
 use camino::Utf8PathBuf;
+use kiln::files::Scratch;
 use kiln::git::Repository;
 use kiln::plan::Variant;
 use kiln::replay::{ReplayError, Request, replay, save};
 
 use super::Context;
 use super::foresee::{repository, subjects};
+use super::project::unwritable;
 use crate::error::{CommandError, Kind};
 
 /// Tells what past commits would have cost under Dockerfiles of today, the repository's and kiln's; builds nothing
@@ -69,17 +71,17 @@ impl Args {
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
     let all = images::find(context, &args.selection())?;
     let repository = Repository::open(&all.root, &context.cancel).map_err(|error| repository::error(&error))?;
-    let scratch = all.state.join(format!("replay-{}", std::process::id()));
+    let scratch = Scratch::new(&all.state, "replay").map_err(|error| unwritable(&all.state, &error))?;
     let made = replay(&Request {
         repository: &repository,
         range: &args.range,
         commits: usize::try_from(args.commits).unwrap_or(usize::MAX),
         images: &all.images,
         price: &|image, step| all.prices.of(image, step),
-        scratch: &scratch,
+        scratch: scratch.path(),
         cancel: &context.cancel,
     });
-    let _ = std::fs::remove_dir_all(&scratch);
+    drop(scratch);
     let made = made.map_err(|error| refused(&error))?;
     if let Err(error) = save(&all.state, &made) {
         context.ui.warn(&format!("`kiln report` will not show this: {error}"));

@@ -21,6 +21,7 @@ pub mod engine;
 pub mod event;
 pub mod files;
 pub mod git;
+mod image_name;
 pub mod lifecycle;
 mod lock;
 pub mod plan;

@@ -13,6 +13,7 @@ use super::buildx::Temporary;
 use super::wire::Translator;
 use super::{BuildRequest, BuildSecret, Buildx, Outcome, Output, sent};
 use crate::event::{BuildEvent, BuildState, Step, StepKind, StepStatus};
+use crate::image_name;
 use crate::process::{Finished, Stream};
 
 /// Asks; see [`Engine::cached`](super::Engine::cached).
@@ -80,7 +81,9 @@ fn definition(request: &BuildRequest, link: &Utf8Path) -> Value {
         map.iter().map(|(name, value)| (literal(name), json!(literal(value)))).collect()
     };
     let arguments = request.build_args.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
-    let contexts = request.named_contexts.iter().map(|(name, folder)| (familiar(name), folder.to_string())).collect();
+    // `buildx build` shortens the names so, and `buildx bake` does not.
+    let contexts =
+        request.named_contexts.iter().map(|(name, folder)| (image_name::of_context(name), folder.to_string())).collect();
     let list = |texts: &[String]| -> Vec<String> { texts.iter().map(|text| literal(text)).collect() };
     let output = if request.output == Output::Load { "type=docker" } else { "type=cacheonly" };
     let mut definition = json!({
@@ -98,13 +101,6 @@ fn definition(request: &BuildRequest, link: &Utf8Path) -> Value {
         definition["target"] = json!(literal(stage));
     }
     definition
-}
-
-/// The name of a context as the frontend looks for it. `buildx build` completes it so, and `buildx bake` does not.
-fn familiar(name: &str) -> String {
-    let name = name.strip_prefix("docker.io/").unwrap_or(name);
-    let name = name.strip_prefix("library/").unwrap_or(name);
-    name.strip_suffix(":latest").unwrap_or(name).to_owned()
 }
 
 /// Bake takes texts as templates.
@@ -208,19 +204,6 @@ mod tests {
             ("exporting to image", "exporting to image"),
         ] {
             assert_eq!(without_target(name), expected);
-        }
-    }
-
-    #[test]
-    fn contexts_have_the_name_that_the_frontend_looks_for() {
-        for (name, expected) in [
-            ("kiln:latest", "kiln"),
-            ("docker.io/library/kiln:latest", "kiln"),
-            ("docker.io/acme/kiln:1", "acme/kiln:1"),
-            ("r.example/tools/kiln:7", "r.example/tools/kiln:7"),
-            ("seed", "seed"),
-        ] {
-            assert_eq!(familiar(name), expected);
         }
     }
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::buildx::{CHECK_TIMEOUT, process_error};
 use super::failure::{self, BuildFailure};
 use super::{BuilderInfo, EngineError, StoredImage};
+use crate::image_name::familiar;
 use crate::process::{Cancel, Run};
 
 /// Words of a registry that answers: there is no such image, or not for everybody.
@@ -91,16 +92,6 @@ fn stored(image: &Value) -> Option<StoredImage> {
     let text = |key: &str| image.get(key).and_then(Value::as_str).map(str::to_owned);
     let platform = text("Os").zip(text("Architecture")).map(|(system, machine)| format!("{system}/{machine}"));
     Some(StoredImage { id: text("Id")?, platform, size: image.get("Size").and_then(Value::as_u64) })
-}
-
-/// A name as Docker shows it, with the tag that it means. A digest says all, so a tag before one is dropped.
-fn familiar(reference: &str) -> String {
-    let name = reference.strip_prefix("docker.io/").or_else(|| reference.strip_prefix("index.docker.io/")).unwrap_or(reference);
-    let name = name.strip_prefix("library/").unwrap_or(name);
-    if let Some((before, digest)) = name.split_once('@') {
-        return format!("{}@{digest}", crate::text::repository(before));
-    }
-    if crate::text::repository(name).len() == name.len() { format!("{name}:latest") } else { name.to_owned() }
 }
 
 /// Why `docker pull` failed, told from what it printed.

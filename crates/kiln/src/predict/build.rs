@@ -11,6 +11,7 @@ use crate::dockerfile::evaluate::{
     Base, Environment, EvaluatedStage, EvaluatedStep, EvaluationError, Graph, Options, Platform, Source,
 };
 use crate::dockerfile::parse::{self, File, Instruction, MountKind, ParseError, Step};
+use crate::image_name::familiar;
 
 /// What a build is made of.
 #[derive(Debug, Clone, Default)]
@@ -349,14 +350,6 @@ impl Builder<'_> {
             Origin::Remote(address) => format!("remote {address}"),
         }
     }
-}
-
-/// One way of writing for the names of an image that mean the same.
-pub(super) fn familiar(image: &str) -> String {
-    let short = image.strip_prefix("docker.io/").unwrap_or(image);
-    let short = short.strip_prefix("library/").unwrap_or(short);
-    let tagged = short.contains('@') || short.rsplit('/').next().is_some_and(|name| name.contains(':'));
-    if tagged { short.to_owned() } else { format!("{short}:latest") }
 }
 
 fn read_key(read: &Read) -> String {

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::build::{Inputs, PredictError, familiar};
+use super::build::{Inputs, PredictError};
 use super::images::ImageFacts;
 use super::model::{Model, Origin};
 use super::outputs::NoOutputs;
 use crate::dockerfile::evaluate::Options;
 use crate::engine::PastRun;
+use crate::image_name::familiar;
 
 impl Model {
     /// The model of a build by what its builder remembers. The files of its contexts are not known: where nothing else is different, a

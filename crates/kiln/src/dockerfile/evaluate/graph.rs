@@ -149,13 +149,13 @@ impl Graph {
         };
         // A stage that is itself replaced by a context keeps its name; what it does no longer matters.
         let own = stage.from.name.as_deref().filter(|name| options.contexts.contains(*name));
-        let base = match (own, names.get(image.as_str())) {
-            (Some(name), _) => Base::Context(name.to_owned()),
-            (None, Some(&earlier)) => Base::Stage(earlier),
-            (None, None) if image == "scratch" => Base::Scratch,
-            (None, None) if options.contexts.contains(&image) => Base::Context(image),
-            (None, None) if !is_reference(&image) => return Err(at(bad_reference(image))),
-            (None, None) => Base::Image(image),
+        let base = match (own, names.get(image.as_str()), options.context(&image)) {
+            (Some(name), ..) => Base::Context(name.to_owned()),
+            (None, Some(&earlier), _) => Base::Stage(earlier),
+            (None, None, _) if image == "scratch" => Base::Scratch,
+            (None, None, Some(context)) => Base::Context(context.clone()),
+            (None, None, None) if !is_reference(&image) => return Err(at(bad_reference(image))),
+            (None, None, None) => Base::Image(image),
         };
         let needs = if let Base::Stage(earlier) = base { BTreeSet::from([earlier]) } else { BTreeSet::new() };
         let name = stage.from.name.clone().unwrap_or_else(|| format!("stage-{index}"));
@@ -302,15 +302,15 @@ fn named_source(
         return stage.map(Source::Stage).ok_or(EvaluationErrorKind::NoStage(index));
     }
     let lower = from.to_lowercase();
-    Ok(match names.get(lower.as_str()) {
-        Some(&stage) => Source::Stage(stage),
-        None if from == "scratch" => Source::Scratch,
-        None if options.contexts.contains(from) => Source::Context(from.to_owned()),
-        None if stages.is_some() && from.find('$').is_some_and(|at| at + 1 < from.len()) => {
+    Ok(match (names.get(lower.as_str()), options.context(from)) {
+        (Some(&stage), _) => Source::Stage(stage),
+        (None, _) if from == "scratch" => Source::Scratch,
+        (None, Some(context)) => Source::Context(context.clone()),
+        (None, None) if stages.is_some() && from.find('$').is_some_and(|at| at + 1 < from.len()) => {
             return Err(EvaluationErrorKind::VariableInFrom);
         }
-        None if !is_reference(from) => return Err(bad_reference(from.to_owned())),
-        None => Source::Image(from.to_owned()),
+        (None, None) if !is_reference(from) => return Err(bad_reference(from.to_owned())),
+        (None, None) => Source::Image(from.to_owned()),
     })
 }
 

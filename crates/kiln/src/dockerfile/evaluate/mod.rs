@@ -18,6 +18,8 @@ pub use stage::{EvaluatedStage, EvaluatedStep, InlineScript};
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::image_name::of_context;
+
 /// What a build is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -31,4 +33,12 @@ pub struct Options {
     pub target_platform: Platform,
     /// Names of `--build-context`s, which stand before stages and images of that name.
     pub contexts: BTreeSet<String>,
+}
+
+impl Options {
+    /// The context that takes the place of an image, by the name that it was given.
+    fn context(&self, image: &str) -> Option<&String> {
+        let alike = || self.contexts.iter().find(|name| of_context(name) == of_context(image));
+        self.contexts.get(image).or_else(alike)
+    }
 }

@@ -1,6 +1,6 @@
 //! Where steps are said to stand is where builds show them.
 
-use super::super::{Model, Told};
+use super::super::{Model, Origin, Told};
 use super::{FILES, inputs, letters, model};
 use crate::dockerfile::evaluate::Options;
 use crate::predict::{Inputs, predict};
@@ -60,4 +60,24 @@ fn triggers_that_take_from_a_stage_need_it() {
     let (first, next): (Model, Model) = (build(&FILES), build(&[("b.txt", "new")]));
     assert_eq!(first.steps.len(), 3);
     assert_eq!(letters(&predict(&next, &[first])), "R??");
+}
+
+#[test]
+fn a_context_takes_the_place_of_an_image_by_any_of_its_names() {
+    for (given, named, expected) in [
+        ("kiln", "kiln:latest", true),
+        ("kiln:latest", "kiln", true),
+        ("docker.io/library/kiln:1", "kiln:1", true),
+        ("acme/kiln", "docker.io/acme/kiln:latest", true),
+        ("kiln:1", "kiln", false),
+        ("kiln", "acme/kiln", false),
+    ] {
+        for dockerfile in [format!("FROM scratch\nCOPY --from={named} /f /f"), format!("FROM {named}\nCOPY a /a")] {
+            let contexts = std::iter::once(given.to_owned()).collect();
+            let inputs = Inputs { options: Options { contexts, ..Options::default() }, ..inputs(&dockerfile, &FILES) };
+            let step = model(inputs).steps.remove(0);
+            let origins = [step.base, step.reads[0].origin.clone()];
+            assert_eq!(origins.contains(&Origin::Context(given.to_owned())), expected, "{given}, {dockerfile:?}");
+        }
+    }
 }

@@ -5,13 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Build;
-use super::visible::shortened;
 use crate::event::StepStatus;
 use crate::predict::MissReason;
-use crate::text::count;
-
-/// How many files of a reason are named.
-const FILES: usize = 3;
 
 /// A kind of reason, for sums over many builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -83,50 +78,6 @@ impl Cause {
     }
 }
 
-/// A reason as a part of a sentence, after "because".
-#[must_use]
-pub(super) fn said(reason: &MissReason) -> String {
-    let short = |text: &str| shortened(text, 80);
-    let files = |paths: &[String], what: &str, whats: &str| {
-        let named: Vec<String> = paths.iter().take(FILES).map(|path| short(path)).collect();
-        let more = paths.len().saturating_sub(named.len());
-        let more = if more > 0 { format!(" and {}", count(more, "other file")) } else { String::new() };
-        format!("{}{more} {}", named.join(", "), if paths.len() == 1 { what } else { whats })
-    };
-    let value = |name: &str, before: Option<&str>, after: Option<&str>| match (before, after) {
-        (Some(before), Some(after)) => format!("{} was `{}` and is `{}`", short(name), short(before), short(after)),
-        (None, Some(after)) => format!("{} is `{}` now", short(name), short(after)),
-        (_, None) => format!("{} has no value now", short(name)),
-    };
-    match reason {
-        MissReason::FilesAdded { paths } => files(paths, "is new", "are new"),
-        MissReason::FilesChanged { paths } => files(paths, "was changed", "were changed"),
-        MissReason::FilesRemoved { paths } => files(paths, "is gone", "are gone"),
-        MissReason::ModesChanged { paths } => files(paths, "has other permissions", "have other permissions"),
-        MissReason::IgnoreFile { paths } => files(paths, "comes or goes by the ignore file", "come or go by the ignore file"),
-        MissReason::ContextContent { context } if context.is_empty() => "files of the sources may be others".to_owned(),
-        MissReason::ContextContent { context } => format!("files of the context {} may be others", short(context)),
-        MissReason::Argument { name, before, after } | MissReason::Environment { name, before, after } => {
-            value(name, before.as_deref(), after.as_deref())
-        }
-        MissReason::EnvironmentOrder => "variables are set in another order".to_owned(),
-        MissReason::Setting { name, before, after } => value(name, Some(before), Some(after)),
-        MissReason::Instruction { before: None, .. } => "its instruction is new".to_owned(),
-        MissReason::Instruction { after: None, .. } => "an instruction before it is gone".to_owned(),
-        MissReason::Instruction { .. } => "its instruction was changed".to_owned(),
-        MissReason::BaseImage { before, after } => format!("it stood on {} and stands on {}", short(before), short(after)),
-        MissReason::ContextBase { context } => {
-            format!("it stands on the folder {}, of which builders keep nothing", short(context))
-        }
-        MissReason::Upstream { place } => format!("{} {} ran", short(&place.stage), place.index),
-        MissReason::UpstreamOutput { place } => format!("{} {} ran, from which it takes files", short(&place.stage), place.index),
-        MissReason::FirstBuild => "no earlier build is known".to_owned(),
-        MissReason::NotBuilt => "no earlier build got as far".to_owned(),
-        MissReason::CacheRemoved => "the builder no longer had the result".to_owned(),
-        MissReason::Unknown => "of nothing that kiln knows of".to_owned(),
-    }
-}
-
 /// What one kind of reason has cost in recorded builds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MissSum {
@@ -187,24 +138,6 @@ mod tests {
             (vec![changed(), MissReason::EnvironmentOrder], Some(Cause::Files)),
         ] {
             assert_eq!(Cause::main(&reasons), expected, "{reasons:?}");
-        }
-        assert_eq!(said(&upstream()), "deps 2 ran");
-    }
-
-    #[test]
-    fn reasons_are_parts_of_sentences_without_control_characters() {
-        let paths = |number: usize| (0..number).map(|number| format!("a{number}\u{1b}")).collect::<Vec<_>>();
-        for (reason, expected) in [
-            (MissReason::FilesChanged { paths: paths(1) }, "a0␛ was changed"),
-            (MissReason::FilesAdded { paths: paths(2) }, "a0␛, a1␛ are new"),
-            (MissReason::FilesRemoved { paths: paths(5) }, "a0␛, a1␛, a2␛ and 2 other files are gone"),
-            (
-                MissReason::Argument { name: "V".to_owned(), before: Some("1".to_owned()), after: Some("2".to_owned()) },
-                "V was `1` and is `2`",
-            ),
-            (MissReason::Environment { name: "V".to_owned(), before: None, after: Some("2".to_owned()) }, "V is `2` now"),
-        ] {
-            assert_eq!(said(&reason), expected);
         }
     }
 }

@@ -18,6 +18,7 @@ mod marks;
 mod measured;
 mod misses;
 mod read;
+pub mod sentence;
 mod stages;
 pub mod terminal;
 #[cfg(test)]

@@ -4,8 +4,7 @@ use super::element::{Element, Markup, element};
 use super::picture::{Piece, Scale, bar, cell, drawing, figure, legend, table, time};
 use crate::event::StepStatus;
 use crate::report::build::SHORT;
-use crate::report::misses::said;
-use crate::report::{Build, Step};
+use crate::report::{Build, Step, sentence};
 use crate::text::{bytes, count, seconds};
 
 /// How many characters of an instruction stand in the row.
@@ -97,11 +96,10 @@ fn name(step: &Step) -> Element {
             .then(|| format!("cargo compiled {} of the repository and {external} others", count(local, "crate"))),
     );
     if step.place.is_some() && step.status == StepStatus::Ran {
-        let reasons: Vec<String> = step.reasons.iter().map(said).collect();
-        facts.push(if reasons.is_empty() {
+        facts.push(if step.reasons.is_empty() {
             "why it ran was not recorded".to_owned()
         } else {
-            format!("it ran because {}", reasons.join(", and "))
+            format!("why it ran: {}", sentence::reasons(&step.reasons))
         });
     }
     let mut details = element("details").with(summary).with(element("code").class("whole").with(&step.text));

@@ -1,6 +1,6 @@
 //! Content hashes, remembered: a file is read again only when the system says that it may have changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::{self, Metadata};
 use std::io::{self, Read as _};
@@ -18,6 +18,9 @@ use crate::files::replace_file;
 const MAGIC: &[u8; 8] = b"kilnhsh1";
 /// A file that was written so shortly before it was read may be written again within the same tick of the clock: it is not remembered.
 const RACY: Duration = Duration::from_secs(2);
+/// So many files are remembered that nobody asked for the last time, and as many again as somebody did: several images may have one folder
+/// for their context, each with an ignore file of its own.
+const SPARE: usize = 100_000;
 
 /// What is in a file: git's id of the content as a blob, so that a commit's files need not be read at all.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -136,7 +139,7 @@ impl Hashes {
     }
 
     /// Answers all questions, from memory where possible, reading the rest on all processors. Files that are not asked for are
-    /// forgotten. The first file that cannot be read is an error, with its path.
+    /// forgotten once there are many of them. The first file that cannot be read is an error, with its path.
     pub(super) fn answer(&mut self, root: &Utf8Path, questions: &[Question]) -> Result<Vec<ContentId>, (String, io::Error)> {
         let begun = SystemTime::now();
         let mut answers: Vec<Option<ContentId>> = questions
@@ -157,9 +160,19 @@ impl Hashes {
             let limit = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
             metadata.ctime() < limit && metadata.mtime() < limit
         };
-        if !open.is_empty() || self.known.len() != questions.len() {
-            let remembered = questions.iter().zip(&ids).filter(|(question, _)| settled(&question.metadata));
-            self.known = remembered.map(|(question, id)| (question.path.clone(), (Stamp::of(&question.metadata), *id))).collect();
+        for &index in &open {
+            let question = &questions[index];
+            let stamp = Stamp::of(&question.metadata);
+            let before = if settled(&question.metadata) {
+                self.known.insert(question.path.clone(), (stamp, ids[index]))
+            } else {
+                self.known.remove(&question.path)
+            };
+            self.changed |= settled(&question.metadata) || before.is_some();
+        }
+        if self.known.len() > 2 * questions.len() + SPARE {
+            let asked: HashSet<&str> = questions.iter().map(|question| question.path.as_str()).collect();
+            self.known.retain(|path, _| asked.contains(path.as_str()));
             self.changed = true;
         }
         Ok(ids)
@@ -214,4 +227,34 @@ fn read(bytes: &[u8]) -> Option<HashMap<String, (Stamp, ContentId)>> {
         rest = after;
     }
     Some(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_other_ignore_files_are_remembered_until_there_are_many() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        fs::write(root.join("f"), "text").unwrap();
+        let metadata = || fs::metadata(root.join("f")).unwrap();
+        let remembered = ContentId::of(b"remembered");
+        let mut hashes = Hashes::default();
+        for path in ["f", "of another image"] {
+            hashes.known.insert(path.to_owned(), (Stamp::of(&metadata()), remembered));
+        }
+        let question = || [Question { path: "f".to_owned(), metadata: metadata() }];
+        assert_eq!(hashes.answer(root, &question()).unwrap(), [remembered]);
+        assert!(hashes.known.len() == 2 && !hashes.changed);
+        for number in 0..=SPARE {
+            hashes.known.insert(number.to_string(), (Stamp::of(&metadata()), remembered));
+        }
+        assert_eq!(hashes.answer(root, &question()).unwrap(), [remembered]);
+        assert!(hashes.known.len() == 1 && hashes.changed);
+        // What was just written may be written again unseen.
+        fs::write(root.join("f"), "other").unwrap();
+        assert_eq!(hashes.answer(root, &question()).unwrap(), [ContentId::of(b"other")]);
+        assert!(hashes.known.is_empty());
+    }
 }

@@ -204,6 +204,7 @@ impl Builder<'_> {
             key.extend(read.iter().map(String::as_str));
             let key = hash(&key);
             let output = if linked { hash(&["merge", &base_key, &key]) } else { key.clone() };
+            let files = self.files(&base, &operation, &operation_key, &reads);
             let text = if step.position.is_some() { step.original.clone() } else { format!("ONBUILD {}", step.original) };
             self.written.push(self.written_by(step, &operation));
             let variables = named(&text).filter_map(|name| Some((name.to_owned(), environment.get(name)?.to_owned()))).collect();
@@ -221,6 +222,7 @@ impl Builder<'_> {
                 operation_key,
                 key,
                 output,
+                files,
                 done: false,
                 name: None,
             });
@@ -300,9 +302,33 @@ impl Builder<'_> {
         let used = found.into_iter().filter(|(origin, selectors)| !selectors.is_empty() || matches!(origin, Origin::Remote(_)));
         used.map(|(origin, selectors)| {
             let content = self.content(&origin, &selectors);
-            Read { origin_key: self.identity(&origin), origin, selectors, content }
+            let files = if let Origin::Step(number) = origin { self.steps[number].files.clone() } else { None };
+            Read { origin_key: self.identity(&origin), origin, selectors, content, files }
         })
         .collect()
+    }
+
+    /// Identity of the files that a step leaves. Copies and folders are the same wherever they are made; what a program leaves is not.
+    fn files(&self, base: &Origin, operation: &Operation, key: &str, reads: &[Read]) -> Option<String> {
+        if operation.kind == "run" {
+            return None;
+        }
+        let ground = match base {
+            Origin::Step(number) => self.steps[*number].files.clone()?,
+            // BuildKit has no key for such a folder, but its files are known.
+            Origin::Context(name) => hash(&["context", &self.contents.hash(name, &[Selector::new("/", false)])?]),
+            base => self.identity(base),
+        };
+        let read = |read: &Read| match (&read.content, &read.files) {
+            (Some(content), _) => Some(hash(&["content", content])),
+            (None, Some(files)) => Some(hash(&["files", files, &serde_json::to_string(&read.selectors).ok()?])),
+            // Images and addresses are taken to be what they were.
+            (None, None) if !matches!(read.origin, Origin::Step(_) | Origin::Context(_)) => Some(read_key(read)),
+            (None, None) => None,
+        };
+        let reads: Vec<String> = reads.iter().map(read).collect::<Option<_>>()?;
+        let parts: Vec<&str> = ["step", key, &ground].into_iter().chain(reads.iter().map(String::as_str)).collect();
+        Some(hash(&parts))
     }
 
     fn content(&self, origin: &Origin, selectors: &[Selector]) -> Option<String> {

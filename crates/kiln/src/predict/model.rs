@@ -74,6 +74,10 @@ pub struct ModelStep {
     pub key: String,
     /// Identity of what it leaves to the next step; its key, but for linked steps.
     pub output: String,
+    /// Identity of the files that it leaves, where no program has a part in them: equal ones are equal files, whether or not BuildKit
+    /// reuses the step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<String>,
     /// Whether its result was in the builder when the build was over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub done: bool,
@@ -110,6 +114,9 @@ pub struct Read {
     /// Hash of what is there, where it can be known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
+    /// [`ModelStep::files`] of a step that is read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<String>,
 }
 
 /// What a build or a record of it says of where one of its steps stands.

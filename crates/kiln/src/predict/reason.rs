@@ -140,8 +140,7 @@ pub(super) fn reasons(
         match &read.origin {
             // What is known to be as before is no reason.
             Origin::Step(origin)
-                if verdicts[*origin] != Verdict::Cached
-                    && (read.content.is_none() || other.is_none_or(|other| other.content != read.content)) =>
+                if verdicts[*origin] != Verdict::Cached && !other.is_some_and(|other| is_known_to_be(read, other)) =>
             {
                 push(&mut reasons, MissReason::UpstreamOutput { place: next.steps[*origin].place.clone() });
             }
@@ -159,6 +158,12 @@ pub(super) fn reasons(
         reasons.push(without_difference(step, counterpart));
     }
     reasons
+}
+
+/// Whether what is read from a step is certainly what was read before.
+fn is_known_to_be(read: &Read, before: &Read) -> bool {
+    let known = |now: &Option<String>, then: &Option<String>| now.is_some() && now == then;
+    known(&read.content, &before.content) || known(&read.files, &before.files) && read.selectors == before.selectors
 }
 
 /// What is to be said where nothing is seen to be different.

@@ -8,12 +8,13 @@ use std::thread;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use kiln::engine::{BuildRequest, BuildSecret, Buildx, Engine as _, Output, SecretSource};
-use kiln::event::{BuildState, StepStatus};
-use kiln::predict::{ImageFacts, MissReason, Model, Prediction, Subject, Told, Verdict, inspect, predict};
+use kiln::event::BuildState;
+use kiln::predict::{ImageFacts, Model, Subject, inspect, predict};
 use kiln::process::Cancel;
 
 use super::edits::{Edit, Folders, What, edit};
 use super::random::Random;
+use super::score::Score;
 use super::server::serve;
 use super::state::{Around, State};
 use crate::support::{command, this_run};
@@ -22,46 +23,6 @@ const IMAGE: &str = "debian:bookworm-slim";
 
 /// How many builds of a chain follow the first.
 const CHAIN: usize = 9;
-
-/// How predictions and builds agree.
-#[derive(Debug, Default)]
-pub(super) struct Score {
-    pub(super) pairs: usize,
-    pub(super) agreeing: usize,
-    pub(super) steps: usize,
-    pub(super) unknown: usize,
-    failed: usize,
-    features: BTreeMap<&'static str, usize>,
-    edits: BTreeMap<&'static str, usize>,
-    /// Pairs with one edit whose reasons were looked at.
-    single: usize,
-    pub(super) disagreements: Vec<String>,
-}
-
-impl Score {
-    pub(super) fn share_unknown(&self) -> f64 {
-        let number = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
-        100.0 * number(self.unknown) / number(self.steps.max(1))
-    }
-
-    pub(super) fn summary(&self) -> String {
-        let list = |map: &BTreeMap<&str, usize>| {
-            map.iter().map(|(name, number)| format!("{name} {number}")).collect::<Vec<_>>().join(", ")
-        };
-        format!(
-            "{} pairs, {} agree; {} steps, {} unknown ({:.1} %); {} pairs with one edit; {} builds failed\npairs by feature: {}\npairs by edit: {}",
-            self.pairs,
-            self.agreeing,
-            self.steps,
-            self.unknown,
-            self.share_unknown(),
-            self.single,
-            self.failed,
-            list(&self.features),
-            list(&self.edits)
-        )
-    }
-}
 
 /// One build and all that is to be known of it.
 pub(super) struct Build<'a> {
@@ -262,100 +223,4 @@ impl Drop for Bench {
 /// A request that needs nothing but its context.
 fn bare(request: BuildRequest) -> BuildRequest {
     BuildRequest { named_contexts: BTreeMap::new(), secrets: Vec::new(), ..request }
-}
-
-impl Score {
-    /// Counts one pair: what was predicted, and what the engine did.
-    pub(super) fn compare(
-        &mut self,
-        build: &Build<'_>,
-        model: &Model,
-        prediction: &Prediction,
-        seen: &BuildState,
-        edits: &[Edit],
-    ) {
-        let told = seen.dockerfile_steps();
-        let ran: Vec<&str> = model
-            .steps
-            .iter()
-            .filter(|step| {
-                told.iter().any(|told| {
-                    told.final_status(true) == StepStatus::Ran
-                        && Told::of_step(told).is_some_and(|told| step.place.is(&step.text, &told))
-                })
-            })
-            // Of equal steps BuildKit shows one.
-            .map(|step| step.key.as_str())
-            .collect();
-        let mut wrong = Vec::new();
-        for (step, predicted) in model.steps.iter().zip(&prediction.steps) {
-            let did_run = ran.contains(&step.key.as_str());
-            self.steps += 1;
-            match predicted.verdict {
-                Verdict::Unknown => self.unknown += 1,
-                Verdict::Runs if did_run => {}
-                Verdict::Cached if !did_run => {}
-                verdict => wrong.push(format!(
-                    "{} {} line {} `{}`: {verdict:?}, reasons {:?}",
-                    step.place.stage, step.place.index, step.place.line, step.text, predicted.reasons
-                )),
-            }
-        }
-        if let [edit] = edits {
-            self.single += 1;
-            wrong.extend(wrong_reasons(&edit.what, prediction));
-        }
-        self.pairs += 1;
-        if wrong.is_empty() {
-            self.agreeing += 1;
-            return;
-        }
-        let names: Vec<String> =
-            told.iter().map(|step| format!("line {:?} {} {:?}", step.line, step.name, step.final_status(true))).collect();
-        let edits: Vec<&str> = edits.iter().map(|edit| edit.told.as_str()).collect();
-        self.disagreements.push(format!(
-            "{}\nafter {edits:#?}, args {:?}, target {:?}\n{}\n{}",
-            wrong.join("\n"),
-            build.build_args,
-            build.target,
-            build.dockerfile,
-            names.join("\n")
-        ));
-    }
-}
-
-/// Reasons that do not fit the one edit that was made.
-fn wrong_reasons(what: &What, prediction: &Prediction) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for step in prediction.with(Verdict::Runs) {
-        for reason in &step.reasons {
-            let fits = match (reason, what) {
-                (MissReason::Upstream { .. } | MissReason::UpstreamOutput { .. } | MissReason::ContextBase { .. }, _) => true,
-                (MissReason::Unknown | MissReason::FirstBuild | MissReason::CacheRemoved, _) | (_, What::Nothing) => false,
-                (
-                    MissReason::FilesAdded { paths }
-                    | MissReason::FilesChanged { paths }
-                    | MissReason::FilesRemoved { paths }
-                    | MissReason::ModesChanged { paths },
-                    What::Files(edited),
-                ) => paths.iter().all(|path| edited.contains(path)),
-                (_, What::Files(_)) => false,
-                (MissReason::IgnoreFile { .. }, what) => *what == What::Ignore,
-                (
-                    MissReason::FilesAdded { paths } | MissReason::FilesChanged { paths } | MissReason::FilesRemoved { paths },
-                    What::Ignore,
-                ) => paths.iter().all(|path| path.ends_with(".dockerignore")),
-                (_, What::Ignore) => false,
-                (MissReason::Argument { name, .. }, What::Argument(given)) => name == given,
-                // Text that names the argument, and what is made of it.
-                (_, What::Argument(_)) => true,
-                (MissReason::FilesChanged { paths }, What::Text) => paths.iter().all(|path| path == "Dockerfile"),
-                (_, What::Text) => true,
-            };
-            if !fits {
-                wrong.push(format!("`{}` does not run because of {reason:?}, but of {what:?}", step.instruction));
-            }
-        }
-    }
-    wrong
 }

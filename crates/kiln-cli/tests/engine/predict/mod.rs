@@ -8,6 +8,7 @@ mod bench;
 mod edits;
 mod pieces;
 mod random;
+mod score;
 mod server;
 mod shapes;
 mod state;
@@ -15,8 +16,9 @@ mod ten;
 
 use std::fs;
 
-use bench::{Bench, Score};
+use bench::Bench;
 use camino::{Utf8Path, Utf8PathBuf};
+use score::Score;
 
 use crate::support::environment;
 

@@ -7,8 +7,9 @@ use std::fs;
 
 use kiln::predict::{Model, predict};
 
-use super::bench::{Build, Score};
+use super::bench::Build;
 use super::edits::{Edit, Folders, What};
+use super::score::Score;
 use super::{bench, report};
 use crate::support::this_run;
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use kiln::predict::{MissReason, predict};
 
 use super::bench;
-use super::bench::Score;
+use super::score::Score;
 use crate::support::this_run;
 
 #[test]

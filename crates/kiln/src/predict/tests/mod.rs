@@ -245,6 +245,47 @@ fn what_stands_on_a_folder_of_the_client_runs_each_time() {
 }
 
 #[test]
+fn files_that_no_program_made_are_known_though_their_step_runs() {
+    let with = |dockerfile: &str, edit: &[(&str, &str)]| {
+        let mut files = FILES.to_vec();
+        files.retain(|(path, _)| !edit.iter().any(|(edited, _)| edited == path));
+        files.extend(edit);
+        let options = crate::dockerfile::evaluate::Options {
+            contexts: std::iter::once("folder".to_owned()).collect(),
+            ..Default::default()
+        };
+        let mut inputs = Inputs { options, ..inputs(dockerfile, &files) };
+        let folder = edit.iter().find(|(path, _)| *path == "folder").map_or("f", |(_, text)| text);
+        inputs.trees.insert("folder".to_owned(), tree(&[("f", folder)]));
+        model(inputs)
+    };
+    let copied = "FROM folder AS s\nWORKDIR /w\nCOPY b.txt /x\nFROM a\nCOPY --from=s /x /x\nRUN y";
+    let twice = "FROM folder AS s\nCOPY b.txt /x\nFROM folder AS t\nCOPY --from=s /x /y\nFROM a\nCOPY --from=t / /t";
+    let run = "FROM folder AS s\nCOPY b.txt /x\nRUN y\nFROM a\nCOPY --from=s /x /x";
+    let remote = "FROM folder AS s\nADD https://example.org/f /x\nFROM a\nCOPY --from=s /x /x";
+    for (dockerfile, edit, expected) in [
+        (copied, ("none", ""), "RR.."),
+        (copied, ("b.txt", "edited"), "RR??"),
+        (copied, ("folder", "edited"), "RR??"),
+        (copied, ("c.json", "edited"), "RR.."),
+        (twice, ("none", ""), "RR."),
+        (twice, ("b.txt", "edited"), "RR?"),
+        (run, ("none", ""), "RR?"),
+        (remote, ("none", ""), "R."),
+    ] {
+        let prediction = predict(&with(dockerfile, &[edit]), &[with(dockerfile, &[])]);
+        assert_eq!(letters(&prediction), expected, "{dockerfile:?} after {edit:?}");
+    }
+    // Another copy of the same files, elsewhere.
+    let other = copied.replace("/w\n", "/v\n");
+    assert_eq!(letters(&predict(&with(&other, &[]), &[with(copied, &[])])), "RR??");
+    // What is known to be as before is no reason for what runs.
+    let prediction = predict(&with(&copied.replace("/x /x", "/x /z"), &[]), &[with(copied, &[])]);
+    assert_eq!(letters(&prediction), "RRRR");
+    assert!(matches!(prediction.steps[2].reasons[..], [MissReason::Instruction { .. }]), "{:?}", prediction.steps[2].reasons);
+}
+
+#[test]
 fn linked_copies_stand_on_nothing_where_layers_can_be_merged() {
     let build = |image: &str, merges| {
         let dockerfile = format!("FROM {image}\nCOPY --link b.txt /x\nRUN y");

@@ -54,7 +54,7 @@ cargo-test: setup
 browser-test: setup
 	@if testbed/browser; then cargo test --locked -p kiln-cli --test browser -- --include-ignored --test-threads=1 --nocapture; fi
 
-UNSETTLED := make:: predict::shapes predict::ten cache::the_workflow
+UNSETTLED := make:: cache::the_workflow
 engine-test: build
 	testbed/engine up
 	testbed/images $$($(KILN) plan --json --project examples/kiro | sed -nE 's/^ +"(build|runtime)": "([^" ]+:[^" ]+)",?$$/\2/p' | sort -u)

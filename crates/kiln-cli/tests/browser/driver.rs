@@ -101,6 +101,24 @@ impl Browser {
         self.post("actions", &json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": actions }] }));
     }
 
+    /// Shows the page as on a `screen` or in `print`, in the scheme `light` or `dark`, so many pixels wide.
+    pub(crate) fn media(&self, medium: &str, scheme: &str, width: u32) {
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.tool("Emulation.setEmulatedMedia", &json!({ "media": medium, "features": features }));
+        let size = json!({ "width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": false });
+        self.tool("Emulation.setDeviceMetricsOverride", &size);
+    }
+
+    /// The page on paper, as the PDF in base64.
+    pub(crate) fn print(&self) -> String {
+        self.post("print", &json!({ "background": false })).as_str().expect("text").to_owned()
+    }
+
+    /// A command of Chromium's own.
+    fn tool(&self, command: &str, parameters: &Value) {
+        self.post("goog/cdp/execute", &json!({ "cmd": command, "params": parameters }));
+    }
+
     fn post(&self, command: &str, body: &Value) -> Value {
         let answer = self.request("POST", &format!("/session/{}/{command}", self.session), body).expect("an answer");
         assert!(answer.get("error").is_none(), "{command}: {answer}");

@@ -148,6 +148,70 @@ fn keyboard_and_screen_reader_get_everything() {
     assert_quiet(&browser);
 }
 
+/// All text that is seen and stands out from its ground by less than 4.5 to 1, the least that people with weak eyes need.
+const FAINT: &str = "
+    const linear = (part) => part <= 10 ? part / 255 / 12.92 : ((part / 255 + .055) / 1.055) ** 2.4;
+    const parts = (colour) => colour.match(/[0-9.]+/g).map(Number);
+    const light = ([red, green, blue]) => .2126 * linear(red) + .7152 * linear(green) + .0722 * linear(blue);
+    const ground = (one) => {
+      for (; one; one = one.parentElement) {
+        const colour = parts(getComputedStyle(one).backgroundColor);
+        if (colour.length < 4 || colour[3] > 0) return colour;
+      }
+      return [255, 255, 255];
+    };
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const faint = [];
+    let seen = 0;
+    while (walker.nextNode()) {
+      const { data, parentElement: one } = walker.currentNode;
+      if (!data.trim() || one.closest('script, style, option, .unseen, .defs, .skip') || !one.getClientRects().length) continue;
+      seen += 1;
+      const style = getComputedStyle(one);
+      const ink = parts(one.closest('svg') ? style.fill : style.color);
+      const [more, less] = [light(ink), light(ground(one))].sort((a, b) => b - a);
+      if ((more + .05) / (less + .05) < 4.5) faint.push(`${data.trim()}: ${style.color} ${style.fill} on ${ground(one)}`);
+    }
+    return [seen, faint];";
+
+#[test]
+#[ignore = "needs chromium: make browser-test"]
+fn text_can_be_read_in_the_light_in_the_dark_and_on_paper() {
+    let failure = Some((vec!["error[E0308]: mismatched types".to_owned()], "exit code: 101".to_owned()));
+    let failed = Recorded { compiles: Some(3.0), failure, ..Recorded::new("api", 13) };
+    let project = Project::new(history(12).chain([failed]));
+    write_bench(&project.root);
+    let browser = Browser::start();
+    browser.open(&project.page());
+    let ground = "return getComputedStyle(document.documentElement).backgroundColor";
+    let mut grounds = Vec::new();
+    // A4 between its margins is 688 pixels wide.
+    for (medium, scheme, width) in [
+        ("screen", "light", 1240),
+        ("screen", "dark", 1240),
+        ("screen", "dark", 360),
+        ("print", "light", 688),
+        ("print", "dark", 688),
+    ] {
+        browser.media(medium, scheme, width);
+        let found = browser.script(FAINT);
+        assert!(number(&found[0]) > 100.0, "{medium}, {scheme}: {found}");
+        assert_eq!(found[1], serde_json::json!([]), "{medium}, {scheme}");
+        grounds.push(browser.script(ground));
+        if medium == "print" {
+            // Nothing can be scrolled there, and what only makes sense on a screen is away.
+            let cut = "return [...document.querySelectorAll('.scroll')].filter((one) => one.scrollWidth > one.clientWidth + 1)\
+                       .map((one) => `${one.getAttribute('aria-label')} ${one.scrollWidth} ${one.clientWidth}`)";
+            assert_eq!(browser.script(cut), serde_json::json!([]), "{scheme}");
+            assert_eq!(browser.script("return getComputedStyle(document.querySelector('.chooser')).display"), "none");
+        }
+    }
+    assert!(grounds[0] != grounds[1] && grounds[3] == grounds[4] && grounds[0] == grounds[3], "{grounds:?}");
+    // In base64: `%PDF-`.
+    assert!(browser.print().starts_with("JVBERi0"));
+    assert_quiet(&browser);
+}
+
 #[test]
 #[ignore = "needs chromium: make browser-test"]
 fn a_history_of_500_builds_opens_and_answers_within_a_second() {

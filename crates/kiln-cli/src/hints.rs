@@ -176,14 +176,27 @@ const SYMPTOMS: &[Symptom] = &[
         words: &[&["exec format error"]],
         hint: "a program of another platform was started: check `--platform` and the architecture of the kiln given with `--tool`",
     },
-    Symptom {
-        words: &[&["failed to calculate checksum of ref", "not found"]],
-        hint: "the file does not exist in the build context, or the ignore file leaves it out",
-    },
 ];
 
+/// Hints for a failed instruction, with its text where it is known, and the output of its step; the most telling first; at most two.
+pub(crate) fn of_failure(instruction: &str, output: &str) -> Vec<&'static str> {
+    let is_missing = output.contains("failed to calculate checksum of ref") && output.contains("not found");
+    if !is_missing {
+        return of_output(output);
+    }
+    let words = instruction.to_lowercase();
+    let from_stage = words.split_whitespace().any(|word| word.starts_with("--from=") || word.contains(",from="));
+    if from_stage {
+        vec![
+            "the stage or image that it copies from has no such path; where a build script writes to another folder than kiln takes it to, `output = [\"FOLDER\"]` of the service in kiln.toml names it",
+        ]
+    } else {
+        vec!["the file does not exist in the build context, or the ignore file leaves it out"]
+    }
+}
+
 /// Hints for the output of a failed step, the most telling first; at most two.
-pub(crate) fn of_output(text: &str) -> Vec<&'static str> {
+fn of_output(text: &str) -> Vec<&'static str> {
     let text = text.to_lowercase();
     let fits = |symptom: &&Symptom| symptom.words.iter().any(|words| words.iter().all(|word| text.contains(word)));
     SYMPTOMS.iter().filter(fits).map(|symptom| symptom.hint).take(2).collect()
@@ -207,6 +220,17 @@ mod tests {
             assert!(hints.iter().any(|hint| hint.contains(word)), "{text}: {hints:?}");
         }
         assert!(of_output("error[E0308]: mismatched types").is_empty());
+    }
+
+    #[test]
+    fn a_missing_file_is_looked_for_where_the_instruction_looks() {
+        let message = "failed to calculate checksum of ref x::y: \"/app/dist\": not found";
+        let context = of_failure("COPY dist /srv", message);
+        let stage = of_failure("COPY --chown=1:1 --from=builder /app/dist/ /srv", message);
+        assert!(context[0].contains("build context") && context.len() == 1, "{context:?}");
+        assert!(stage[0].contains("stage") && stage[0].contains("output") && stage.len() == 1, "{stage:?}");
+        assert!(of_failure("RUN --mount=type=bind,from=builder,source=/x,target=/x true", message)[0].contains("stage"));
+        assert!(of_failure("RUN make", "signal: 9")[0].contains("memory"));
     }
 
     #[test]

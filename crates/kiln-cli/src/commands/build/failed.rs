@@ -64,9 +64,9 @@ fn build_error(root: &Utf8Path, build: &Build, failure: &BuildFailure) -> Comman
         },
     };
     let line = failure.line.or_else(|| step.and_then(|step| step.line));
-    if let Some(line) = line {
-        message += &excerpt(&root.join(&build.job.dockerfile), &build.job.dockerfile, line);
-    }
+    let instruction =
+        line.map(|line| excerpt(&root.join(&build.job.dockerfile), &build.job.dockerfile, line)).unwrap_or_default();
+    message += &instruction;
     let log: Vec<String> = step.map(|step| step.log.lines().collect()).unwrap_or_default();
     let shown = &log[log.len().saturating_sub(LOG_LINES)..];
     if !shown.is_empty() {
@@ -77,7 +77,7 @@ fn build_error(root: &Utf8Path, build: &Build, failure: &BuildFailure) -> Comman
         }
     }
     let text = format!("{}\n{}", log.join("\n"), failure.message);
-    hints::of_output(&text).into_iter().fold(CommandError::new(Kind::Build, message), CommandError::hint)
+    hints::of_failure(&instruction, &text).into_iter().fold(CommandError::new(Kind::Build, message), CommandError::hint)
 }
 
 /// The file that BuildKit stumbled over when it says no more than that some name is not text. Escapes stand for the odd bytes.

@@ -107,9 +107,7 @@ fn own_text(context: &Context<'_>, findings: &mut Findings<'_>) {
             .line(
                 &dockerfile.file,
                 step.lines.first,
-                format!(
-                    "an edit of this very file, even of a comment, runs this step and all after it again: it copies `{path}`"
-                ),
+                format!("an edit of this very file, even of a comment, runs this step and all after it again: it reads `{path}`"),
             )
             .help(format!("add `{path}` to {}; BuildKit reads it all the same", dockerfile.ignore_path))
             .fix(ignore(context, dockerfile, path.as_str()));

@@ -26,10 +26,20 @@ pub(super) struct Compile<'d> {
 pub(super) fn compiles(dockerfile: &Dockerfile) -> Vec<Compile<'_>> {
     let mut found = Vec::new();
     for (stage, parsed) in dockerfile.stages().iter().enumerate() {
+        // An empty program that an earlier step wrote, until a step brings sources.
+        let mut stub = false;
         for (index, step) in parsed.steps.iter().enumerate() {
-            let Instruction::Run(run) = &step.instruction else { continue };
+            let run = match &step.instruction {
+                Instruction::Run(run) => run,
+                Instruction::Copy(_) | Instruction::Add(_) => {
+                    stub = false;
+                    continue;
+                }
+                _ => continue,
+            };
             let text = command_text(run);
-            if let Some(what) = what(&text) {
+            stub = (stub || writes_stub(&text)) && !step.original.contains("type=bind");
+            if let Some(what) = what(&text, stub) {
                 found.push(Compile { what, stage, index, step, text });
             }
         }
@@ -37,7 +47,7 @@ pub(super) fn compiles(dockerfile: &Dockerfile) -> Vec<Compile<'_>> {
     found
 }
 
-fn what(text: &str) -> Option<Compiles> {
+fn what(text: &str, stub: bool) -> Option<Compiles> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let runs = |program: &str, subcommand: &str| words.windows(2).any(|pair| pair[0].ends_with(program) && pair[1] == subcommand);
     let cooks = words.windows(3).any(|three| three[1..] == ["chef", "cook"] || three[1..] == ["recipe", "cook"]);
@@ -48,8 +58,11 @@ fn what(text: &str) -> Option<Compiles> {
         || (runs("cargo", "install") && words.contains(&"--path"))
         || words.windows(3).any(|three| three[1..] == ["recipe", "compile"]);
     // The old way to compile dependencies first: an empty program in place of the sources.
-    let stub = text.contains("fn main()") || text.contains("fn main ()");
     builds.then_some(if stub { Compiles::Dependencies } else { Compiles::Application })
+}
+
+fn writes_stub(text: &str) -> bool {
+    text.contains("fn main()") || text.contains("fn main ()")
 }
 
 /// Where a variable is set, as far as a step sees it.

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use camino::{Utf8Path, Utf8PathBuf};
 use kiln::files::{Comparison, FilesError, Status, Surroundings, compare, render};
 use kiln::lifecycle::gc::{Daemon, setting};
-use kiln::plan::ImageEngine;
+use kiln::plan::{ImageEngine, Plan, Variant};
 use kiln::settings::Settings;
 use kiln::text::{Text, count};
 use serde::Serialize;
@@ -109,7 +109,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     if !args.check && !context.cancel.is_set() {
         comparison.write().map_err(|error| files_error(&error))?;
     }
-    show(context, args, &comparison);
+    show(context, args, &plan, &comparison);
     if let Some(note) = leaving(&root, plan.engine) {
         context.ui.note(&note);
     }
@@ -134,7 +134,7 @@ fn leaving(root: &Utf8Path, engine: ImageEngine) -> Option<String> {
     left.then(|| "kiln.mk and the line that includes it are still there; nothing else needs them".to_owned())
 }
 
-fn show(context: &Context, args: &Args, comparison: &Comparison) {
+fn show(context: &Context, args: &Args, plan: &Plan, comparison: &Comparison) {
     if context.ui.json {
         let files = comparison.entries.iter().map(|entry| File {
             path: entry.path.clone(),
@@ -166,6 +166,19 @@ fn show(context: &Context, args: &Args, comparison: &Comparison) {
             count(kept, "file")
         ));
     }
+    if let Some(note) = built_as_they_stand(plan, comparison) {
+        context.ui.note(&note);
+    }
+}
+
+/// What it means that a Dockerfile is kept: its image is built, but not by kiln's steps.
+fn built_as_they_stand(plan: &Plan, comparison: &Comparison) -> Option<String> {
+    let dockerfiles: Vec<&Utf8PathBuf> =
+        plan.services.iter().flat_map(|service| Variant::ALL.map(|variant| service.files.dockerfile(variant))).collect();
+    let kept = comparison.entries.iter().filter(|entry| entry.status == Status::Kept && dockerfiles.contains(&&entry.path));
+    let names: Vec<String> = kept.map(|entry| format!("`{}`", entry.path)).collect();
+    let stand = if names.len() == 1 { "as it stands" } else { "as they stand" };
+    (!names.is_empty()).then(|| format!("`kiln build` builds {} {stand}, with what its own steps cache", names.join(", ")))
 }
 
 fn files_error(error: &FilesError) -> CommandError {

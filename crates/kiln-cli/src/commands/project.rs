@@ -150,7 +150,14 @@ fn sentence(question: &Question) -> String {
             format!("{place}: there is no `{wanted}`; there are {}", listed(candidates))
         }
         QuestionKind::WhichKind => format!("{place}: `{service}` could be a Rust or a Node service"),
-        QuestionKind::WhatToServe => format!("{place}: what does `{service}` serve? no bundler and no start script is known"),
+        QuestionKind::WhatToServe { bundler: None } => {
+            format!("{place}: what does `{service}` serve? no bundler and no start script is known")
+        }
+        QuestionKind::WhatToServe { bundler: Some(bundler) } => {
+            format!(
+                "{place}: what does `{service}` serve? `{bundler}` builds it; nothing says where to, and there is no start script"
+            )
+        }
         QuestionKind::NothingFound => "nothing to build: no cargo workspace with a binary and no Node package".to_owned(),
     }
 }
@@ -178,10 +185,19 @@ fn way_out(question: &Question) -> Vec<String> {
             );
         }
         QuestionKind::NothingFound => hints.push("name the repository with `--project DIR`".to_owned()),
+        QuestionKind::WhatToServe { bundler: Some(bundler) } if bundler == "sveltekit" => {
+            hints.push(
+                "SvelteKit's adapter decides: `@sveltejs/adapter-node` makes a server and `@sveltejs/adapter-static` files, which kiln knows; \
+                 other adapters make what only their platform runs"
+                    .to_owned(),
+            );
+        }
         _ => {}
     }
     if let Some(setting) = &question.setting {
-        hints.push(format!("write into kiln.toml:\n\n{}\n", indented(setting)));
+        let several = setting.matches("[services.").count() > 1;
+        let what = if several { ", of these, the services that are to be images" } else { "" };
+        hints.push(format!("write into kiln.toml{what}:\n\n{}\n", indented(setting)));
     }
     hints
 }

@@ -63,6 +63,15 @@ fn init_keeps_an_edited_file_and_force_saves_it() {
 }
 
 #[test]
+fn init_beside_docker_files_of_a_person_says_what_is_built_of_them() {
+    let own = package().write("Dockerfile", "FROM scratch\nCOPY dist /\n").write(".dockerignore", "*\n!dist\n");
+    let mut test = own.args(["init"]);
+    assert_snapshot!("init_own_files", test.run());
+    assert_eq!(test.run_with(["init", "--check"]).code, Some(0));
+    assert!(!test.project().join("Dockerfile.dockerignore").exists());
+}
+
+#[test]
 fn bad_input_names_file_line_and_way_out_and_writes_nothing() {
     let table = [
         ("unknown_key", package().write("kiln.toml", "[services.hello]\nprot = 80\n")),
@@ -80,6 +89,19 @@ fn bad_input_names_file_line_and_way_out_and_writes_nothing() {
             "missing_npm_lock",
             Test::new()
                 .write("package.json", "{\"name\":\"web\",\"scripts\":{\"start\":\"node x.js\"},\"dependencies\":{\"a\":\"1\"}}"),
+        ),
+        (
+            "sveltekit_for_a_platform",
+            Test::new()
+                .write(
+                    "package.json",
+                    "{\"name\":\"shop\",\"scripts\":{\"build\":\"vite build\"},\"devDependencies\":{\"@sveltejs/kit\":\"2\"}}",
+                )
+                .write(
+                    "package-lock.json",
+                    "{\"lockfileVersion\":3,\"packages\":{\"\":{\"devDependencies\":{\"@sveltejs/kit\":\"2\"}},\"node_modules/@sveltejs/kit\":{\"version\":\"2.0.0\"}}}",
+                )
+                .write("svelte.config.js", "import adapter from '@sveltejs/adapter-vercel';\nexport default { kit: { adapter: adapter() } };\n"),
         ),
         ("folder_in_the_way", package().write("Dockerfile.fast/x", "")),
     ];

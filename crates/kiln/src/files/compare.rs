@@ -61,6 +61,13 @@ pub fn compare(root: &Utf8Path, files: Vec<Rendered>, force: bool) -> Result<Com
     for file in files {
         entries.push(entry(root, file, force)?);
     }
+    // A new ignore file beside a person's Dockerfile would change what their own builds read.
+    let kept: Vec<Utf8PathBuf> = entries
+        .iter()
+        .filter(|entry| entry.status == Status::Kept)
+        .map(|entry| format!("{}.dockerignore", entry.path).into())
+        .collect();
+    entries.retain(|entry| entry.status != Status::Created || !kept.contains(&entry.path));
     Ok(Comparison { root: root.to_owned(), entries })
 }
 

@@ -19,7 +19,7 @@ mod write;
 
 use std::io;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
 use crate::dockerfile;
@@ -132,6 +132,11 @@ pub struct Surroundings {
     pub compose: Option<Utf8PathBuf>,
     /// Whether there is to be a workflow for GitHub Actions: it was asked for, or kiln wrote one before.
     pub github: bool,
+}
+
+/// Whether a text begins with the header of a file that kiln wrote, edited since or not.
+pub(crate) fn is_generated(path: &Utf8Path, text: &str) -> bool {
+    header::parse(path, text).is_some()
 }
 
 /// All files of a plan, in the order in which they are shown.

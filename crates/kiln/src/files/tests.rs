@@ -228,3 +228,31 @@ fn with_chef_a_file_is_the_users_as_soon_as_it_is_written() {
     assert_eq!(status(&leave(&fixture, false), "Dockerfile"), Status::Updated);
     assert_eq!(read(&fixture, "Dockerfile"), body);
 }
+
+#[test]
+fn a_persons_ignore_file_stays_and_kilns_dockerfiles_have_their_own() {
+    let fixture = single().file(".dockerignore", "*\n!dist\n").file("Dockerfile", "FROM scratch\nCOPY dist /\n");
+    let entries = run(&fixture, false);
+    let names: Vec<&str> = entries.iter().map(|(path, _)| path.as_str()).collect();
+    assert!(names.contains(&"Dockerfile.dev.dockerignore") && names.contains(&"Dockerfile.fast.dockerignore"), "{names:?}");
+    // Beside their own Dockerfile it would take the place of their own ignore file.
+    assert!(!names.contains(&"Dockerfile.dockerignore") && !names.contains(&".dockerignore"), "{names:?}");
+    assert_eq!(read(&fixture, ".dockerignore"), "*\n!dist\n");
+    assert!(run(&fixture, false).iter().all(|(_, status)| !matches!(status, Status::Created | Status::Updated)));
+    // As soon as the Dockerfile is kiln's it has one too, in the same run.
+    let forced = run(&fixture, true);
+    assert_eq!(status(&forced, "Dockerfile"), Status::Updated);
+    assert_eq!(status(&forced, "Dockerfile.dockerignore"), Status::Created);
+    assert_eq!(read(&fixture, ".dockerignore"), "*\n!dist\n");
+}
+
+#[test]
+fn an_ignore_file_of_kiln_that_a_person_edited_goes_on_to_serve_kilns_dockerfiles() {
+    let fixture = single();
+    run(&fixture, false);
+    let edited = read(&fixture, ".dockerignore") + "notes\n";
+    let fixture = fixture.file(".dockerignore", &edited);
+    let entries = run(&fixture, false);
+    assert_eq!(status(&entries, ".dockerignore"), Status::Kept);
+    assert!(!entries.iter().any(|(path, _)| path == "Dockerfile.dockerignore"), "{entries:?}");
+}

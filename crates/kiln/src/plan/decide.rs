@@ -46,7 +46,11 @@ pub fn plan(project: &Project, settings: &Settings) -> Plan {
             Err(question) => questions.push(*question),
         }
     }
-    place_files(&mut services);
+    let theirs = |path: &Utf8PathBuf| {
+        // cargo-chef's files have no header: there, nothing tells kiln's ignore file from a person's.
+        engine == ImageEngine::Kiln && project.docker_files.contains(path) && !project.generated_files.contains(path)
+    };
+    place_files(&mut services, theirs);
     if services.is_empty() && questions.is_empty() {
         questions.push(Question { service: None, path: ".".into(), line: None, kind: QuestionKind::NothingFound, setting: None });
     }
@@ -175,8 +179,9 @@ fn keep(facts: &mut IgnoreFacts, service: &Service, settings: &ServiceSettings) 
 }
 
 /// Docker files go beside the service; where services share a folder, into `docker/NAME` below it. One ignore file serves all
-/// variants of a service, unless its name could reach another service's context.
-fn place_files(services: &mut [Service]) {
+/// variants of a service, unless its name could reach another service's context, or a person wrote that file (`theirs`) for Dockerfiles of
+/// their own: it may hide what kiln's Dockerfiles read, or let through what they should not see.
+fn place_files(services: &mut [Service], theirs: impl Fn(&Utf8PathBuf) -> bool) {
     let mut by_path: BTreeMap<Utf8PathBuf, usize> = BTreeMap::new();
     for service in services.iter() {
         *by_path.entry(service.path.clone()).or_default() += 1;
@@ -185,7 +190,7 @@ fn place_files(services: &mut [Service]) {
         let shared = by_path.get(&service.path).is_some_and(|count| *count > 1);
         let folder = if shared { join(&service.path, Utf8Path::new("docker")).join(&service.name) } else { service.path.clone() };
         service.files = ServiceFiles::in_folder(&folder);
-        if folder != service.context {
+        if folder != service.context || service.files.ignore.iter().any(&theirs) {
             let files = &service.files;
             let beside = [&files.prod, &files.dev, &files.fast].map(|path| Utf8PathBuf::from(format!("{path}.dockerignore")));
             service.files.ignore = beside.to_vec();

@@ -235,7 +235,7 @@ fn folder_of(question: &Question) -> &Utf8Path {
 
 /// A question about a Node package with the lines that answer it.
 fn with_setting(question: Question) -> Question {
-    if question.kind != QuestionKind::WhatToServe {
+    if !matches!(question.kind, QuestionKind::WhatToServe { .. }) {
         return question;
     }
     let folder = folder_of(&question);

@@ -197,7 +197,8 @@ pub struct ServiceFiles {
     pub dev: Utf8PathBuf,
     /// Fast-iteration Dockerfile.
     pub fast: Utf8PathBuf,
-    /// Ignore file: `.dockerignore` of the context, or `<Dockerfile>.dockerignore` where two services share a context.
+    /// Ignore file: `.dockerignore` of the context, or `<Dockerfile>.dockerignore` where two services share a context, or a
+    /// person wrote the other.
     pub ignore: Vec<Utf8PathBuf>,
 }
 

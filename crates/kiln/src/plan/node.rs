@@ -122,7 +122,7 @@ fn decide(
             service: Some(name.clone()),
             path: path_of(path, "package.json"),
             line: Some(manifest.line_of(&["scripts"])),
-            kind: QuestionKind::WhatToServe,
+            kind: QuestionKind::WhatToServe { bundler: bundle.map(|bundle| bundle.bundler.name().to_owned()) },
             setting: Some(format!("[services.{name}]\npath = \"{path}\"\nserve = \"dist\"")),
         })
     })?;

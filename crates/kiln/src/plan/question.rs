@@ -70,7 +70,10 @@ pub enum QuestionKind {
     /// A folder holds a cargo workspace and a Node package, and nothing says which one is meant.
     WhichKind,
     /// A Node package whose bundle folder or start command is not recognised.
-    WhatToServe,
+    WhatToServe {
+        /// The bundler or framework that was recognised, by kiln's name for it.
+        bundler: Option<String>,
+    },
     /// Nothing buildable was found at all.
     NothingFound,
 }

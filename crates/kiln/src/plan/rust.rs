@@ -11,7 +11,8 @@ use super::{
     chef, ignore, images,
 };
 use crate::project::cargo::{
-    CargoPackage, CargoWorkspace, DependencySource, Distribution as Family, included_paths, native_needs, sqlx_use,
+    CargoPackage, CargoWorkspace, DependencySource, Distribution as Family, NativeNeed, included_paths, linker_needs,
+    native_needs, sqlx_use,
 };
 use crate::settings::{FILE_NAME, ServiceSettings};
 
@@ -297,7 +298,14 @@ fn native_packages(
         images::Distribution::Alpine => native_needs(place.workspace, &choice.package.name, Family::Alpine),
         images::Distribution::Bare => Vec::new(),
     };
-    let (build, runtime) = (needs(&images.build), needs(&images.runtime));
+    let (mut build, runtime) = (needs(&images.build), needs(&images.runtime));
+    let found_in = |needs: &[NativeNeed]| if needs.is_empty() { None } else { Some(Utf8PathBuf::from("Cargo.lock")) };
+    let (mut build_source, runtime_source) = (found_in(&build), found_in(&runtime));
+    if images::distribution(&images.build) != images::Distribution::Bare {
+        let linkers = linker_needs(place.workspace);
+        build_source = build_source.or_else(|| linkers.first().map(|need| need.krate.clone().into()));
+        build.extend(linkers);
+    }
     let mut wanted_by: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut collect = |list: Vec<(String, Vec<String>)>| {
         let mut all = BTreeSet::new();
@@ -309,9 +317,9 @@ fn native_packages(
     };
     let build = collect(build.into_iter().map(|need| (need.krate, need.build)).collect());
     let runtime = collect(runtime.into_iter().map(|need| (need.krate, need.runtime)).collect());
-    for (key, list) in [("apt", &build), ("runtime-apt", &runtime)] {
-        if !list.is_empty() {
-            sources.insert(key.to_owned(), Source::Detected { path: join(place.folder, Utf8Path::new("Cargo.lock")) });
+    for (key, list, source) in [("apt", &build, build_source), ("runtime-apt", &runtime, runtime_source)] {
+        if let Some(path) = source.filter(|_| !list.is_empty()) {
+            sources.insert(key.to_owned(), Source::Detected { path: join(place.folder, &path) });
         }
     }
     NativePackages { build: added(&build, &settings.apt), runtime: added(&runtime, &settings.runtime_apt), wanted_by }

@@ -210,3 +210,16 @@ fn what_sources_include_comes_through_and_into_the_context() {
     let last = backend.ignore.last().unwrap();
     assert_eq!(last.patterns, ["!NOTES.md", "!backend/crates/server/README.md"]);
 }
+
+#[test]
+fn the_linker_that_cargos_configuration_names_is_installed() {
+    let config = "[target.x86_64-unknown-linux-gnu]\nlinker = \"clang\"\nrustflags = [\"-C\", \"link-arg=-fuse-ld=lld\"]\n";
+    let fixture = single().file(".cargo/config.toml", config);
+    let service = &decide(&fixture, "").services[0];
+    assert_eq!(service.native_packages.build, ["clang", "lld"]);
+    assert_eq!(service.native_packages.runtime, [""; 0]);
+    assert_eq!(service.native_packages.wanted_by[".cargo/config.toml"], ["clang", "lld"]);
+    assert_eq!(service.sources["apt"], Source::Detected { path: ".cargo/config.toml".into() });
+    let bare = &decide(&fixture, "[services.hello]\nbuild-image = \"scratch\"\n").services[0];
+    assert_eq!(bare.native_packages.build, [""; 0]);
+}

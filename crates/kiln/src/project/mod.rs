@@ -36,6 +36,8 @@ pub struct Project {
     pub node: Vec<NodeWorkspace>,
     /// Dockerfiles, compose, bake and ignore files that exist, relative to the root.
     pub docker_files: Vec<Utf8PathBuf>,
+    /// Those of them that begin with kiln's header, edited since or not. The others are a person's.
+    pub generated_files: Vec<Utf8PathBuf>,
 }
 
 /// Looks at a repository, or at any folder: what is built by cargo, what by a Node package manager, and which Docker files exist.
@@ -72,10 +74,16 @@ pub fn look_past_errors(root: &Utf8Path) -> Result<(Project, Vec<LookError>), Lo
         cargo: workspaces,
         strays,
         node: node_workspaces(&root, candidates.node, &mut broken),
+        generated_files: candidates.docker_files.iter().filter(|path| is_generated_at(&root, path)).cloned().collect(),
         docker_files: candidates.docker_files,
         root,
     };
     Ok((project, broken))
+}
+
+/// Whether kiln wrote a file. One that cannot be read is taken for a person's.
+fn is_generated_at(root: &Utf8Path, path: &Utf8Path) -> bool {
+    std::fs::read_to_string(root.join(path)).is_ok_and(|text| crate::files::is_generated(path, &text))
 }
 
 fn node_workspaces(root: &Utf8Path, mut folders: Vec<Utf8PathBuf>, broken: &mut Vec<LookError>) -> Vec<NodeWorkspace> {

@@ -73,6 +73,15 @@ pub(super) fn collect(
     Ok(jobs)
 }
 
+impl Job {
+    /// Whether an ignore file of the service is the one of this variant: the context's, or the one beside its Dockerfile.
+    pub(super) fn reads_ignore_file(&self, path: &Utf8Path) -> bool {
+        let is_of_another =
+            path.file_name() != Some(".dockerignore") && path != format!("{}.dockerignore", self.dockerfile).as_str();
+        !is_of_another && self.ignore.iter().any(|ignore| ignore == path)
+    }
+}
+
 fn select<'a>(plan: &'a Plan, names: &[String]) -> Result<Vec<&'a Service>, CommandError> {
     if plan.services.is_empty() {
         return Err(CommandError::new(Kind::User, "there is nothing to build in this project"));

@@ -192,7 +192,7 @@ fn finish(context: &Context, root: &Utf8Path, builds: &session::Builds, explain:
 fn warn_of_old_files(context: &Context, root: &Utf8Path, plan: &Plan, jobs: &[jobs::Job]) {
     let Ok(surroundings) = Surroundings::look(root) else { return };
     let Ok(comparison) = compare(root, kiln::files::render(plan, &surroundings), false) else { return };
-    let used = |path: &Utf8Path| jobs.iter().any(|job| job.dockerfile == path || job.ignore.iter().any(|ignore| ignore == path));
+    let used = |path: &Utf8Path| jobs.iter().any(|job| job.dockerfile == path || job.reads_ignore_file(path));
     for entry in comparison.out_of_date().filter(|entry| used(&entry.path)) {
         let what = if entry.status == Status::Created { "is missing" } else { "is out of date" };
         context.ui.warn(&format!("`{}` {what}: `kiln init` writes it", entry.path));

@@ -27,7 +27,7 @@ pub enum Distribution {
 /// What one crate wants from the system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NativeNeed {
-    /// Name of the crate.
+    /// Name of the crate, or the configuration file of cargo that names a linker.
     pub krate: String,
     /// Packages for the stages that compile, sorted.
     pub build: Vec<String>,
@@ -148,7 +148,7 @@ fn reached(lock: &CargoLock, graph: &LockGraph<'_>, closure: &[&CargoPackage], f
 }
 
 /// Whether a `[target.'…']` key holds on Linux; yes where it cannot be told.
-fn is_for_linux(platform: Option<&str>) -> bool {
+pub(super) fn is_for_linux(platform: Option<&str>) -> bool {
     let Some(parsed) = platform.and_then(|platform| platform.parse::<Platform>().ok()) else { return true };
     // What differs from image to image counts as given both ways, so that `not(…)` of it holds as well.
     let common = ["unix", "target_os=\"linux\"", "target_family=\"unix\"", "target_has_atomic=\"64\"", "panic=\"unwind\""];

@@ -38,7 +38,7 @@ fn published(images: &[(&str, String)]) -> String {
 /// A layer with what `api` needs, except for one label.
 fn layer(label: &str, value: &str) -> String {
     let mut labels = vec![
-        ("schema", "2"),
+        ("schema", "3"),
         ("identity", "another"),
         ("cooked-with", "scratch"),
         ("build-image", "rust:1.95.0-slim-bookworm"),

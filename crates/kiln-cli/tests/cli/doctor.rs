@@ -1,11 +1,12 @@
 //! `kiln doctor`
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::support::Test;
+use crate::support::{Ran, Test};
 
 const MANIFEST: &str = "{\n  \"name\": \"web\",\n  \"devDependencies\": {\n    \"rollup\": \"^4.0.0\"\n  }\n}\n";
 
@@ -159,11 +160,40 @@ fn an_engine_that_will_delete_the_mounts_is_told_of_if_it_answers_at_once() {
     };
     assert_snapshot!(with("echo 29.6.1", rule).run());
     assert_eq!(with("echo 28.5.2", rule).run().code, Some(0), "it has the rule, and never applies it");
-    assert_eq!(with("exit 1", rule).run().code, Some(0));
-    let begun = std::time::Instant::now();
-    assert_eq!(with("echo 29.6.1", "/bin/sleep 60").run().code, Some(0));
-    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+    let silent = with("exit 1", "exit 1").run();
+    assert_eq!(silent.code, Some(0), "{silent}");
+    assert!(silent.stderr.contains("no engine answers"), "{silent}");
     let mut others = with("echo 29.6.1", rule);
     others.run_with(["doctor", "cargo-lock-missing"]);
     assert!(!others.calls().contains("buildx inspect"), "no rule wants to know");
+}
+
+/// What the repository is worth is not a matter of the machine on which it is looked at.
+#[test]
+fn an_engine_decides_no_exit_code_unless_its_rule_is_named() {
+    let rule = "printf 'Name: default\\nDriver: docker\\n\\nNodes:\\nGC Policy rule#0:\\n Filters: type==exec.cachemount\\n Keep Duration: 48h0m0s\\n'";
+    let with = |inspect: &str, settings: &str| {
+        let dockerfile = "FROM scratch\nRUN --mount=type=cache,id=x-npm,target=/root/.npm npm ci\n";
+        let test = Test::new().docker().write("Dockerfile", dockerfile).write("kiln.toml", settings);
+        test.fake("version", "echo 29.6.1").fake("inspect", inspect).args(["doctor", "--sarif", "found.sarif"])
+    };
+    let of_engine = |ran: &Ran| ran.stdout.contains("mounts-collected");
+    let (test, gone) = (with(rule, ""), with("exit 1", "").run());
+    let asked = test.run();
+    assert!(of_engine(&asked) && !of_engine(&gone), "{asked}\n{gone}");
+    assert_eq!(asked.code, gone.code, "{asked}\n{gone}");
+    let sarif: Value = serde_json::from_slice(&fs::read(test.project().join("found.sarif")).expect("written")).expect("JSON");
+    let results = sarif["runs"][0]["results"].as_array().expect("results");
+    assert!(results.iter().all(|result| result["ruleId"] != "mounts-collected"), "{sarif:#}");
+    let severe = |test: Test| test.args(["--severity", "error"]).run().code;
+    assert_eq!((severe(with(rule, "")), severe(with("exit 1", ""))), (Some(0), Some(0)));
+    // A silence that some machines need is superfluous on no other.
+    for inspect in [rule, "exit 1"] {
+        let silenced = with(inspect, "[doctor]\nignore = [\"mounts-collected\"]\n").run();
+        assert_eq!((silenced.code, silenced.stdout), (gone.code, gone.stdout.clone()));
+    }
+    let begun = Instant::now();
+    let slow = with("/bin/sleep 60", "").run();
+    assert_eq!(slow.code, gone.code, "{slow}");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }

@@ -101,10 +101,18 @@ impl Selection {
     fn has(&self, rule: &Rule) -> bool {
         self.rules.is_empty() || self.rules.contains(rule.id)
     }
+
+    /// Whether a finding is about what is looked at: the repository, and an engine only where its rule is asked for by name. What an
+    /// engine does by itself is no property of the repository, and whether it answers at all is a matter of the machine.
+    #[must_use]
+    pub fn is_about(&self, finding: &Finding) -> bool {
+        let is_of_engine = rules::find(finding.rule).is_some_and(|rule| rule.group == Group::Engine);
+        !is_of_engine || self.rules.contains(finding.rule)
+    }
 }
 
 /// Asks the rules. Findings are ordered by file, line, column and rule; silenced ones are left out, and silences that
-/// silence nothing are findings of [`rules::UNUSED_SILENCE`].
+/// silence nothing are findings of [`rules::UNUSED_SILENCE`], but for those of rules about the engine.
 #[must_use]
 pub fn examine(context: &Context<'_>, selection: &Selection) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -117,7 +125,10 @@ pub fn examine(context: &Context<'_>, selection: &Selection) -> Vec<Finding> {
             finding.fix = finding.fix.take().filter(|fix| fix.paths().all(|path| context.is_mendable(path)));
         }
         found.extend(findings);
-        asked.insert(rule.id);
+        // What an engine does differs from machine to machine: a silence that has nothing to silence on this one has its reason on another.
+        if rule.group != Group::Engine {
+            asked.insert(rule.id);
+        }
     }
     let mut found = silence::apply(context, found, &asked);
     found.sort_by(|a, b| (&a.path, a.line, a.column, a.rule, &a.message).cmp(&(&b.path, b.line, b.column, b.rule, &b.message)));

@@ -1,5 +1,5 @@
 //! What the engine does by itself. It is asked beside everything else, and one that does not answer at once is not waited for: doctor works
-//! without an engine.
+//! without an engine. Only who names such a rule waits for the answer.
 
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -13,21 +13,25 @@ use crate::env_vars;
 
 /// How long an answer is waited for, from the question on.
 const LIMIT: Duration = Duration::from_secs(1);
-/// How long the client may work for it: it has to be gone before kiln is.
-const WORK: Duration = Duration::from_millis(900);
+/// The same where a rule about the engine is named.
+const LONG_LIMIT: Duration = Duration::from_secs(15);
+/// How much sooner the client has to be done: it has to be gone before kiln is.
+const BEFORE: Duration = Duration::from_millis(100);
 
 /// A question under way.
 #[derive(Debug)]
 pub(super) struct Question {
     answer: Receiver<Option<GcPolicy>>,
     asked: Instant,
+    /// Whether a rule that wants to know was named.
+    named: bool,
 }
 
 impl Question {
     /// Asks, if a rule wants to know.
     pub(super) fn ask(context: &Context, selection: &Selection) -> Option<Self> {
-        let mut wanted = rules::all().filter(|rule| rule.group == Group::Engine);
-        if !wanted.any(|rule| selection.rules.is_empty() || selection.rules.contains(rule.id)) {
+        let named = rules::all().any(|rule| rule.group == Group::Engine && selection.rules.contains(rule.id));
+        if !named && !selection.rules.is_empty() {
             return None;
         }
         let docker = env_vars::docker();
@@ -36,13 +40,21 @@ impl Question {
         let (sender, answer) = mpsc::channel();
         thread::spawn(move || {
             // Who asked may have gone on.
-            let _ = sender.send(engine.gc_policy_in_effect(WORK).ok());
+            let _ = sender.send(engine.gc_policy_in_effect(limit(named) - BEFORE).ok());
         });
-        Some(Self { answer, asked: Instant::now() })
+        Some(Self { answer, asked: Instant::now(), named })
     }
 
     /// What it said, if it did in time.
-    pub(super) fn answer(self) -> Option<GcPolicy> {
-        self.answer.recv_timeout(LIMIT.saturating_sub(self.asked.elapsed())).ok().flatten()
+    pub(super) fn answer(self, context: &Context) -> Option<GcPolicy> {
+        let policy = self.answer.recv_timeout(limit(self.named).saturating_sub(self.asked.elapsed())).ok().flatten();
+        if policy.is_none() && self.named {
+            context.ui.warn("no engine answers, so what it deletes by itself is not known");
+        }
+        policy
     }
+}
+
+const fn limit(named: bool) -> Duration {
+    if named { LONG_LIMIT } else { LIMIT }
 }

@@ -19,7 +19,7 @@ pub(super) fn mend(
     question: Option<Question>,
 ) -> Result<(Vec<Mended>, Vec<Finding>), CommandError> {
     let mut mended = Vec::new();
-    let policy = question.and_then(Question::answer);
+    let policy = question.and_then(|question| question.answer(context));
     for _ in 0..ROUNDS {
         let (settings, project, broken) = look_past_errors_at(&context.project)?;
         let facts = Facts::new(&project, &settings).with_broken(&broken).collected_by(policy.clone());

@@ -21,7 +21,8 @@ use engine::Question;
 /// Finds what breaks or slows container builds, and mends what is safe to mend
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Reads files; it needs no engine, no network and no database. An engine that answers within a second is asked what it will delete by itself.
+Reads files; it needs no engine, no network and no database. An engine that answers within a second is asked what it will delete by itself;
+what it says is shown, and counts for the exit code only where that rule is named.
 A finding is silenced by a comment on its line or on the line before, `kiln: ignore[RULE]`, or by `ignore` under `[doctor]` in kiln.toml.
 Exit code 4 if something of the chosen severity is found.
 
@@ -109,7 +110,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         (Vec::new(), findings(context, &selection, question)?)
     };
     if let Some(path) = &args.sarif {
-        write_sarif(path, &findings)?;
+        let of_repository: Vec<Finding> = findings.iter().filter(|finding| selection.is_about(finding)).cloned().collect();
+        write_sarif(path, &of_repository)?;
     }
     if context.ui.json {
         context.ui.document(&Document { findings: &findings, mended });
@@ -117,7 +119,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         show::findings(context, &findings);
     }
     let threshold = Severity::from(args.severity);
-    let failing = findings.iter().filter(|finding| finding.severity >= threshold).count();
+    let counts = |finding: &&Finding| finding.severity >= threshold && selection.is_about(finding);
+    let failing = findings.iter().filter(counts).count();
     if failing == 0 {
         return Ok(ExitCode::SUCCESS);
     }
@@ -129,7 +132,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
 
 fn findings(context: &Context, selection: &Selection, question: Option<Question>) -> Result<Vec<Finding>, CommandError> {
     let (settings, project, broken) = look_past_errors_at(&context.project)?;
-    let policy = question.and_then(Question::answer);
+    let policy = question.and_then(|question| question.answer(context));
     Ok(advice::examine(&Facts::new(&project, &settings).with_broken(&broken).collected_by(policy), selection))
 }
 

@@ -141,6 +141,7 @@ pub struct Run {
     env: Vec<(OsString, Option<OsString>)>,
     cwd: Option<PathBuf>,
     stdin: Option<Vec<u8>>,
+    stdin_stays_open: bool,
     timeout: Option<Duration>,
     grace: Duration,
     capture: usize,
@@ -157,6 +158,7 @@ impl Run {
             env: Vec::new(),
             cwd: None,
             stdin: None,
+            stdin_stays_open: false,
             timeout: None,
             grace: Duration::from_millis(600),
             capture: 64 << 10,
@@ -203,6 +205,14 @@ impl Run {
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = Some(bytes.into());
+        self
+    }
+
+    /// Leaves standard input open after these bytes until the program ends: for one that takes its end for a sign that nobody wants the
+    /// answer any more.
+    #[must_use]
+    pub const fn stdin_stays_open(mut self) -> Self {
+        self.stdin_stays_open = true;
         self
     }
 
@@ -263,10 +273,14 @@ impl Run {
             read(Stream::Stderr, stderr, sender.clone());
         }
         drop(sender);
-        if let (Some(mut stdin), Some(bytes)) = (child.stdin.take(), self.stdin.clone()) {
-            // A program that does not read its input closes the pipe: its business.
-            thread::spawn(move || drop(stdin.write_all(&bytes)));
-        }
+        let _open = child.stdin.take().zip(self.stdin.clone()).map(|(mut stdin, bytes)| {
+            let stays_open = self.stdin_stays_open;
+            thread::spawn(move || {
+                // A program that does not read its input closes the pipe: its business.
+                let _ = stdin.write_all(&bytes);
+                stays_open.then_some(stdin)
+            })
+        });
         let mut group = Group { child, ended: false, grace: self.grace };
         let mut tails = [Tail::new(self.capture), Tail::new(self.capture)];
         let end = loop {

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use kiln::engine::ImageStays;
 use kiln::lifecycle::CacheTag;
 use kiln::lifecycle::clean::{Choice, Extent, Kept, Stake, at_stake, choose};
 use kiln::lifecycle::presence::Presence;
@@ -128,7 +129,6 @@ pub(super) struct How {
 pub(super) fn clean(context: &Context, builder: Option<&str>, extent: Extent, how: How) -> Result<Cleaned, CommandError> {
     let How { dry_run, force } = how;
     let world = World::find(context, builder)?;
-    let project = &world.plan.project;
     let _alone = if dry_run { None } else { Some(alone(&world)?) };
     let (records, inventory) = world.look()?;
     let mut choice = choose(&inventory, &records, extent);
@@ -142,19 +142,7 @@ pub(super) fn clean(context: &Context, builder: Option<&str>, extent: Extent, ho
             cleaned.forgets = Some(Forgets { records: staying.len(), bytes, stake });
         }
     }
-    let services: Vec<&str> = world.plan.services.iter().map(|service| service.name.as_str()).collect();
-    for tag in world.tags()? {
-        let name = tag.split_once(':').map_or("", |(_, name)| name);
-        let current = CacheTag::parse(name, services.iter().copied()).is_some();
-        if extent != Extent::All && current {
-            continue;
-        }
-        let removed = if dry_run { Ok(()) } else { world.engine.remove_image(&tag).map_err(hints::engine_gone)? };
-        match removed {
-            Ok(()) => cleaned.removed.push(Removed { id: tag, what: format!("a cached stage of {project}"), bytes: 0 }),
-            Err(why) => cleaned.kept.push(Stays { id: tag, what: "a cached stage".to_owned(), why }),
-        }
-    }
+    remove_tags(&world, extent, dry_run, &mut cleaned)?;
     let describe = |entry: &&&Entry| Removed { id: entry.id.clone(), what: label(entry), bytes: entry.bytes };
     let chosen = choice.remove.iter().filter_map(|id| entries.get(id.as_str()));
     if dry_run {
@@ -173,6 +161,31 @@ pub(super) fn clean(context: &Context, builder: Option<&str>, extent: Extent, ho
         }
     }
     Ok(cleaned)
+}
+
+/// Removes cached stages among the engine's images, or tells which would go: of services that are gone, or all.
+fn remove_tags(world: &World, extent: Extent, dry_run: bool, cleaned: &mut Cleaned) -> Result<(), CommandError> {
+    let project = &world.plan.project;
+    let services: Vec<&str> = world.plan.services.iter().map(|service| service.name.as_str()).collect();
+    let is_current = |tag: &str| {
+        let name = tag.split_once(':').map_or("", |(_, name)| name);
+        CacheTag::parse(name, services.iter().copied()).is_some()
+    };
+    let tags: Vec<String> = world.tags()?.into_iter().filter(|tag| extent == Extent::All || !is_current(tag)).collect();
+    let mut held = if dry_run { world.engine.held_images(&tags).map_err(hints::engine_gone)? } else { BTreeMap::new() };
+    for tag in tags {
+        let stays = if dry_run { held.remove(&tag) } else { world.engine.remove_image(&tag).map_err(hints::engine_gone)? };
+        let why = match stays {
+            None => {
+                cleaned.removed.push(Removed { id: tag, what: format!("a cached stage of {project}"), bytes: 0 });
+                continue;
+            }
+            Some(ImageStays::Used(container)) => format!("the container {container} uses it"),
+            Some(ImageStays::Refused(words)) => words,
+        };
+        cleaned.kept.push(Stays { id: tag, what: "a cached stage".to_owned(), why });
+    }
+    Ok(())
 }
 
 /// Has the engine remove what was chosen; gives what is left.
@@ -245,11 +258,13 @@ impl Cleaned {
         if let Some(Forgets { records, bytes: size, stake }) = &self.forgets {
             let images: Vec<String> = stake.images.iter().map(|image| format!("`{image}`")).collect();
             let on = if images.is_empty() { String::new() } else { format!(" on {}", images.join(", ")) };
+            let (stay, them) = if *records == 1 { ("stays", "it") } else { ("stay", "them") };
             text += format_args!(
-                "{}, {}, stay: with any removal this engine would forget {}{on}; `kiln clean --force` does it all the same\n",
+                "{}, {}, {stay}: with the containerd store any removal makes this engine forget other layers, here {}{on}, whose steps would \
+                 run again; `kiln clean --force` removes {them} all the same\n",
                 count(*records, "record"),
                 bytes(*size),
-                count(stake.layers, "other layer"),
+                stake.layers,
             );
         }
         let sum = bytes(self.bytes);

@@ -38,6 +38,7 @@ has() {
 metadata() { printf '%s' "$1" >"$metadata_file"; }
 
 printf '%s\n' "$*" >>"$FAKE_DOCKER/calls"
+if [[ $1 == --context ]]; then shift 2; fi
 case "$1 $2" in
 "info "*)
   . "$FAKE_DOCKER/info.sh"
@@ -98,6 +99,10 @@ case "$1 $2" in
   if [[ $4 == "{{json .}}" && -e $FAKE_DOCKER/stored.sh ]]; then
     references=("${@:5}")
     . "$FAKE_DOCKER/stored.sh"
+    exit
+  fi
+  if [[ $4 == "{{len .RepoTags}}" ]]; then
+    echo 1
     exit
   fi
   echo "sha256:21bc7e6346b201985966d44c42db51925d53135a53f0523a7aeeedec08b1256a 74507777"

@@ -54,6 +54,9 @@ case "$1 $2" in
 esac
 "#;
 
+/// A container uses one of the images; the other images have no container.
+const HELD: &str = "if [[ $1 == ps && $* == *ancestor=shop-cache:api-prod-deps* ]]; then echo 0a1b2c; fi\n";
+
 const GONE: &str =
     "echo 'ERROR: Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?' >&2; exit 1";
 
@@ -110,6 +113,11 @@ fn a_dry_run_tells_what_goes_and_a_clean_up_takes_just_that() {
     let (planned, test) = run(&["clean", "--dry-run"]);
     insta::assert_snapshot!(planned);
     assert!(!test.calls().contains("prune") && !test.calls().contains("image rm"), "{}", test.calls());
+    let (mut held, all) = (shop().fake("objects", &format!("{HELD}{OBJECTS}")), ["clean", "--all", "--dry-run", "--json"]);
+    let document = held.run_with(all).json();
+    assert!(!ids(&document, "removed").contains(&"shop-cache:api-prod-deps".to_owned()), "{document:#}");
+    let stays = document["kept"].as_array().expect("a list").iter().find(|stays| stays["id"] == "shop-cache:api-prod-deps");
+    assert!(stays.is_some_and(|stays| stays["why"] == "the container 0a1b2c uses it"), "{document:#}");
     let (planned, _) = run(&["clean", "--dry-run", "--json"]);
     let (cleaned, test) = run(&["clean", "--json"]);
     assert_eq!(cleaned.code, Some(0), "{cleaned}");

@@ -225,6 +225,24 @@ fn a_builder_without_an_image_store_has_stages_in_its_cache() {
     assert!(!calls.contains("--tag") && !calls.contains("pull"), "{calls}");
 }
 
+/// A builder of the `docker` driver is the engine of a context: its images are there, and not in the engine that the client speaks to.
+#[test]
+fn images_of_a_context_are_asked_for_and_pulled_there() {
+    let inspect = "printf 'Name:   %s\\nDriver: docker\\n\\nNodes:\\n' \"$3\"";
+    let test = shop().fake("inspect", inspect).fake("stored", "has debian:slim").args(["api", "--builder", "far"]);
+    let ran = test.run();
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let calls = test.calls();
+    assert!(calls.contains("--context far pull --quiet node:20-slim"), "{calls}");
+    // What a prediction reads of base images is asked elsewhere, and decides nothing here.
+    let words = ["info", "pull", "buildx build", "buildx du"];
+    let of_engine = |line: &&str| words.iter().any(|word| line.starts_with(&format!("{word} ")));
+    assert_eq!(calls.lines().filter(of_engine).collect::<Vec<_>>(), Vec::<&str>::new(), "{calls}");
+    let test = shop().fake("inspect", inspect).args(["api", "--builder", "default"]);
+    assert_eq!(test.run().code, Some(0));
+    assert!(!test.calls().contains("--context"), "{}", test.calls());
+}
+
 #[test]
 fn one_builder_of_a_fleet_that_does_not_answer_leaves_the_others() {
     let inspect = "if [[ $3 == far ]]; then echo 'ERROR: failed to list workers: Unavailable: connection refused' >&2; exit 1; fi; printf 'Name:   %s\\nDriver: remote\\n\\nNodes:\\n' \"$3\"";

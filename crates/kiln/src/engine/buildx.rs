@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct Buildx {
     docker: String,
     state: Utf8PathBuf,
     builder: Option<String>,
+    /// The context whose engine does the work, where it is another than the client's own; found when it first matters.
+    context: OnceLock<Option<String>>,
     cancel: Cancel,
 }
 
@@ -43,7 +46,7 @@ impl Buildx {
     /// An engine that keeps context links and short-lived files below `state`, a folder of kiln's own.
     #[must_use]
     pub fn new(state: impl Into<Utf8PathBuf>) -> Self {
-        Self { docker: "docker".to_owned(), state: state.into(), builder: None, cancel: Cancel::new() }
+        Self { docker: "docker".to_owned(), state: state.into(), builder: None, context: OnceLock::new(), cancel: Cancel::new() }
     }
 
     /// Uses another client than `docker` in `PATH`.
@@ -57,6 +60,7 @@ impl Buildx {
     #[must_use]
     pub fn builder(mut self, name: Option<String>) -> Self {
         self.builder = name;
+        self.context = OnceLock::new();
         self
     }
 
@@ -68,7 +72,8 @@ impl Buildx {
     }
 
     fn command(&self, request: &BuildRequest, caches: &LocalCaches, context: &Utf8Path, metadata: &Utf8Path) -> Run {
-        let mut run = Run::new(&self.docker)
+        let mut run = self
+            .client()
             .args(["buildx", "build", "--progress=rawjson", "--metadata-file"])
             .arg(metadata)
             .env("BUILDX_METADATA_PROVENANCE", "max")
@@ -127,8 +132,7 @@ impl Buildx {
 
     /// Id and size of a loaded image. Only for show: what goes wrong here is no error.
     fn inspect(&self, image: &str) -> Option<(String, u64)> {
-        let run =
-            Run::new(&self.docker).args(["image", "inspect", "--format", "{{.Id}} {{.Size}}", image]).timeout(INSPECT_TIMEOUT);
+        let run = self.client().args(["image", "inspect", "--format", "{{.Id}} {{.Size}}", image]).timeout(INSPECT_TIMEOUT);
         let finished = run.output(&self.cancel).ok().filter(crate::process::Finished::success)?;
         let (id, size) = finished.stdout.trim().split_once(' ')?;
         Some((id.to_owned(), size.parse().ok()?))
@@ -138,7 +142,7 @@ impl Buildx {
 impl Engine for Buildx {
     /// One `docker info` tells everything: client, plugins, engine and storage.
     fn check(&self) -> Result<EngineInfo, EngineError> {
-        let run = Run::new(&self.docker).args(["info", "--format", "{{json .}}"]).timeout(CHECK_TIMEOUT).capture(4 << 20);
+        let run = self.client().args(["info", "--format", "{{json .}}"]).timeout(CHECK_TIMEOUT).capture(4 << 20);
         let finished = run.output(&self.cancel).map_err(process_error)?;
         let nonsense = |detail: &str| EngineError::NotDocker { program: self.docker.clone(), detail: detail.to_owned() };
         let Ok(info) = serde_json::from_str::<Info>(finished.stdout.trim()) else {
@@ -255,7 +259,7 @@ impl Engine for Buildx {
     }
 
     fn cache_mounts(&self) -> Result<BTreeMap<String, u64>, EngineError> {
-        let run = Run::new(&self.docker).args(["buildx", "du", "--verbose", "--filter", "type=exec.cachemount"]);
+        let run = self.client().args(["buildx", "du", "--verbose", "--filter", "type=exec.cachemount"]);
         let run = self.with_builder(run).timeout(DISK_USAGE_TIMEOUT).capture(16 << 20);
         let finished = run.output(&self.cancel).map_err(process_error)?;
         if finished.success() {
@@ -270,22 +274,39 @@ impl Engine for Buildx {
     }
 
     fn stored(&self, references: &[String]) -> Result<Vec<Option<StoredImage>>, EngineError> {
-        store::inspect_images(&self.docker, references, &self.cancel)
+        store::inspect_images(self.client(), references, &self.cancel)
     }
 
     fn pull(&self, reference: &str, platform: Option<&str>) -> Result<(), EngineError> {
-        store::pull(&self.docker, reference, platform, &self.cancel)
+        store::pull(self.client(), (&self.docker, reference), platform, &self.cancel)
     }
 
     fn forget(&self, id: &str) -> Result<(), EngineError> {
-        store::forget(&self.docker, id, &self.cancel)
+        store::forget(|| self.client(), id, &self.cancel)
     }
 }
 
 /// The questions of [`Engine`] that are no builds.
 impl Buildx {
+    /// The client. A builder of the `docker` driver is the engine of the context of that name, which need not be the one that the client
+    /// speaks to by itself: then images and containers are in that engine, and buildx wants to be switched to it.
     pub(super) fn client(&self) -> Run {
-        Run::new(&self.docker)
+        let run = Run::new(&self.docker);
+        match self.other_context() {
+            Some(context) => run.args(["--context", &context]),
+            None => run,
+        }
+    }
+
+    fn other_context(&self) -> Option<String> {
+        let builder = self.builder.as_deref().filter(|name| *name != "default")?;
+        if let Some(known) = self.context.get() {
+            return known.clone();
+        }
+        let info = self.builder_info().ok()?;
+        let is_context = info.has_store() && info.name == builder;
+        let context = is_context.then_some(info.name);
+        self.context.get_or_init(|| context).clone()
     }
 
     pub(super) fn program(&self) -> &str {
@@ -308,7 +329,7 @@ impl Buildx {
     }
 
     fn remote_image(&self, reference: &str) -> Result<Option<ImageInfo>, EngineError> {
-        let run = Run::new(&self.docker).args(["buildx", "imagetools", "inspect", "--format", "{{json .}}"]);
+        let run = self.client().args(["buildx", "imagetools", "inspect", "--format", "{{json .}}"]);
         let run = self.with_builder(run).arg(reference).timeout(REGISTRY_TIMEOUT).capture(4 << 20);
         let finished = run.output(&self.cancel).map_err(process_error)?;
         if !finished.success() {
@@ -320,7 +341,7 @@ impl Buildx {
 
     /// An image that was pulled, or built in the containerd store, and that no registry gives now.
     fn local_image(&self, reference: &str) -> Option<ImageInfo> {
-        let run = Run::new(&self.docker).args(["image", "inspect", "--format", "{{json .}}", reference]);
+        let run = self.client().args(["image", "inspect", "--format", "{{json .}}", reference]);
         let finished = run.timeout(INSPECT_TIMEOUT).capture(1 << 20).output(&self.cancel).ok()?;
         if finished.success() { look::local_image(&finished.stdout, repository(reference)) } else { None }
     }

@@ -59,6 +59,8 @@ const BROKEN: &[&str] = &[
     "context canceled",
     "graceful_stop",
 ];
+/// Words of a step under which a stopping engine took its file system away; all of them.
+const UNMOUNTED: &[&str] = &["failed to walk", "buildkit-mount", "no such file or directory"];
 const NETWORK: &[&str] = &[
     "no such host",
     "i/o timeout",
@@ -124,6 +126,9 @@ pub(super) fn build_error(state: &BuildState) -> EngineError {
             failed.and_then(|step| step.error.as_deref()).map_or_else(|| message.clone(), |error| format!("{error}\n{message}"));
         if has(&words, FULL) {
             return EngineError::DiskFull { detail: message };
+        }
+        if UNMOUNTED.iter().all(|word| has(&words, &[word])) {
+            return EngineError::Disconnected { detail: message };
         }
         missing = image_of(&words, failed);
         if let Some(image) = missing.as_ref().filter(|_| has(&words, NETWORK)) {
@@ -239,6 +244,24 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(error(text).to_string(), expected);
         }
+    }
+
+    #[test]
+    fn a_step_that_loses_its_file_system_has_lost_the_engine() {
+        let failed = |error: &str| {
+            let mut state = BuildState::new();
+            let (digest, at) = ("sha256:a".to_owned(), jiff::Timestamp::UNIX_EPOCH);
+            let name = "[runtime 3/4] COPY --from=production /app /app".to_owned();
+            state.apply(&BuildEvent::StepFound { digest: digest.clone(), name, inputs: Vec::new() });
+            state.apply(&BuildEvent::StepStarted { digest: digest.clone(), at });
+            state.apply(&BuildEvent::StepFinished { digest, at, error: Some(error.to_owned()) });
+            state.apply(&BuildEvent::Text { line: format!("ERROR: failed to build: failed to solve: {error}") });
+            build_error(&state).is_transient()
+        };
+        let checksum = "failed to compute cache key: failed to calculate checksum of ref a::b: ";
+        let gone = "failed to walk /var/lib/docker/tmp/buildkit-mount356/app: lstat /var/lib/docker/tmp/buildkit-mount356/app: no such file or directory";
+        assert!(failed(&format!("{checksum}{gone}")));
+        assert!(!failed(&format!("{checksum}\"/nothing\": not found")), "a file that the Dockerfile should not name");
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub use failure::BuildFailure;
 pub use history::{PastBuild, PastError, PastRun};
 pub use layers::{Layer, image_layers};
 pub use tool::{Tool, ToolKind};
-pub use usage::{CacheRecord, GcPolicy, GcRule, forgotten, verbose_records, with_all_above};
+pub use usage::{CacheRecord, GcPolicy, GcRule, ImageStays, forgotten, verbose_records, with_all_above};
 
 /// The oldest Docker Engine that kiln works with.
 pub const MINIMUM_ENGINE: (u32, u32) = (23, 0);

@@ -26,14 +26,14 @@ pub(super) fn inspect_builder(docker: &str, name: Option<&str>, cancel: &Cancel)
 
 /// Asks which images of these names there are.
 pub(super) fn inspect_images(
-    docker: &str,
+    client: Run,
     references: &[String],
     cancel: &Cancel,
 ) -> Result<Vec<Option<StoredImage>>, EngineError> {
     if references.is_empty() {
         return Ok(Vec::new());
     }
-    let run = Run::new(docker).args(["image", "inspect", "--format", "{{json .}}"]).args(references);
+    let run = client.args(["image", "inspect", "--format", "{{json .}}"]).args(references);
     let finished = run.timeout(CHECK_TIMEOUT).capture(16 << 20).output(cancel).map_err(process_error)?;
     // It fails as soon as one of them is missing, and tells of the others all the same.
     match failure::client_error(&finished.stderr) {
@@ -42,9 +42,14 @@ pub(super) fn inspect_images(
     }
 }
 
-/// Pulls an image.
-pub(super) fn pull(docker: &str, reference: &str, platform: Option<&str>, cancel: &Cancel) -> Result<(), EngineError> {
-    let mut run = Run::new(docker).args(["pull", "--quiet"]);
+/// Pulls an image with the client of this name.
+pub(super) fn pull(
+    client: Run,
+    (docker, reference): (&str, &str),
+    platform: Option<&str>,
+    cancel: &Cancel,
+) -> Result<(), EngineError> {
+    let mut run = client.args(["pull", "--quiet"]);
     if let Some(platform) = platform {
         run = run.args(["--platform", platform]);
     }
@@ -57,11 +62,11 @@ pub(super) fn pull(docker: &str, reference: &str, platform: Option<&str>, cancel
 }
 
 /// Removes an image without a name. Without force Docker itself leaves one that a container uses.
-pub(super) fn forget(docker: &str, id: &str, cancel: &Cancel) -> Result<(), EngineError> {
-    let run = Run::new(docker).args(["image", "inspect", "--format", "{{len .RepoTags}}", id]).timeout(CHECK_TIMEOUT);
+pub(super) fn forget(client: impl Fn() -> Run, id: &str, cancel: &Cancel) -> Result<(), EngineError> {
+    let run = client().args(["image", "inspect", "--format", "{{len .RepoTags}}", id]).timeout(CHECK_TIMEOUT);
     let names = run.output(cancel).map_err(process_error)?;
     if names.stdout.trim() == "0" {
-        Run::new(docker).args(["image", "rm", id]).timeout(CHECK_TIMEOUT).output(cancel).map_err(process_error)?;
+        client().args(["image", "rm", id]).timeout(CHECK_TIMEOUT).output(cancel).map_err(process_error)?;
     }
     Ok(())
 }

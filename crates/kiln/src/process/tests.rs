@@ -77,3 +77,11 @@ fn a_grandchild_that_keeps_the_pipe_does_not_hold_us() {
     assert_eq!(finished.stdout, "done\n");
     assert!(begun.elapsed() < Duration::from_secs(3));
 }
+
+#[test]
+fn standard_input_ends_with_its_bytes_or_with_the_program() {
+    // 124: `cat` waits for more until its time is over.
+    let run = shell("read x; timeout 0.3 cat; echo \"$x $?\"").stdin("one\n");
+    assert_eq!(run.output(&Cancel::new()).unwrap().stdout, "one 0\n");
+    assert_eq!(run.stdin_stays_open().output(&Cancel::new()).unwrap().stdout, "one 124\n");
+}

@@ -56,6 +56,8 @@ struct Gc<'a> {
     cache_bytes: u64,
     rules: &'a [GcRule],
     forecasts: &'a [Forecast],
+    /// The command that prints a setting under which mounts stay up to a bound.
+    setting: &'static str,
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandError> {
@@ -66,6 +68,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     let policy = if world.is_dockers_own() { policy.for_engine(world.info.server.as_deref()) } else { policy };
     let cache_bytes = records.iter().filter(|record| !record.shared).map(|record| record.bytes).sum();
     let forecasts = forecast(&policy, cache_bytes);
+    let setting = if world.is_dockers_own() { "kiln init --gc docker" } else { "kiln init --gc buildkitd" };
     if context.ui.json {
         let totals = Totals {
             project: inventory.sum(|_| true),
@@ -74,12 +77,13 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
             unknown: inventory.unknown,
             elsewhere: inventory.elsewhere,
         };
-        let gc = Gc { cache_bytes, rules: &policy.rules, forecasts: &forecasts };
+        let gc = Gc { cache_bytes, rules: &policy.rules, forecasts: &forecasts, setting };
         let project = &world.plan.project;
         context.ui.document(&Document { project, entries: &inventory.entries, tags: &tags, totals, gc });
         return Ok(ExitCode::SUCCESS);
     }
-    let tree = tree::text(&world.plan.project, &inventory, &tags, jiff::Timestamp::now());
-    context.ui.data(&format!("{tree}\n{}", collection::text(&inventory, &forecasts, cache_bytes)));
+    let now = jiff::Timestamp::now();
+    let tree = tree::text(&world.plan.project, &inventory, &tags, now);
+    context.ui.data(&format!("{tree}\n{}", collection::text(&inventory, &forecasts, cache_bytes, setting, now)));
     Ok(ExitCode::SUCCESS)
 }

@@ -37,7 +37,10 @@ pub(super) fn text(project: &str, inventory: &Inventory, tags: &[String], now: T
         draw(&mut text, "", &node.parts);
     }
     if !tags.is_empty() {
-        text += format_args!("\nstages kept as images: {}\n", tags.join(", "));
+        text += format_args!("\nstages kept as images\n");
+        for tag in tags {
+            text += format_args!("  {tag}\n");
+        }
     }
     text += format_args!(
         "\nunknown: {} that fit steps of this project, but no recorded build\nof other projects, base images and the rest: {}\n",

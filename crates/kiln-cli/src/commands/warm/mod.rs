@@ -209,9 +209,14 @@ fn of_builder(builder: Option<&str>, mut error: CommandError) -> CommandError {
 fn endings(plan: &WarmPlan, done: Vec<Done>) -> (Vec<Ending>, Vec<CommandError>) {
     let mut endings: Vec<Ending> = Vec::new();
     let mut bases = Vec::new();
+    // A full disk is in the way of much, and each time in other words: said once it is said.
+    let mut full = false;
+    let mut is_news = |error: &EngineError| !matches!(error, EngineError::DiskFull { .. }) || !std::mem::replace(&mut full, true);
     for (target, done) in plan.targets.iter().zip(done) {
         let Some(stage) = target.work.stage() else {
-            if let Some(Why::Engine(error)) = &done.why {
+            if let Some(Why::Engine(error)) = &done.why
+                && is_news(error)
+            {
                 bases.push(hints::engine_error(error));
             }
             continue;
@@ -226,7 +231,9 @@ fn endings(plan: &WarmPlan, done: Vec<Done>) -> (Vec<Ending>, Vec<CommandError>)
             ending.stages.extend(stage.request.target.clone());
         }
         ending.seed_lost |= done.seed_lost;
-        if let Some(Why::Engine(error)) = done.why {
+        if let Some(Why::Engine(error)) = done.why
+            && is_news(&error)
+        {
             ending.failed.push((done.state, done.seconds, error));
         }
     }

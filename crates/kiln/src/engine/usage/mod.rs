@@ -57,6 +57,24 @@ pub struct CacheRecord {
     pub in_use: bool,
 }
 
+/// Why an image keeps its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageStays {
+    /// A container, of this id, uses it.
+    Used(String),
+    /// Anything else, in the engine's words.
+    Refused(String),
+}
+
+impl ImageStays {
+    /// Reads the engine's answer: `conflict: unable to remove repository reference "a:b" (must force) - container 0a1b is using its …`.
+    fn read(said: &str) -> Self {
+        let user = || said.rsplit_once("container ")?.1.split_once(" is using").map(|(id, _)| id.to_owned());
+        let words = || said.strip_prefix("Error response from daemon: ").unwrap_or(said).to_owned();
+        user().map_or_else(|| Self::Refused(words()), Self::Used)
+    }
+}
+
 impl CacheRecord {
     /// Id of the cache mount, without its namespace.
     #[must_use]
@@ -79,7 +97,9 @@ impl Buildx {
         let mut records = verbose_records(&self.succeed(&run)?.stdout, Timestamp::now());
         if self.builder_info()?.has_store() {
             let request = "GET /system/df?type=build-cache HTTP/1.0\r\nHost: docker\r\n\r\n";
-            let run = self.client().args(["system", "dial-stdio"]).stdin(request).timeout(TIMEOUT).capture(CAPTURE);
+            // The engine gives up a question whose asker hangs up, and then has no records to tell of.
+            let run = self.client().args(["system", "dial-stdio"]).stdin(request).stdin_stays_open();
+            let run = run.timeout(TIMEOUT).capture(CAPTURE);
             let answer = run.output(self.cancel_flag()).map_err(process_error)?;
             // Newer engines leave the parents out there, so both lists are needed.
             let exact = answer.success().then(|| api_records(&answer.stdout)).flatten().unwrap_or_default();
@@ -156,18 +176,47 @@ impl Buildx {
         Ok(names.map(str::to_owned).collect())
     }
 
-    /// Removes one name of an image, and the image with its last name. One that a container uses stays: then the engine's words say so.
+    /// Which of these images could not lose that name, with the container that uses each: its last name stays as long as one does.
+    ///
+    /// # Errors
+    /// Why the engine could not tell.
+    pub fn held_images(&self, names: &[String]) -> Result<BTreeMap<String, ImageStays>, EngineError> {
+        let users = |names: &[String]| {
+            let filters = names.iter().flat_map(|name| ["--filter".to_owned(), format!("ancestor={name}")]);
+            let run = self.client().args(["ps", "--all", "--format", "{{.ID}}"]).args(filters);
+            self.succeed(&run.timeout(TIMEOUT)).map(|finished| finished.stdout.lines().next().map(str::to_owned))
+        };
+        let mut held = BTreeMap::new();
+        // Mostly no container uses any of them, and one question is enough.
+        if names.is_empty() || users(names)?.is_none() {
+            return Ok(held);
+        }
+        for name in names {
+            let Some(container) = users(std::slice::from_ref(name))? else { continue };
+            let run = self.client().args(["image", "inspect", "--format", "{{len .RepoTags}}", name]).timeout(TIMEOUT);
+            if self.succeed(&run)?.stdout.trim() == "1" {
+                held.insert(name.clone(), ImageStays::Used(container));
+            }
+        }
+        Ok(held)
+    }
+
+    /// Removes one name of an image, and the image with its last name. One that a container uses stays; then, or where the engine refuses
+    /// for another reason, that is the answer.
     ///
     /// # Errors
     /// Why the client could not be asked.
-    pub fn remove_image(&self, name: &str) -> Result<Result<(), String>, EngineError> {
+    pub fn remove_image(&self, name: &str) -> Result<Option<ImageStays>, EngineError> {
         let run = self.client().args(["image", "rm", name]).timeout(PRUNE_TIMEOUT);
         let finished = run.output(self.cancel_flag()).map_err(process_error)?;
         if finished.success() {
-            return Ok(Ok(()));
+            return Ok(None);
+        }
+        if let Some(error) = failure::client_error(&finished.stderr) {
+            return Err(error);
         }
         let said = finished.stderr.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no message");
-        Ok(Err(said.strip_prefix("Error response from daemon: ").unwrap_or(said).to_owned()))
+        Ok(Some(ImageStays::read(said)))
     }
 
     fn succeed(&self, run: &Run) -> Result<Finished, EngineError> {
@@ -183,5 +232,28 @@ impl Buildx {
             return Err(EngineError::Disconnected { detail: said });
         }
         Err(EngineError::NotDocker { program: self.program().to_owned(), detail: said })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_container_that_holds_an_image_is_named() {
+        let used = |id: &str| ImageStays::Used(id.to_owned());
+        for (said, expected) in [
+            (
+                "Error response from daemon: conflict: unable to remove repository reference \"a-cache:b\" (must force) - container 0a1b2c is using its referenced image d3adb33f",
+                used("0a1b2c"),
+            ),
+            (
+                "Error response from daemon: conflict: unable to delete a-cache:b (must be forced) - container 77aa is using its referenced image d3ad",
+                used("77aa"),
+            ),
+            ("Error response from daemon: something else", ImageStays::Refused("something else".to_owned())),
+        ] {
+            assert_eq!(ImageStays::read(said), expected);
+        }
     }
 }

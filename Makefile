@@ -12,7 +12,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: build demo test lint unit cargo-test browser-test engine-test engine-test-unsettled bench-twice bench-test-containerd sqlx-test rules-matrix rollup-matrix
+.PHONY: build demo test lint unit cargo-test browser-test engine-test engine-test-unsettled bench-twice bench-test-containerd lifecycle-test-containerd sqlx-test rules-matrix rollup-matrix
 .PHONY: setup fmt clippy doc deny workflows clean
 
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
@@ -54,14 +54,14 @@ cargo-test: setup
 browser-test: setup
 	@if testbed/browser; then cargo test --locked -p kiln-cli --test browser -- --include-ignored --test-threads=1 --nocapture; fi
 
-UNSETTLED := make:: cache::the_workflow
+UNSETTLED := make:: faults:: cache::the_workflow predict::shapes predict::ten
 engine-test: build
 	testbed/engine up
 	testbed/images $$($(KILN) plan --json --project examples/kiro | sed -nE 's/^ +"(build|runtime)": "([^" ]+:[^" ]+)",?$$/\2/p' | sort -u)
 	testbed/registry up
 	eval "$$(testbed/engine env)"; eval "$$(testbed/registry env)"; KILN_TEST_BINARY=$(CURDIR)/$(KILN) cargo test --locked -p kiln-cli --test engine -- --ignored --test-threads=1 --skip sqlx:: --skip quiet:: $(UNSETTLED:%=--skip %)
 
-# Not settled yet, and so no part of `make test`: the targets of kiln.mk, and the workflow's commands, with the registry that it brings up.
+# Not settled yet, and so no part of `make test`.
 engine-test-unsettled: build
 	testbed/engine up
 	testbed/registry up
@@ -76,6 +76,15 @@ bench-twice: build
 # What a bench leaves with the containerd store, on new engines: minutes.
 bench-test-containerd: build
 	testbed/bench-containerd $(KILN)
+
+# Warming, status and cleaning with the containerd store, on engines of their own: minutes.
+lifecycle-test-containerd: build
+	testbed/engine up --name containerd --store containerd
+	eval "$$(testbed/engine env --name containerd)"; testbed/images rust:1.95.0-slim-bookworm debian:bookworm-slim; testbed/registry up --engine containerd; \
+	eval "$$(testbed/registry env)"; export KILN_TESTBED_STORE=containerd; \
+	KILN_TEST_BINARY=$(CURDIR)/$(KILN) cargo test --locked -p kiln-cli --test engine -- --ignored --test-threads=1 lifecycle:: make:: warm:: faults::
+	testbed/registry down --engine containerd
+	testbed/engine down --name containerd --purge
 
 # Query data from real databases. Its first run compiles sqlx-cli for each of them into target/sqlx-tools, which takes minutes.
 sqlx-test: build

@@ -6,12 +6,14 @@
 mod bench;
 mod cache;
 mod edits;
+mod faults;
 mod guard;
 mod images;
 mod leaving;
 mod lifecycle;
 mod make;
 mod node;
+mod own_engine;
 mod predict;
 mod quiet;
 mod replay;

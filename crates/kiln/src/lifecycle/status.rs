@@ -339,9 +339,10 @@ impl<'a> Mapping<'a> {
                     let used = before.iter().filter(|record| record.last_used.is_some_and(|used| used >= build.started));
                     found.extend(used.map(|record| record.id.as_str()));
                 }
-                if found.is_empty() {
-                    // A step below one that is cached is not even looked at.
-                    let own = before.iter().filter(|record| entries.iter().any(|entry| entry.id == record.id));
+                let is_own = |id: &str| entries.iter().any(|entry| entry.id == id);
+                if !found.iter().any(|id| is_own(id)) {
+                    // A step below one that is cached is not even looked at; and what was used meanwhile may be another project's.
+                    let own = before.iter().filter(|record| is_own(&record.id));
                     found.extend(own.max_by_key(|record| record.created).map(|record| record.id.as_str()));
                 }
                 current.extend(found.into_iter().map(str::to_owned));

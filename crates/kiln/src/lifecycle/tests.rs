@@ -114,6 +114,14 @@ fn a_layer_that_the_engine_let_go_of_while_the_next_build_ran_is_stale_all_the_s
 }
 
 #[test]
+fn what_another_project_used_meanwhile_does_not_make_the_own_layer_stale() {
+    let records = [cook("ours", &[], 5, 10), cook("theirs", &[], 102, 108)];
+    let builds = vec![build("api", 100, &[(COOK, false)]), build("api", 0, &[(COOK, true)])];
+    let inventory = Inventory::of(&records, &Knowledge { builds, ..Knowledge::default() });
+    assert!(shown(&inventory)["ours"].1);
+}
+
+#[test]
 fn a_build_makes_what_was_warmed_before_it_stale_and_a_warming_what_was_built() {
     let records = [cook("old", &[], 5, 10), cook("new", &[], 1005, 1010)];
     let with = |old: Option<&str>, new: Option<&str>| {

@@ -25,8 +25,9 @@ fn rollup_does_what_the_table_says_and_fixes_mend_what_fails() {
     let lab = lab();
     let cells = Cell::all();
     let outcomes = Mutex::new(Vec::new());
+    let runs = Runs::default();
     in_parallel(&cells, |cell| {
-        let outcome = run(&lab, cell);
+        let outcome = run(&lab, cell, &runs);
         outcomes.lock().expect("no thread has panicked").push((cell.row(), outcome));
     });
     let outcomes = outcomes.into_inner().expect("no thread has panicked");
@@ -46,9 +47,10 @@ fn rollup_does_what_the_table_says_and_fixes_mend_what_fails() {
     }
     not_mended.sort();
     let summary = format!(
-        "{} cells, {failing} fail; fixes mend {mended}, {by_image} need a newer base image, {} are not mended\n",
+        "{} cells, {failing} fail; fixes mend {mended}, {by_image} need a newer base image, {} are not mended; rollup ran {} times\n",
         outcomes.len(),
-        not_mended.len()
+        not_mended.len(),
+        runs.known.lock().expect("no thread has panicked").len()
     );
     fs::write(lab.join("summary.txt"), &summary).expect("written");
     #[expect(clippy::disallowed_methods, reason = "the same switch as for snapshots")]
@@ -68,16 +70,47 @@ fn lab() -> Utf8PathBuf {
     Utf8PathBuf::from(folder).canonicalize_utf8().expect("the lab is there")
 }
 
-fn run(lab: &Utf8Path, cell: Cell) -> Outcome {
+/// What rollup has made of some files, by all that it gets: the rollup, the plugin, the Node, and the files' names and texts. Most fixes
+/// make what another cell begins with or is mended to: of 4,789 runs, 1,084 would be of files that were tried before.
+#[derive(Default)]
+struct Runs {
+    known: Mutex<BTreeMap<(String, Files), bool>>,
+}
+
+/// Texts by path.
+type Files = BTreeMap<Utf8PathBuf, String>;
+
+impl Runs {
+    /// Whether the package's own script builds.
+    fn rollup(&self, lab: &Utf8Path, cell: Cell, world: &World) -> bool {
+        // `node_modules` is a link that the first part of the key names; the other two are not read by rollup.
+        let entries = world.path().read_dir_utf8().expect("read").map(|entry| entry.expect("read").into_path());
+        let top = entries.filter(|path| path.is_file() && !path.ends_with("Dockerfile") && !path.ends_with("package-lock.json"));
+        let texts = top.chain([world.path().join("src/index.js")]).map(|path| {
+            let text = fs::read_to_string(&path).expect("read");
+            (path.strip_prefix(world.path()).expect("below it").to_owned(), text)
+        });
+        let files: Files = texts.collect();
+        let key = (format!("{} {} {}", cell.rollup, cell.body.new_plugin, cell.node), files);
+        if let Some(known) = self.known.lock().expect("no thread has panicked").get(&key) {
+            return *known;
+        }
+        let builds = rollup(lab, cell, world);
+        self.known.lock().expect("no thread has panicked").insert(key, builds);
+        builds
+    }
+}
+
+fn run(lab: &Utf8Path, cell: Cell, runs: &Runs) -> Outcome {
     let world = cell.write();
     let major = cell.rollup.split('.').next().unwrap_or_default();
     let plugin = if cell.body.new_plugin { "new" } else { "old" };
     symlink(lab.join(format!("rollup-{major}-{plugin}/node_modules")), world.path().join("node_modules")).expect("linked");
-    let builds = rollup(lab, cell, &world);
+    let builds = runs.rollup(lab, cell, &world);
     let mended = (!builds && !fires(&world).contains(&IMAGE)).then(|| {
         world.mend_all();
         let _ = fs::remove_dir_all(world.path().join("dist"));
-        rollup(lab, cell, &world)
+        runs.rollup(lab, cell, &world)
     });
     Outcome { cell, builds, mended }
 }

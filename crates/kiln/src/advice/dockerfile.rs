@@ -143,6 +143,14 @@ pub(super) fn context_sources(step: &Step) -> Vec<&str> {
     }
 }
 
+/// What the bind mounts of a `RUN` take from the context; the whole of it is the empty text.
+pub(super) fn mounted_sources(step: &Step) -> Vec<String> {
+    let Instruction::Run(run) = &step.instruction else { return Vec::new() };
+    let mounts = run.mounts.iter().filter_map(|mount| mount.literal().ok());
+    let bound = mounts.filter(|mount| mount.kind == parse::MountKind::Bind && mount.from.is_none());
+    bound.map(|mount| mount.source.as_deref().unwrap_or_default().to_owned()).collect()
+}
+
 /// Whether an `ADD` source comes from elsewhere.
 pub(super) fn is_address(source: &str) -> bool {
     ["http://", "https://", "git@", "git://", "ssh://"].iter().any(|scheme| source.starts_with(scheme))
@@ -296,11 +304,5 @@ pub fn command_text(run: &Run) -> String {
 
 /// Whether a step takes the whole context.
 fn takes_context(step: &Step) -> bool {
-    let mounts_all = |step: &Step| match &step.instruction {
-        Instruction::Run(run) => run.mounts.iter().filter_map(|mount| mount.literal().ok()).any(|mount| {
-            mount.kind == parse::MountKind::Bind && mount.from.is_none() && is_broad(mount.source.as_deref().unwrap_or(""))
-        }),
-        _ => false,
-    };
-    context_sources(step).into_iter().any(is_broad) || mounts_all(step)
+    context_sources(step).into_iter().any(is_broad) || mounted_sources(step).iter().any(|source| is_broad(source))
 }

@@ -20,6 +20,7 @@ mod lock;
 mod lock_check;
 mod members;
 mod native;
+mod native_certain;
 mod package;
 pub(crate) mod paths;
 mod query;
@@ -39,6 +40,7 @@ pub use includes::included_paths;
 pub use linker::linker_needs;
 pub use lock_check::{Disagreement, DisagreementKind};
 pub use native::{Distribution, NativeNeed, native_needs};
+pub use native_certain::{AskedFeatures, certain_native_needs};
 pub use sqlx::{SqlxUse, embeds_migrations, sqlx_use};
 
 /// A cargo workspace, or a package on its own.

@@ -81,13 +81,23 @@ pub fn native_needs(workspace: &CargoWorkspace, package: &str, distribution: Dis
     let closure = workspace.closure(package, false);
     let features = Features::of(&closure);
     let reached = reached(lock, &graph, &closure, &features);
+    needs(lock, &reached, &features, distribution)
+}
+
+/// What each of these crates wants.
+pub(super) fn needs(
+    lock: &CargoLock,
+    reached: &BTreeSet<usize>,
+    features: &Features,
+    distribution: Distribution,
+) -> Vec<NativeNeed> {
     let names: BTreeSet<&str> = reached.iter().map(|index| lock.packages[*index].name.as_str()).collect();
     let mut needs: BTreeMap<&str, NativeNeed> = BTreeMap::new();
-    for index in &reached {
+    for index in reached {
         let locked = &lock.packages[*index];
         let Some(entry) = TABLE.get(&locked.name) else { continue };
         let dependencies = locked.dependencies.iter().filter_map(|dependency| dependency.split(' ').next());
-        let found = Found { version: &locked.version, dependencies: dependencies.collect(), names: &names, features: &features };
+        let found = Found { version: &locked.version, dependencies: dependencies.collect(), names: &names, features };
         let need = needs.entry(&locked.name).or_insert_with(|| NativeNeed {
             krate: locked.name.clone(),
             build: Vec::new(),
@@ -128,8 +138,22 @@ fn reached(lock: &CargoLock, graph: &LockGraph<'_>, closure: &[&CargoPackage], f
     }
     // Local packages are in the closure already; entering them here would bring their development dependencies.
     next.retain(|index| lock.packages[*index].source.is_some());
+    follow(lock, graph, next, features, &BTreeSet::new())
+}
+
+/// Positions of what these external packages lead to, themselves included; not further than those whose own dependencies are open.
+pub(super) fn follow(
+    lock: &CargoLock,
+    graph: &LockGraph<'_>,
+    mut next: Vec<usize>,
+    features: &Features,
+    open: &BTreeSet<usize>,
+) -> BTreeSet<usize> {
     let mut reached: BTreeSet<usize> = next.iter().copied().collect();
     while let Some(index) = next.pop() {
+        if open.contains(&index) {
+            continue;
+        }
         let entry = TABLE.get(&lock.packages[index].name);
         let follows = |name: &str| {
             entry.is_none_or(|entry| {
@@ -145,6 +169,12 @@ fn reached(lock: &CargoLock, graph: &LockGraph<'_>, closure: &[&CargoPackage], f
         }
     }
     reached
+}
+
+/// Whether what a crate wants depends on a feature of which it cannot be told whether it is on.
+pub(super) fn is_open(krate: &str, features: &Features) -> bool {
+    let conditions = TABLE.get(krate).into_iter().flat_map(|entry| &entry.when).flat_map(|when| &when.features);
+    conditions.into_iter().any(|feature| features.possible.contains(feature))
 }
 
 /// Whether a `[target.'…']` key holds on Linux; yes where it cannot be told.
@@ -165,13 +195,14 @@ pub(super) fn is_for_linux(platform: Option<&str>) -> bool {
 }
 
 /// `package/feature` as local manifests ask for them.
-struct Features {
+#[derive(Debug, Default)]
+pub(super) struct Features {
     /// Asked for in any case: by a dependency entry, or through a package's default features.
-    certain: BTreeSet<String>,
+    pub(super) certain: BTreeSet<String>,
     /// Asked for only if a feature is turned on.
-    possible: BTreeSet<String>,
+    pub(super) possible: BTreeSet<String>,
     /// Packages that local manifests name, and that therefore say what they want of them.
-    packages: BTreeSet<String>,
+    pub(super) packages: BTreeSet<String>,
 }
 
 impl Features {
@@ -206,8 +237,12 @@ impl Features {
 
 /// The features that `default` turns on, itself included.
 fn by_default(package: &CargoPackage) -> BTreeSet<&str> {
-    let mut on = BTreeSet::from(["default"]);
-    let mut next = vec!["default"];
+    turned_on(package, BTreeSet::from(["default"]))
+}
+
+/// What features of a package turn on, themselves included: also `dep:…` and `…/…`, as they are written.
+pub(super) fn turned_on<'p>(package: &'p CargoPackage, mut on: BTreeSet<&'p str>) -> BTreeSet<&'p str> {
+    let mut next: Vec<&str> = on.iter().copied().collect();
     while let Some(name) = next.pop() {
         for enabled in package.features.get(name).into_iter().flatten() {
             if on.insert(enabled) {

@@ -44,7 +44,7 @@ fn variables(context: &Context<'_>, findings: &mut Findings<'_>) {
                 }
                 _ => continue,
             };
-            for (name, value) in names.into_iter().filter(|(name, _)| is_secret(name)) {
+            for (name, value) in names.into_iter().filter(|(name, value)| is_secret(name) && !value.is_some_and(is_place)) {
                 let written = value.is_some_and(|value| !value.trim_matches(['"', '\'']).is_empty() && !value.contains('$'));
                 let who = if keyword == "ARG" {
                     "`docker history`, the provenance and every later step"
@@ -71,6 +71,17 @@ fn is_secret(name: &str) -> bool {
     let about =
         ["public", "file", "path", "dir", "id", "name", "url", "version", "algorithm", "ttl", "length", "fingerprint", "gpg"];
     secret.iter().any(|word| has(word)) && !about.iter().any(|word| has(word))
+}
+
+/// Whether a value says where a secret is, and not what it is: `file:…`, or a path below a folder of containers. Any slash will not do:
+/// base64 has them too.
+fn is_place(value: &str) -> bool {
+    let value = value.trim_matches(['"', '\'']);
+    let path = value.strip_prefix("file:").unwrap_or(value);
+    let is_path = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
+    let folders = ["app", "config", "data", "etc", "home", "mnt", "opt", "root", "run", "secrets", "srv", "tmp", "usr", "var"];
+    let below = path.strip_prefix('/').and_then(|rest| rest.split_once('/'));
+    is_path && below.is_some_and(|(folder, rest)| folders.contains(&folder) && !rest.is_empty())
 }
 
 /// Names of files that hold nothing but secrets.

@@ -1,7 +1,8 @@
 //! A toolchain file that names another toolchain than the image has.
 
-use crate::advice::{Context, Findings, Group, Rule, Severity};
-use crate::dockerfile::parse::Instruction;
+use crate::advice::dockerfile::{context_sources, is_broad, mounted_sources};
+use crate::advice::{Context, Dockerfile, Findings, Group, Rule, Severity};
+use crate::dockerfile::parse::{Instruction, Step};
 
 pub(super) const RULE: Rule = Rule {
     id: "toolchain-split",
@@ -15,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
     for dockerfile in context.dockerfiles() {
         let Some((name, channel)) = channel(context, &dockerfile.context) else { continue };
-        for stage in dockerfile.stages() {
+        for (index, stage) in dockerfile.stages().iter().enumerate() {
             let Some(tag) = stage.from.image.strip_prefix("rust:").or(stage.from.image.strip_prefix("docker.io/library/rust:"))
             else {
                 continue;
@@ -27,7 +28,7 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                 Instruction::Env(pairs) => pairs.iter().any(|pair| pair.name == "RUSTUP_TOOLCHAIN"),
                 _ => false,
             });
-            if is_said || !is_version(version) || !dockerfile.is_sent(name) {
+            if is_said || !is_version(version) || !dockerfile.is_sent(name) || !is_taken(dockerfile, index, name) {
                 continue;
             }
             let same = channel == version
@@ -41,6 +42,19 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                 .help(format!("use `rust:{channel}` where there is such a tag, or copy {name} before the dependencies and run `rustup show` there"));
         }
     }
+}
+
+/// Whether a stage, or one that is based on it, takes a file of the context's top.
+fn is_taken(dockerfile: &Dockerfile, stage: usize, name: &str) -> bool {
+    let takes = |step: &Step| {
+        let copied = context_sources(step).into_iter().any(|source| {
+            let source = source.trim_start_matches("./");
+            is_broad(source) || source == name || source.starts_with("rust-toolchain") || source.starts_with('*')
+        });
+        copied || mounted_sources(step).iter().any(|source| is_broad(source) || source.trim_start_matches("./") == name)
+    };
+    let on_it = (0..dockerfile.stages().len()).filter(|other| dockerfile.ancestry(*other).contains(&stage));
+    on_it.flat_map(|other| &dockerfile.stages()[other].steps).any(takes)
 }
 
 /// The toolchain that a context asks for, and the file it stands in.

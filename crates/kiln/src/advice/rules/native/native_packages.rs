@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::advice::facts::rust_image::{Build, builds};
 use crate::advice::{Context, Findings, Group, Rule, Severity};
 use crate::plan::Distribution as Images;
-use crate::project::cargo::{Distribution, native_needs};
+use crate::project::cargo::{AskedFeatures, Distribution, certain_native_needs};
 
 pub(super) const RULE: Rule = Rule {
     id: "native-packages",
@@ -51,10 +51,17 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
             Images::Alpine => (Distribution::Alpine, false),
             Images::Bare => continue,
         };
-        let Some((installed, line)) = installed(&build) else { continue };
+        let Some(Installed { words: mut installed, line, compiles }) = installed(&build) else { continue };
+        // apt brings what cmake recommends unless it is told not to.
+        if distribution == Distribution::Debian && installed.contains("cmake") && !installed.contains("--no-install-recommends") {
+            installed.extend(["make", "gcc"].map(str::to_owned));
+        }
+        let asked = asked(&compiles);
         let mut missing: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for (package, _) in build.workspace.binaries() {
-            for need in native_needs(build.workspace, &package.name, distribution) {
+        for (package, _) in
+            build.workspace.binaries().into_iter().filter(|(package, binary)| asked.builds(&package.name, &binary.name))
+        {
+            for need in certain_native_needs(build.workspace, &package.name, &asked.features, distribution) {
                 let lacks = need.build.into_iter().filter(|name| {
                     !(full && (FULL_IMAGE.contains(&name.as_str()) || FULL_IMAGE_TOO.contains(&name.as_str())))
                         && !has(&installed, name)
@@ -88,14 +95,60 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// Words of the steps up to the first that compiles, and its line; `None` where a script may install anything.
-fn installed(build: &Build<'_>) -> Option<(BTreeSet<String>, usize)> {
+/// What the steps up to the first that compiles say.
+struct Installed {
+    /// Words of them all.
+    words: BTreeSet<String>,
+    /// Line of the one that compiles.
+    line: usize,
+    /// Its text.
+    compiles: String,
+}
+
+/// What a cargo command is to build.
+struct Asked {
+    features: AskedFeatures,
+    packages: BTreeSet<String>,
+    binaries: BTreeSet<String>,
+}
+
+impl Asked {
+    fn builds(&self, package: &str, binary: &str) -> bool {
+        (self.packages.is_empty() || self.packages.contains(package))
+            && (self.binaries.is_empty() || self.binaries.contains(binary))
+    }
+}
+
+/// Reads the flags; those of several commands in one step are joined so that fewer crates are certain.
+fn asked(text: &str) -> Asked {
+    let words: Vec<&str> = text.split_whitespace().map(|word| word.trim_matches(['"', '\''])).collect();
+    let values = |flags: [&str; 2]| -> BTreeSet<String> {
+        let apart = words.windows(2).filter(|pair| flags.contains(&pair[0])).map(|pair| pair[1]);
+        let joined = words.iter().filter_map(|word| word.split_once('=').filter(|(flag, _)| flags.contains(flag)));
+        let lists = apart.chain(joined.map(|(_, value)| value));
+        let single = lists.flat_map(|list| list.split(',')).map(|value| value.trim_matches(['"', '\'']));
+        single.filter(|value| !value.is_empty()).map(str::to_owned).collect()
+    };
+    let has = |flag: &str| words.contains(&flag);
+    Asked {
+        features: AskedFeatures {
+            default: !has("--no-default-features"),
+            all: has("--all-features"),
+            names: values(["--features", "-F"]),
+        },
+        packages: values(["--package", "-p"]),
+        binaries: values(["--bin", "--bin"]),
+    }
+}
+
+/// `None` where a script may install anything.
+fn installed(build: &Build<'_>) -> Option<Installed> {
     let mut words = BTreeSet::new();
     for (line, text, compiles) in &build.steps {
         if *compiles {
             let own: BTreeSet<String> = split(text).collect();
             words.extend(own);
-            return Some((words, *line));
+            return Some(Installed { words, line: *line, compiles: text.clone() });
         }
         if text.contains(".sh") || text.contains("cargo install") && text.contains("binstall") {
             return None;

@@ -2,6 +2,7 @@
 
 use crate::advice::facts::node_image::{self, NodeImage};
 use crate::advice::{Context, Findings, Group, Rule, Severity};
+use crate::project::node::Version;
 
 pub(super) const RULE: Rule = Rule {
     id: "platform-packages",
@@ -20,12 +21,22 @@ struct Tool {
     prefix: &'static str,
     /// How they end for x86-64 Linux with glibc, and with musl.
     ends: [&'static str; 2],
-    /// What it says when the package is missing.
+    /// What it says when the package is missing; `"…"` stands for the package.
     error: &'static str,
+    /// What the packages were called before.
+    formerly: Option<Formerly>,
+}
+
+/// The names of platform packages before some version.
+struct Formerly {
+    /// The first version with today's names.
+    until: (u64, u64),
+    prefix: &'static str,
+    ends: [&'static str; 2],
 }
 
 const fn tool(package: &'static str, prefix: &'static str, ends: [&'static str; 2], error: &'static str) -> Tool {
-    Tool { package, prefix, ends, error }
+    Tool { package, prefix, ends, error, formerly: None }
 }
 
 const NAPI: [&str; 2] = ["linux-x64-gnu", "linux-x64-musl"];
@@ -37,12 +48,14 @@ const TOOLS: [Tool; 9] = [
         "Cannot find module @rollup/rollup-…; npm has a bug related to optional dependencies",
     ),
     // One static program for both C libraries.
-    tool(
-        "esbuild",
-        "@esbuild/",
-        ["linux-x64", "linux-x64"],
-        "The package \"@esbuild/…\" could not be found, and is needed by esbuild",
-    ),
+    Tool {
+        package: "esbuild",
+        prefix: "@esbuild/",
+        ends: ["linux-x64", "linux-x64"],
+        error: "The package \"…\" could not be found, and is needed by esbuild",
+        // Newer platforms had today's names from the start: 0.15 has `@esbuild/linux-loong64` beside `esbuild-linux-64`.
+        formerly: Some(Formerly { until: (0, 16), prefix: "esbuild-", ends: ["linux-64", "linux-64"] }),
+    },
     tool("@swc/core", "@swc/core-", NAPI, "Failed to load native binding"),
     tool("lightningcss", "lightningcss-", NAPI, "Cannot find module '../lightningcss.….node'"),
     tool("sharp", "@img/sharp-", ["linux-x64", "linuxmusl-x64"], "Could not load the \"sharp\" module using the … runtime"),
@@ -71,11 +84,12 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
         let Some(file) = context.file(&path) else { continue };
         for tool in &TOOLS {
             let Some(own) = lock.packages.get(tool.package).and_then(|list| list.first()) else { continue };
+            let (prefix, ends) = tool.names(&own.version);
             // Older versions were compiled at install, or had no packages for platforms.
-            let known: Vec<&String> =
-                lock.packages.keys().filter(|name| name.starts_with(tool.prefix) && is_platform(name)).collect();
-            let Some((node, needed)) =
-                nodes.iter().map(|node| (node, tool.needed(node))).find(|(_, needed)| !known.contains(&needed))
+            let known: Vec<&String> = lock.packages.keys().filter(|name| name.starts_with(prefix) && is_platform(name)).collect();
+            // The package for x86-64 Linux with the image's C library.
+            let needed = |node: &NodeImage| format!("{prefix}{}", ends[usize::from(node.musl)]);
+            let Some((node, needed)) = nodes.iter().map(|node| (node, needed(node))).find(|(_, needed)| !known.contains(&needed))
             else {
                 continue;
             };
@@ -89,9 +103,13 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
                 node.image,
                 node.path,
                 node.line,
-                tool.error
+                tool.error.replace("\"…\"", &format!("\"{needed}\""))
             );
-            let other = if node.musl { "; or take a base image with glibc (`-slim` in place of `-alpine`)" } else { "" };
+            let other = if node.musl && ends[0] != ends[1] {
+                "; or take a base image with glibc (`-slim` in place of `-alpine`)"
+            } else {
+                ""
+            };
             findings.line(&file, own.line, message).help(format!(
                 "remove node_modules and the lockfile and install again with npm 11.3 or newer (npm/cli#4828){other}"
             ));
@@ -100,9 +118,12 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
 }
 
 impl Tool {
-    /// The package for x86-64 Linux with the image's C library.
-    fn needed(&self, node: &NodeImage) -> String {
-        format!("{}{}", self.prefix, self.ends[usize::from(node.musl)])
+    /// What the names of its platform packages begin and end with in a version.
+    fn names(&self, version: &Version) -> (&'static str, [&'static str; 2]) {
+        match &self.formerly {
+            Some(formerly) if (version.major, version.minor) < formerly.until => (formerly.prefix, formerly.ends),
+            _ => (self.prefix, self.ends),
+        }
     }
 }
 

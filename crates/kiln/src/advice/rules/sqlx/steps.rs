@@ -1,5 +1,6 @@
 //! The steps of a Dockerfile that matter to SQLx: those that compile the application or its dependencies.
 
+use crate::advice::dockerfile::{context_sources, mounted_sources};
 use crate::advice::{Dockerfile, command_text};
 use crate::dockerfile::parse::{Instruction, Step};
 
@@ -25,29 +26,49 @@ pub(super) struct Compile<'d> {
 /// Every step that compiles with cargo, in order.
 pub(super) fn compiles(dockerfile: &Dockerfile) -> Vec<Compile<'_>> {
     let mut found = Vec::new();
+    // Whether there is an empty program in place of the sources at the end of each stage.
+    let mut empty: Vec<bool> = Vec::new();
     for (stage, parsed) in dockerfile.stages().iter().enumerate() {
-        // An empty program that an earlier step wrote, until a step brings sources.
-        let mut stub = false;
+        let mut is_empty = dockerfile.base(stage).and_then(|base| empty.get(base).copied()).unwrap_or(false);
         for (index, step) in parsed.steps.iter().enumerate() {
-            let run = match &step.instruction {
-                Instruction::Run(run) => run,
-                Instruction::Copy(_) | Instruction::Add(_) => {
-                    stub = false;
-                    continue;
-                }
-                _ => continue,
-            };
+            is_empty &= !context_sources(step).into_iter().chain(copied(step)).any(may_be_sources);
+            let Instruction::Run(run) = &step.instruction else { continue };
             let text = command_text(run);
-            stub = (stub || writes_stub(&text)) && !step.original.contains("type=bind");
-            if let Some(what) = what(&text, stub) {
+            is_empty |= writes_empty_program(&text);
+            if let Some(what) = what(&text) {
+                let mounts_sources = mounted_sources(step).iter().any(|source| may_be_sources(source));
+                let what = if is_empty && !mounts_sources { Compiles::Dependencies } else { what };
                 found.push(Compile { what, stage, index, step, text });
             }
         }
+        empty.push(is_empty);
     }
     found
 }
 
-fn what(text: &str, stub: bool) -> Option<Compiles> {
+/// What a `COPY` takes from another stage.
+fn copied(step: &Step) -> impl Iterator<Item = &str> {
+    let sources = match &step.instruction {
+        Instruction::Copy(copy) if copy.from.is_some() => copy.sources.as_slice(),
+        _ => &[],
+    };
+    sources.iter().map(String::as_str)
+}
+
+/// Whether a path of a `COPY` can bring the sources that take an empty program's place; manifests and query data cannot.
+fn may_be_sources(path: &str) -> bool {
+    let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or(path);
+    let is_manifest = matches!(name, "Cargo.toml" | "Cargo.lock" | "Cargo.*" | "build.rs" | ".cargo" | "config.toml")
+        || name.starts_with("rust-toolchain");
+    !is_manifest && !matches!(name, ".sqlx" | "sqlx-data.json" | "migrations")
+}
+
+/// The old way to compile dependencies first.
+fn writes_empty_program(text: &str) -> bool {
+    ["fn main()", "fn main ()", "cargo new ", "cargo init"].iter().any(|way| text.contains(way))
+}
+
+fn what(text: &str) -> Option<Compiles> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let runs = |program: &str, subcommand: &str| words.windows(2).any(|pair| pair[0].ends_with(program) && pair[1] == subcommand);
     let cooks = words.windows(3).any(|three| three[1..] == ["chef", "cook"] || three[1..] == ["recipe", "cook"]);
@@ -57,12 +78,7 @@ fn what(text: &str, stub: bool) -> Option<Compiles> {
     let builds = ["build", "b", "rustc", "zigbuild", "auditable", "leptos"].iter().any(|word| runs("cargo", word))
         || (runs("cargo", "install") && words.contains(&"--path"))
         || words.windows(3).any(|three| three[1..] == ["recipe", "compile"]);
-    // The old way to compile dependencies first: an empty program in place of the sources.
-    builds.then_some(if stub { Compiles::Dependencies } else { Compiles::Application })
-}
-
-fn writes_stub(text: &str) -> bool {
-    text.contains("fn main()") || text.contains("fn main ()")
+    builds.then_some(Compiles::Application)
 }
 
 /// Where a variable is set, as far as a step sees it.

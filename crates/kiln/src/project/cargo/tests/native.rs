@@ -1,8 +1,23 @@
 use super::*;
-use crate::project::cargo::{Distribution, native_needs};
+use crate::project::cargo::{AskedFeatures, CargoWorkspace, Distribution, NativeNeed, certain_native_needs, native_needs};
 
 /// A package with these dependencies, and a lock of `name: dependencies` lines in which every package is external but `app`.
 fn needs(manifest: &str, lock: &[(&str, &str)], distribution: Distribution) -> String {
+    show(&native_needs(&workspace(manifest, lock), "app", distribution))
+}
+
+/// The same of what is certain, with `cargo build` and these flags.
+fn certain(manifest: &str, lock: &[(&str, &str)], default: bool, names: &[&str]) -> String {
+    let asked = AskedFeatures { default, all: false, names: names.iter().map(|name| (*name).to_owned()).collect() };
+    show(&certain_native_needs(&workspace(manifest, lock), "app", &asked, Distribution::Debian))
+}
+
+fn show(needs: &[NativeNeed]) -> String {
+    let lines = needs.iter().map(|need| format!("{}: {} | {}", need.krate, need.build.join(" "), need.runtime.join(" ")));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn workspace(manifest: &str, lock: &[(&str, &str)]) -> CargoWorkspace {
     let packages = lock.iter().map(|(package, dependencies)| {
         let (name, version) = package.split_once(' ').unwrap_or((package, "1.0.0"));
         let (version, source) = if name == "app" { ("0.1.0", "") } else { (version, "source = \"registry+x\"\n") };
@@ -11,9 +26,7 @@ fn needs(manifest: &str, lock: &[(&str, &str)], distribution: Distribution) -> S
     });
     let text = format!("version = 4\n{}", packages.collect::<String>());
     let fixture = Fixture::new().binary(".", "app", manifest).file("Cargo.lock", &text);
-    let needs = native_needs(&load(&fixture), "app", distribution);
-    let lines = needs.iter().map(|need| format!("{}: {} | {}", need.krate, need.build.join(" "), need.runtime.join(" ")));
-    lines.collect::<Vec<_>>().join("\n")
+    load(&fixture)
 }
 
 const TLS: [(&str, &str); 4] =
@@ -81,4 +94,40 @@ fn a_crate_that_stands_beside_another_can_change_the_answer() {
     insta::assert_snapshot!(needs(&manifest, &lock, Distribution::Debian), @"prost-build: libprotobuf-dev pkg-config protobuf-compiler |");
     let development = manifest.replace("build-dependencies", "dev-dependencies");
     assert_eq!(needs(&development, &lock, Distribution::Debian), "");
+}
+
+const OPENSSL: &str = "openssl-sys: libssl-dev pkg-config | libssl3";
+
+#[test]
+fn only_what_is_on_is_certain() {
+    let optional = "[features]\ndefault = [\"rustls\"]\nrustls = []\nnative = [\"dep:native-tls\"]\n[dependencies]\nnative-tls = { version = \"0.2\", optional = true }\n";
+    for (default, names, expected) in [
+        (true, &[][..], ""),
+        (false, &["rustls"], ""),
+        (true, &["native"], OPENSSL),
+        (false, &["app/native"], OPENSSL),
+        (false, &["native-tls"], OPENSSL),
+    ] {
+        assert_eq!(certain(optional, &TLS, default, names), expected, "{default} {names:?}");
+    }
+    let by_default = optional.replace("[\"rustls\"]", "[\"native\"]");
+    assert_eq!(certain(&by_default, &TLS, true, &[]), OPENSSL);
+    assert_eq!(certain(&by_default, &TLS, false, &[]), "");
+    assert_eq!(certain("[dependencies]\nnative-tls = \"0.2\"\n", &TLS, true, &[]), OPENSSL);
+    assert_eq!(certain("[dev-dependencies]\nnative-tls = \"0.2\"\n", &TLS, true, &[]), "");
+}
+
+/// The lock joins all features, so that it cannot be told what `http` is compiled with.
+#[test]
+fn what_another_feature_or_a_test_asks_of_a_crate_leaves_it_open() {
+    let lock = [("app", "http"), ("http", "http-tls"), ("http-tls", "openssl-sys"), ("openssl-sys 0.9.100", "cc")];
+    let passed_on = "[features]\ndefault = []\nopenssl = [\"http/openssl\"]\n[dependencies]\nhttp = \"1\"\n";
+    assert_eq!(certain(passed_on, &lock, true, &[]), "");
+    assert_eq!(certain(passed_on, &lock, true, &["openssl"]), OPENSSL);
+    assert_eq!(certain("[dependencies]\nhttp = \"1\"\n", &lock, true, &[]), OPENSSL);
+    let tested = "[dependencies]\nhttp = { version = \"1\", default-features = false }\n[dev-dependencies]\nhttp = \"1\"\n";
+    assert_eq!(certain(tested, &lock, true, &[]), "");
+    // What may be vendored wants one thing or the other.
+    let perhaps = "[features]\nown = [\"native-tls/vendored\"]\n[dependencies]\nnative-tls = \"0.2\"\n";
+    assert_eq!(certain(perhaps, &TLS, true, &[]), "");
 }

@@ -71,12 +71,14 @@ impl World {
         Ok(pairs.filter(|(_, found)| found.iter().any(Option::is_some)).map(|(base, _)| base.to_owned()).collect())
     }
 
-    /// Names of the cached stages among the engine's images.
+    /// Names of the cached stages among the engine's images, sorted: the engine lists those of one moment in any order.
     pub(crate) fn tags(&self) -> Result<Vec<String>, CommandError> {
         if !self.store {
             return Ok(Vec::new());
         }
-        self.engine.images_of(&cache_repository(&self.plan.project)).map_err(hints::engine_gone)
+        let mut tags = self.engine.images_of(&cache_repository(&self.plan.project)).map_err(hints::engine_gone)?;
+        tags.sort();
+        Ok(tags)
     }
 
     fn knowledge(&self) -> Knowledge {

@@ -11,7 +11,7 @@ use kiln::plan::ImageEngine;
 use kiln::settings::{At, Settings};
 use serde_json::Value;
 
-use crate::support::{command, docker, environment, kiln, repository, this_run};
+use crate::support::{command, docker, environment, kiln, on_containerd, repository, this_run};
 
 const LOCK: &str = r#"version = 4
 
@@ -105,14 +105,9 @@ fn assert_clean(name: &str, kept: bool) {
     assert_eq!(records(name).is_empty(), !kept, "{:#?}", records(name));
 }
 
-/// Whether the engine has the images with the containerd store.
-fn has_containerd_store() -> bool {
-    docker(&["info", "--format", "{{.DriverStatus}}"]).contains("io.containerd.snapshotter")
-}
-
 /// Whether a bench leaves the build cache alone: the engine would forget layers with the removal of others.
 fn forgets() -> bool {
-    has_containerd_store() && environment("KILN_TEST_BASES").is_none()
+    on_containerd() && environment("KILN_TEST_BASES").is_none()
 }
 
 #[test]
@@ -146,7 +141,7 @@ fn a_bench_counts_what_is_compiled_and_leaves_nothing() {
         ("source-bin", "mounts", 1, 0),
         ("source-bin", "native", 1, 0),
     ];
-    if has_containerd_store() && !forgets() {
+    if on_containerd() && !forgets() {
         // Only what is in a layer can be imported: mounts cannot, and the members never are.
         expected.extend([("fresh-builder", "kiln", 2, 0), ("fresh-builder", "naive", 2, 1), ("fresh-builder", "mounts", 2, 1)]);
     }

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::support::{Copy, command, docker};
+use crate::support::{Copy, command, docker, on_containerd};
 
 /// A package with one small dependency, which is compiled in a way that no earlier run of the tests has asked for: steps of the same text with
 /// the same input are one, whoever runs them, and an engine keeps what was cooked before.
@@ -81,10 +81,6 @@ fn engine_bytes() -> BTreeMap<String, f64> {
 
 fn bytes(value: &Value) -> f64 {
     value.as_f64().expect("bytes")
-}
-
-fn on_containerd() -> bool {
-    docker(&["info", "--format", "{{.DriverStatus}}"]).contains("io.containerd.snapshotter")
 }
 
 #[test]

@@ -9,10 +9,9 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::support::{Build, command, environment, kiln, repository, this_run};
+use crate::own_engine::OwnEngine;
+use crate::support::{Build, command, environment, kiln, this_run};
 
-/// The engine that has nothing.
-const EMPTY: &str = "kiln-seed-test";
 const IMAGES: [&str; 2] = ["rust:1.95.0-slim-bookworm", "debian:bookworm-slim"];
 
 /// A small program with a dozen crates, some with build scripts.
@@ -115,29 +114,15 @@ impl Drop for Program {
         let _ = fs::remove_dir_all(&self.root);
         let _ = fs::remove_dir_all(self.root.with_extension("native"));
         let _ = command("docker").args(["rmi", "--force", &format!("{}/seeded:latest", self.name)]).output();
-        let _ = testbed("engine", &["down", "--name", EMPTY, "--purge"]);
     }
 }
 
-fn testbed(script: &str, arguments: &[&str]) -> Output {
-    command(repository().join("testbed").join(script)).args(arguments).output().expect("the test bed's script starts")
-}
-
-/// Starts an engine that has base images and nothing else; gives its address.
-fn empty_engine() -> String {
-    let up = |script, arguments: &[&str]| {
-        let output = testbed(script, arguments);
-        assert!(output.status.success(), "testbed/{script} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    };
-    let _ = testbed("engine", &["down", "--name", EMPTY, "--purge"]);
-    up("engine", &["up", "--name", EMPTY, "--store", "containerd"]);
-    up("registry", &["up", "--engine", EMPTY]);
-    let exported = up("engine", &["env", "--name", EMPTY]);
-    let address = exported.trim().strip_prefix("export DOCKER_HOST=").expect("an address").to_owned();
-    let images = command(repository().join("testbed/images")).args(IMAGES).env("DOCKER_HOST", &address).output().expect("starts");
-    assert!(images.status.success(), "testbed/images: {}", String::from_utf8_lossy(&images.stderr));
-    address
+/// Starts an engine that has base images and nothing else, but reaches a registry.
+fn empty_engine() -> OwnEngine {
+    let engine = OwnEngine::up("kiln-seed-test", &["--store", "containerd"]);
+    engine.registry();
+    engine.images(&IMAGES);
+    engine
 }
 
 fn externals(build: &Build) -> BTreeSet<String> {
@@ -185,7 +170,7 @@ fn an_empty_engine_compiles_and_downloads_what_differs_from_the_nearest_publishe
     // An engine that has nothing takes main's, since the branch has published none.
     fs::remove_file(program.root.join(".kiln/seeds.json")).expect("what this checkout remembers of the other engine");
     let empty = empty_engine();
-    let build = program.build_with("json", &seeds, Some(&empty));
+    let build = program.build_with("json", &seeds, Some(&empty.host));
     let said = output_of_steps(&build);
     assert_eq!(externals(&build), native, "{said}");
     let downloaded: BTreeSet<&str> = said
@@ -200,7 +185,7 @@ fn an_empty_engine_compiles_and_downloads_what_differs_from_the_nearest_publishe
 
     // The seed is pinned: nothing runs again, whatever main publishes, and without being asked for.
     for arguments in [seeds.as_slice(), &[]] {
-        let build = program.build(arguments, Some(&empty));
+        let build = program.build(arguments, Some(&empty.host));
         assert_eq!((ran(&build), &build.service("seeded")["seed"]), (Vec::new(), &Value::from(pin.as_str())), "{}", build.log);
     }
 
@@ -209,8 +194,8 @@ fn an_empty_engine_compiles_and_downloads_what_differs_from_the_nearest_publishe
     let pins = fs::read_to_string(&file).expect("pins");
     let digest = pin.split_once("@sha256:").expect("a digest").1;
     fs::write(&file, pins.replace(digest, &"0".repeat(64))).expect("written");
-    let build = program.build(&seeds, Some(&empty));
+    let build = program.build(&seeds, Some(&empty.host));
     assert!(build.log.contains("going on without its seed"), "{}", build.log);
     assert_eq!((externals(&build), &build.service("seeded")["seed"]), (BTreeSet::new(), &Value::Null), "{}", build.log);
-    assert_eq!(ran(&program.build(&seeds, Some(&empty))), Vec::<String>::new());
+    assert_eq!(ran(&program.build(&seeds, Some(&empty.host))), Vec::<String>::new());
 }

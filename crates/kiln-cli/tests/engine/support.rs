@@ -23,6 +23,11 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
 }
 
+/// Whether the engine keeps images in the containerd store.
+pub(crate) fn on_containerd() -> bool {
+    docker(&["info", "--format", "{{.DriverStatus}}"]).contains("io.containerd.snapshotter")
+}
+
 /// `git …` in a folder, its stdout; commits are someone's, whatever is configured.
 pub(crate) fn git(folder: impl AsRef<Path>, arguments: &[&str]) -> String {
     let settings = ["-c", "user.name=someone", "-c", "user.email=someone@example.org", "-c", "advice.detachedHead=false"];

@@ -8,7 +8,7 @@ use super::{Image, Note, Replay, Request, Whose, load, replay, save};
 use crate::context::{ContentId, Entry};
 use crate::git::tests::Sandbox;
 use crate::plan::Variant;
-use crate::predict::{Model, Remedy, Subject, Verdict, predict};
+use crate::predict::{Model, Prediction, Remedy, Subject, Verdict, predict};
 use crate::process::Cancel;
 
 fn subject(sandbox: &Sandbox, context: &str, dockerfile: &str) -> Subject {
@@ -42,7 +42,17 @@ fn replayed(sandbox: &Sandbox, images: &[Image], range: &str) -> Replay {
     replay(&request).unwrap()
 }
 
-/// One letter for each step of one build.
+/// One letter for each step that is predicted.
+fn told(prediction: &Prediction) -> String {
+    let letter = |verdict| match verdict {
+        Verdict::Cached => '.',
+        Verdict::Runs => 'R',
+        Verdict::Unknown => '?',
+    };
+    prediction.steps.iter().map(|step| letter(step.verdict)).collect()
+}
+
+/// The same for one build of a replay.
 fn letters(replay: &Replay, commit: usize, image: usize) -> String {
     let build = &replay.commits[commit].builds[image];
     let letter = |step: usize| match build.steps.iter().find(|known| known.step == step).map(|step| step.verdict) {
@@ -122,12 +132,7 @@ fn each_commit_is_judged_as_if_it_had_been_checked_out_and_built() {
         let prediction = predict(&model, &known);
         if at > 0 {
             assert_eq!(replay.commits[at - 1].id, id);
-            let letter = |verdict| match verdict {
-                Verdict::Cached => '.',
-                Verdict::Runs => 'R',
-                Verdict::Unknown => '?',
-            };
-            let expected: String = prediction.steps.iter().map(|step| letter(step.verdict)).collect();
+            let expected = told(&prediction);
             assert_eq!(letters(&replay, at - 1, 0), expected, "{}", replay.commits[at - 1].subject);
             seen += &expected;
         }

@@ -4,9 +4,9 @@ use std::fs;
 
 use camino::Utf8Path;
 
-use super::{RUST, subject};
+use super::{RUST, subject, told};
 use crate::git::tests::Sandbox;
-use crate::predict::{Verdict, predict};
+use crate::predict::predict;
 use crate::process::Cancel;
 use crate::replay::Since;
 
@@ -21,12 +21,7 @@ fn since_of(sandbox: &Sandbox, context: &str, revision: &str) -> String {
     let since = Since::new(&sandbox.root, revision, &Cancel::new()).unwrap();
     let (now, then) = since.models(&subject(sandbox, context, "Dockerfile"), None, &scratch).unwrap();
     let Some(then) = then else { return "no Dockerfile".to_owned() };
-    let letter = |verdict| match verdict {
-        Verdict::Cached => '.',
-        Verdict::Runs => 'R',
-        Verdict::Unknown => '?',
-    };
-    predict(&now, &[then]).steps.iter().map(|step| letter(step.verdict)).collect()
+    told(&predict(&now, &[then]))
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! It says nothing of when it was made, so it changes only when something that it tells of has changed.
 
 use super::marks::{code, heads, plain, table};
-use super::measured::{Saving, savings};
+use super::measured::{Saving, first_savings};
 use super::{Build, Measured, Report};
 use crate::bench::result::Results;
 use crate::bench::statistics::Summary;
@@ -32,13 +32,8 @@ pub fn document(report: &Report, plan: &Plan, kiln_mk: &str) -> String {
 /// What a source edit costs, for those who read no further.
 fn in_short(text: &mut Text, report: &Report) {
     let rows = report.main_run().map(Results::rows).unwrap_or_default();
-    let mut services: Vec<&str> = Vec::new();
-    for Saving { row, naive, percent } in savings(&rows) {
-        if services.contains(&row.service.as_str()) {
-            continue;
-        }
-        *text += if services.is_empty() { "\n" } else { "" };
-        services.push(&row.service);
+    for (number, Saving { row, naive, percent }) in first_savings(&rows).into_iter().enumerate() {
+        *text += if number == 0 { "\n" } else { "" };
         let (service, took, before) = (plain(&row.service), seconds(row.seconds.median), seconds(naive));
         *text += format_args!(
             "- An edit of {service} is in an image after **{took}**; copying everything and building takes {before} ({percent:.0} % less).\n"

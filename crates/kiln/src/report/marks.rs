@@ -1,6 +1,6 @@
 //! Markdown: text that stays text, and tables.
 
-use super::visible::visible;
+use super::visible::{coded, visible};
 
 /// Text that stays text in Markdown and in a cell of a table.
 pub(super) fn plain(text: &str) -> String {
@@ -20,14 +20,10 @@ pub(super) fn code(text: &str) -> String {
     format!("`{}`", text.trim())
 }
 
-/// A sentence of kiln's own in which `…` stands for code. A backtick that is not closed stays text.
+/// A sentence of kiln's own in which `…` stands for code.
 pub(super) fn sentence(text: &str) -> String {
-    let parts: Vec<&str> = text.split('`').collect();
-    if parts.len().is_multiple_of(2) {
-        return plain(text);
-    }
-    let mark = |(at, part): (usize, &&str)| if at.is_multiple_of(2) || part.trim().is_empty() { plain(part) } else { code(part) };
-    parts.iter().enumerate().map(mark).collect()
+    let mark = |(part, is_code): (&str, bool)| if is_code && !part.trim().is_empty() { code(part) } else { plain(part) };
+    coded(text).into_iter().map(mark).collect()
 }
 
 /// A table; cells are Markdown already. Columns from a number on are aligned as numbers.

@@ -27,6 +27,15 @@ fn shown(character: char, keep_lines: bool) -> char {
     }
 }
 
+/// The parts of a sentence of kiln's own in which `…` stands for code, each with whether it is code. A backtick that is not closed stays text.
+pub(super) fn coded(text: &str) -> Vec<(&str, bool)> {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return vec![(text, false)];
+    }
+    parts.into_iter().enumerate().map(|(at, part)| (part, !at.is_multiple_of(2))).collect()
+}
+
 /// At most so many characters on one line; what is left out is marked.
 pub(super) fn shortened(text: &str, characters: usize) -> String {
     let mut line: String = text.chars().take(characters + 1).collect();

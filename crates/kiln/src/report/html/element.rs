@@ -3,7 +3,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use crate::report::visible::visible;
+use crate::report::visible::{coded, visible};
 
 /// Text that is safe in a page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,15 +73,12 @@ impl<M: Into<Self>> FromIterator<M> for Markup {
     }
 }
 
-/// A sentence of kiln's own in which `…` stands for code. A backtick that is not closed stays text.
+/// A sentence of kiln's own in which `…` stands for code.
 pub(super) fn sentence(text: &str) -> Markup {
-    let parts: Vec<&str> = text.split('`').collect();
-    if parts.len().is_multiple_of(2) {
-        return text.into();
-    }
-    let mark =
-        |(at, part): (usize, &&str)| if at.is_multiple_of(2) { Markup::from(*part) } else { element("code").with(*part).into() };
-    parts.iter().enumerate().map(mark).collect()
+    coded(text)
+        .into_iter()
+        .map(|(part, is_code)| if is_code { element("code").with(part).into() } else { Markup::from(part) })
+        .collect()
 }
 
 fn escape(text: &str, into: &mut String) {

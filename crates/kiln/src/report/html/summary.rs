@@ -2,7 +2,7 @@
 
 use super::element::{Element, element};
 use crate::bench::result::Results;
-use crate::report::measured::{Saving, savings};
+use crate::report::measured::{Saving, first_savings};
 use crate::report::{Build, Report};
 use crate::text::{bytes, count, seconds};
 
@@ -33,13 +33,10 @@ fn last(build: &Build) -> Element {
 
 fn saved(report: &Report) -> Vec<Element> {
     let rows = report.main_run().map(Results::rows).unwrap_or_default();
-    let mut tiles: Vec<(&str, Element)> = Vec::new();
-    for Saving { row, percent, .. } in savings(&rows) {
-        if tiles.iter().all(|(service, _)| *service != row.service) {
-            let name = format!("source edit of {}, measured", row.service);
-            let below = format!("{percent:.0} % less than a naive Dockerfile");
-            tiles.push((&row.service, tile(&name, &seconds(row.seconds.median), &below)));
-        }
-    }
-    tiles.into_iter().map(|(_, tile)| tile).collect()
+    let shown = |Saving { row, percent, .. }: Saving<'_>| {
+        let name = format!("source edit of {}, measured", row.service);
+        let below = format!("{percent:.0} % less than a naive Dockerfile");
+        tile(&name, &seconds(row.seconds.median), &below)
+    };
+    first_savings(&rows).into_iter().map(shown).collect()
 }

@@ -189,6 +189,18 @@ pub(super) fn savings<'a>(rows: impl IntoIterator<Item = &'a Row> + Clone) -> Ve
     edits.filter_map(saving).collect()
 }
 
+/// The first of them for each service.
+pub(super) fn first_savings(rows: &[Row]) -> Vec<Saving<'_>> {
+    let mut services: Vec<&str> = Vec::new();
+    let mut first = savings(rows);
+    first.retain(|saving| {
+        let is_first = !services.contains(&saving.row.service.as_str());
+        services.push(&saving.row.service);
+        is_first
+    });
+    first
+}
+
 /// `3 steps ran, 1 crate compiled`
 #[must_use]
 pub fn work(steps: usize, crates: usize) -> String {

@@ -209,9 +209,13 @@ fn read_likeness(read: &Read, other: &Read, matches: &[Matches<'_>]) -> Likeness
         _ if read.origin_key == other.origin_key => Likeness::Same,
         _ => Likeness::Different,
     };
-    let same_files = read.files.is_some() && read.files == other.files;
-    let origin = if same_files { Likeness::Same } else { origin };
-    let by_origin = if read.selectors == other.selectors { origin } else { Likeness::Different };
+    let by_origin = if read.has_files_of(other) {
+        Likeness::Same
+    } else if read.selectors == other.selectors {
+        origin
+    } else {
+        Likeness::Different
+    };
     let by_content = match (&read.content, &other.content) {
         (Some(content), Some(other)) if content == other => Likeness::Same,
         (Some(_), Some(_)) => Likeness::Different,

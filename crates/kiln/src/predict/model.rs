@@ -119,6 +119,13 @@ pub struct Read {
     pub files: Option<String>,
 }
 
+impl Read {
+    /// Whether both read the same places of steps that certainly left the same files.
+    pub(super) fn has_files_of(&self, other: &Self) -> bool {
+        self.files.is_some() && self.files == other.files && self.selectors == other.selectors
+    }
+}
+
 /// What a build or a record of it says of where one of its steps stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Told<'a> {

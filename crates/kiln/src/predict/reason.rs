@@ -162,8 +162,7 @@ pub(super) fn reasons(
 
 /// Whether what is read from a step is certainly what was read before.
 fn is_known_to_be(read: &Read, before: &Read) -> bool {
-    let known = |now: &Option<String>, then: &Option<String>| now.is_some() && now == then;
-    known(&read.content, &before.content) || known(&read.files, &before.files) && read.selectors == before.selectors
+    read.content.is_some() && read.content == before.content || read.has_files_of(before)
 }
 
 /// What is to be said where nothing is seen to be different.

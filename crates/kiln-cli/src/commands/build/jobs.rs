@@ -76,9 +76,8 @@ pub(super) fn collect(
 impl Job {
     /// Whether an ignore file of the service is the one of this variant: the context's, or the one beside its Dockerfile.
     pub(super) fn reads_ignore_file(&self, path: &Utf8Path) -> bool {
-        let is_of_another =
-            path.file_name() != Some(".dockerignore") && path != format!("{}.dockerignore", self.dockerfile).as_str();
-        !is_of_another && self.ignore.iter().any(|ignore| ignore == path)
+        let is_for_it = path.file_name() == Some(".dockerignore") || path == format!("{}.dockerignore", self.dockerfile).as_str();
+        is_for_it && self.ignore.iter().any(|ignore| ignore == path)
     }
 }
 

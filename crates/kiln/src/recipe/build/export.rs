@@ -314,7 +314,8 @@ pub(super) fn copy(from: &Path, to: &Path, path: &Path) -> Result<LayerFile, Ste
     Ok(LayerFile { path: name, kind })
 }
 
-fn name_of(path: &Path) -> Result<String, StepError> {
+/// The path as text, as a layer names it.
+pub(super) fn name_of(path: &Path) -> Result<String, StepError> {
     path.to_str().map(str::to_owned).ok_or_else(|| StepError::FileName { path: path.to_owned() })
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::export::{FileKind, LayerFile, copy, file_digest};
+use super::export::{FileKind, LayerFile, copy, file_digest, name_of};
 use super::index::{Entry, entry_path};
 use super::step::{At as _, StepError, lock, parallel, remove, write_atomically};
 use super::target::{entries, tree};
@@ -95,7 +95,7 @@ pub(super) fn export(home: &Path, output: &Path, wanted: &Wanted) -> Result<Vec<
             });
             let to = output.join(&path);
             write_atomically(&to, &bytes)?;
-            let name = path.to_str().ok_or_else(|| StepError::FileName { path: path.clone() })?.to_owned();
+            let name = name_of(&path)?;
             let digest = file_digest(&to)?;
             files.push(LayerFile {
                 path: name,

@@ -122,7 +122,7 @@ impl Asked {
 /// Reads the flags; those of several commands in one step are joined so that fewer crates are certain.
 fn asked(text: &str) -> Asked {
     let words: Vec<&str> = text.split_whitespace().map(|word| word.trim_matches(['"', '\''])).collect();
-    let values = |flags: [&str; 2]| -> BTreeSet<String> {
+    let values = |flags: &[&str]| -> BTreeSet<String> {
         let apart = words.windows(2).filter(|pair| flags.contains(&pair[0])).map(|pair| pair[1]);
         let joined = words.iter().filter_map(|word| word.split_once('=').filter(|(flag, _)| flags.contains(flag)));
         let lists = apart.chain(joined.map(|(_, value)| value));
@@ -134,10 +134,10 @@ fn asked(text: &str) -> Asked {
         features: AskedFeatures {
             default: !has("--no-default-features"),
             all: has("--all-features"),
-            names: values(["--features", "-F"]),
+            names: values(&["--features", "-F"]),
         },
-        packages: values(["--package", "-p"]),
-        binaries: values(["--bin", "--bin"]),
+        packages: values(&["--package", "-p"]),
+        binaries: values(&["--bin"]),
     }
 }
 

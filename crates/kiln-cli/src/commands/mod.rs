@@ -12,6 +12,7 @@ mod plan;
 mod predict;
 mod project;
 mod recipe;
+mod recipe_install;
 mod recipe_npm;
 mod refresh;
 mod replay;

@@ -30,6 +30,7 @@ enum RecipeCommand {
     Cook(CookArgs),
     Compile(CompileArgs),
     Npm(super::recipe_npm::Args),
+    Install(super::recipe_install::Args),
 }
 
 /// Which binaries are built, and how.
@@ -181,6 +182,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         RecipeCommand::Cook(args) => run_cook(context, args),
         RecipeCommand::Compile(args) => run_compile(context, args),
         RecipeCommand::Npm(args) => super::recipe_npm::run(context, args),
+        RecipeCommand::Install(args) => super::recipe_install::run(context, args),
     }
 }
 

@@ -11,8 +11,10 @@ const COMMANDS: &[&[&str]] = &[
     &["plan"],
     &["init"],
     &["build"],
+    &["warm"],
     &["status"],
     &["clean"],
+    &["refresh"],
     &["bench"],
     &["doctor"],
     &["predict"],
@@ -25,6 +27,7 @@ const COMMANDS: &[&[&str]] = &[
     &["recipe", "cook"],
     &["recipe", "compile"],
     &["recipe", "npm"],
+    &["recipe", "install"],
     &["completions"],
 ];
 

@@ -11,11 +11,16 @@ use super::nginx;
 use super::node_manager;
 use super::rust::{finish, inside, tool_mount, tool_stage, volumes};
 use super::{Command, Copy, Dockerfile, Instruction, Mount, Run, Sharing, Stage, Word, apt};
-use crate::plan::{ImageEngine, LateScript, NodeInstall, NodeService, Plan, Serve, Service, Variant, join, mounts};
+use crate::plan::{
+    ImageEngine, LateScript, NodeInstall, NodeService, PackageManager, Plan, Serve, Service, Variant, join, mounts,
+};
 use crate::recipe::npm::BIN_STUB;
 
 /// Where the context's root is in the images.
 const APP: &str = "/app";
+
+/// Where the mount of unpacked packages is.
+const KEPT: &str = "/kiln/node_modules";
 
 /// The Dockerfile of a variant.
 pub(super) fn dockerfile(plan: &Plan, service: &Service, node: &NodeService, variant: Variant) -> Dockerfile {
@@ -180,8 +185,19 @@ impl Stages<'_> {
             "deps",
             ["deps: node_modules. Runs again when the manifests change; downloads come from the cache mount."],
         );
+        if self.keeps_packages() {
+            stage.comments.push(
+                "Unpacked packages are kept in another one, as they were before any script ran: only new ones are unpacked."
+                    .to_owned(),
+            );
+        }
         self.install(&mut stage, false);
         stage
+    }
+
+    /// Whether the install finds in a mount what it unpacked before. The other package managers have stores of their own.
+    fn keeps_packages(&self) -> bool {
+        self.plan.engine == ImageEngine::Kiln && self.node.manager == PackageManager::Npm
     }
 
     fn install(&self, stage: &mut Stage, production: bool) {
@@ -203,11 +219,23 @@ impl Stages<'_> {
             target: self.node.manager.cache_directory().to_owned(),
             sharing: Sharing::Locked,
         }];
+        // Without development dependencies it would be another tree, with a mount of its own, and few packages.
+        let keeps = self.keeps_packages() && !production;
+        if keeps {
+            mounts.push(Mount::Cache {
+                id: mounts::node_modules(self.plan, self.service, self.node),
+                target: KEPT.to_owned(),
+                sharing: Sharing::Locked,
+            });
+            mounts.push(tool_mount());
+        }
         mounts.extend(self.network.mounts());
         let mut lines = self.network.lines();
         let late = self.node.install.as_ref().map_or(&[][..], |install| &install.without);
         lines.extend(node_manager::without_scripts(late));
-        lines.extend(node_manager::install(self.node.manager, production));
+        let install = node_manager::install(self.node.manager, production);
+        let kept = |line: String| if keeps { format!("kiln recipe install --mount {KEPT} -- {line}") } else { line };
+        lines.extend(install.into_iter().map(kept));
         stage.push(Instruction::Run(Run { mounts, command: Command::Shell(apt::joined(lines)) }));
     }
 

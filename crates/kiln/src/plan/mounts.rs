@@ -35,6 +35,15 @@ pub fn node_packages(plan: &Plan, node: &NodeService) -> String {
     format!("{}-{name}", plan.project)
 }
 
+/// Packages that npm unpacked, shared by all variants and services of one workspace on the same base image and platform.
+#[must_use]
+pub fn node_modules(plan: &Plan, service: &Service, node: &NodeService) -> String {
+    let folder = Some(node.workspace.as_str()).filter(|folder| !matches!(*folder, "" | "."));
+    let parts = folder.into_iter().chain([service.base_images.build.as_str()]).chain(service.platform.as_deref());
+    let slugs: Vec<String> = parts.map(slug).collect();
+    format!("{}-node_modules-{}", plan.project, slugs.join("-"))
+}
+
 /// Cache folder of a bundler or compiler of one variant of a Node service.
 #[must_use]
 pub fn node_tool(plan: &Plan, service: &Service, variant: Variant, folder: &str) -> String {

@@ -30,4 +30,5 @@ pub use cook::{CookRequest, cook};
 pub use export::{FileKind, LAYER_FILE, LAYER_SCHEMA, Layer, LayerFile, LayerUnit, Surroundings};
 pub use metadata::Within;
 pub use nearest::SeedMismatch;
+pub(super) use step::{At, parallel, remove};
 pub use step::{Limits, StepError};

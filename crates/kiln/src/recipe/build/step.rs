@@ -111,7 +111,7 @@ impl StepError {
 }
 
 /// Adds what was tried and where to an [`io::Result`].
-pub(super) trait At<T> {
+pub(in crate::recipe) trait At<T> {
     /// Names the action and the path.
     fn at(self, action: &'static str, path: &Path) -> Result<T, StepError>;
 }
@@ -147,7 +147,7 @@ pub(super) fn lock(path: &Path, cancel: &Cancel) -> Result<File, StepError> {
 }
 
 /// Does the work for each item on all cores and gives the results in the items' order; stops at the first error.
-pub(super) fn parallel<T: Sync, R: Send>(
+pub(in crate::recipe) fn parallel<T: Sync, R: Send>(
     items: &[T],
     work: impl Fn(&T) -> Result<R, StepError> + Sync,
 ) -> Result<Vec<R>, StepError> {
@@ -191,7 +191,7 @@ pub(super) fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), StepE
 }
 
 /// Removes a file or folder; nothing there is what is wanted.
-pub(super) fn remove(path: &Path) -> Result<(), StepError> {
+pub(in crate::recipe) fn remove(path: &Path) -> Result<(), StepError> {
     let removed = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),

@@ -1,4 +1,4 @@
-//! The npm recipe: what decides what a package manager installs, and nothing else.
+//! The npm recipe: what decides what a package manager installs, and nothing else; and [`install()`], which installs it with npm.
 //!
 //! [`prepare_npm`] reads a workspace and gives the files that a frozen install needs: manifests without what does not matter,
 //! the lock, registry configuration without secrets, patches, and the files that install scripts read. A version bump, a new script
@@ -9,6 +9,7 @@
 
 mod config;
 mod error;
+mod install;
 mod lock;
 mod manifest;
 mod prepare;
@@ -24,6 +25,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
 pub use error::NpmRecipeError;
+pub use install::{InstallError, InstallReport, InstallRequest, install};
 pub use prepare::prepare_npm;
 pub(crate) use prepare::{BIN_STUB, cleaned_configuration};
 

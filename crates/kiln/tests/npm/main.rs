@@ -1,6 +1,10 @@
-//! npm itself installs from a recipe: nothing is fetched, so this needs npm but no registry.
+//! npm itself installs what kiln gives it. This needs npm but no registry: nothing is fetched, or from a server of the test.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 #![expect(clippy::disallowed_methods, reason = "runs npm to see that it takes what kiln writes")]
+
+mod install;
+mod registry;
 
 use std::fs;
 use std::io::Write as _;

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::ImageFacts;
-use super::model::{MODEL_SCHEMA, Model, ModelStep, Origin, Read, StepPlace};
+use super::model::{MODEL_SCHEMA, Model, ModelStep, Origin, Read, Source as ReadSource, StepPlace};
 use super::operation::{Operation, is_remote};
 use super::outputs::{self, KnownOutputs};
+use super::source::{self, Effect};
 use crate::context::{Selection, Selector, Tree};
 use crate::dockerfile::evaluate::{
     Base, Environment, EvaluatedStage, EvaluatedStep, EvaluationError, Graph, Options, Platform, Source,
@@ -61,6 +62,8 @@ pub enum PredictError {
 
 /// More steps than this are no Dockerfile: an image has 127 layers at most.
 const MAX_STEPS: usize = 10_000;
+/// So many steps of a stage are looked through for what has a part in what is read from it: no image has more layers.
+const MAX_DEPTH: usize = 127;
 /// So many variables are followed at most, those of all steps taken together.
 const MAX_VARIABLES: usize = 1_000_000;
 
@@ -91,6 +94,7 @@ impl Model {
             variables: 0,
             steps: Vec::new(),
             written: Vec::new(),
+            links: Vec::new(),
             ends: Vec::new(),
         };
         let mut stages: Vec<Option<EvaluatedStage>> = Vec::new();
@@ -155,8 +159,18 @@ struct Builder<'a> {
     steps: Vec<ModelStep>,
     /// Files that a step is known to leave, by path, with a hash.
     written: Vec<BTreeMap<String, String>>,
+    /// Whether programs may have made links in what a step leaves.
+    links: Vec<bool>,
     /// What each stage ends with.
     ends: Vec<Origin>,
+}
+
+/// What has a part in what is read from a stage.
+struct Part {
+    /// The program, image or folder that the stage begins with, as far as that is of interest.
+    ground: Origin,
+    /// Hash of the file instructions on top of it; empty if there are none.
+    above: String,
 }
 
 impl Builder<'_> {
@@ -200,13 +214,14 @@ impl Builder<'_> {
             if !linked {
                 key.push(&base_key);
             }
-            let read: Vec<String> = reads.iter().map(read_key).collect();
+            let read: Vec<String> = reads.iter().map(Read::key).collect();
             key.extend(read.iter().map(String::as_str));
             let key = hash(&key);
             let output = if linked { hash(&["merge", &base_key, &key]) } else { key.clone() };
-            let files = self.files(&base, &operation, &operation_key, &reads);
             let text = if step.position.is_some() { step.original.clone() } else { format!("ONBUILD {}", step.original) };
             self.written.push(self.written_by(step, &operation));
+            let links_below = if let Origin::Step(number) = base { self.links[number] } else { false };
+            self.links.push(links_below || operation.kind == "run" && source::makes_links(step));
             let variables = named(&text).filter_map(|name| Some((name.to_owned(), environment.get(name)?.to_owned()))).collect();
             let name = if self.named { stage.name.clone() } else { "stage-0".to_owned() };
             let place = StepPlace { stage: name, index: index_in_stage, line: step.lines.first };
@@ -222,7 +237,6 @@ impl Builder<'_> {
                 operation_key,
                 key,
                 output,
-                files,
                 done: false,
                 name: None,
             });
@@ -301,34 +315,54 @@ impl Builder<'_> {
     fn reads(&self, found: Vec<(Origin, Vec<Selector>)>) -> Vec<Read> {
         let used = found.into_iter().filter(|(origin, selectors)| !selectors.is_empty() || matches!(origin, Origin::Remote(_)));
         used.map(|(origin, selectors)| {
-            let content = self.content(&origin, &selectors);
-            let files = if let Origin::Step(number) = origin { self.steps[number].files.clone() } else { None };
-            Read { origin_key: self.identity(&origin), origin, selectors, content, files }
+            let part = self.part(&origin, &selectors);
+            let content = if part.above.is_empty() { self.content(&part.ground, &selectors) } else { None };
+            let (files, source) = match part.ground {
+                _ if !matches!(origin, Origin::Step(_)) => (None, None),
+                Origin::Step(_) if part.ground == origin => (None, None),
+                Origin::Step(step) => {
+                    let (key, above) = (self.identity(&part.ground), part.above);
+                    (None, Some(ReadSource { step, key, above }))
+                }
+                _ => (self.ground(&part.ground).map(|ground| hash(&["files", &ground, &part.above])), None),
+            };
+            Read { origin_key: self.identity(&origin), origin, source, selectors, content, files }
         })
         .collect()
     }
 
-    /// Identity of the files that a step leaves. Copies and folders are the same wherever they are made; what a program leaves is not.
-    fn files(&self, base: &Origin, operation: &Operation, key: &str, reads: &[Read]) -> Option<String> {
-        if operation.kind == "run" {
-            return None;
+    /// What has a part in what is read from an origin.
+    fn part(&self, origin: &Origin, selectors: &[Selector]) -> Part {
+        let mut above = Vec::new();
+        let mut at = origin;
+        for _ in 0..MAX_DEPTH {
+            let Origin::Step(number) = at else { break };
+            if self.links[*number] {
+                break;
+            }
+            let step = &self.steps[*number];
+            match source::effect(&step.operation, selectors) {
+                Effect::None => {}
+                Effect::Files => {
+                    above.push(step.operation_key.clone());
+                    above.extend(step.reads.iter().map(Read::identity));
+                }
+                Effect::Any => break,
+            }
+            at = &step.base;
         }
-        let ground = match base {
-            Origin::Step(number) => self.steps[*number].files.clone()?,
+        let parts: Vec<&str> = above.iter().map(String::as_str).collect();
+        Part { ground: at.clone(), above: if above.is_empty() { String::new() } else { hash(&parts) } }
+    }
+
+    /// Identity of what is below all steps; none for a step.
+    fn ground(&self, origin: &Origin) -> Option<String> {
+        match origin {
+            Origin::Step(_) => None,
             // BuildKit has no key for such a folder, but its files are known.
-            Origin::Context(name) => hash(&["context", &self.contents.hash(name, &[Selector::new("/", false)])?]),
-            base => self.identity(base),
-        };
-        let read = |read: &Read| match (&read.content, &read.files) {
-            (Some(content), _) => Some(hash(&["content", content])),
-            (None, Some(files)) => Some(hash(&["files", files, &serde_json::to_string(&read.selectors).ok()?])),
-            // Images and addresses are taken to be what they were.
-            (None, None) if !matches!(read.origin, Origin::Step(_) | Origin::Context(_)) => Some(read_key(read)),
-            (None, None) => None,
-        };
-        let reads: Vec<String> = reads.iter().map(read).collect::<Option<_>>()?;
-        let parts: Vec<&str> = ["step", key, &ground].into_iter().chain(reads.iter().map(String::as_str)).collect();
-        Some(hash(&parts))
+            Origin::Context(name) => Some(hash(&["context", &self.contents.hash(name, &[Selector::new("/", false)])?])),
+            origin => Some(self.identity(origin)),
+        }
     }
 
     fn content(&self, origin: &Origin, selectors: &[Selector]) -> Option<String> {
@@ -378,14 +412,8 @@ impl Builder<'_> {
     }
 }
 
-fn read_key(read: &Read) -> String {
-    match &read.content {
-        Some(content) => hash(&["content", content]),
-        None => hash(&["origin", &read.origin_key, &serde_json::to_string(&read.selectors).unwrap_or_default()]),
-    }
-}
-
-fn hash(parts: &[&str]) -> String {
+/// One hash of several texts.
+pub(super) fn hash(parts: &[&str]) -> String {
     let mut hasher = blake3::Hasher::new();
     for part in parts {
         hasher.update(&u64::try_from(part.len()).unwrap_or_default().to_le_bytes());

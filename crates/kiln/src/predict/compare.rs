@@ -165,14 +165,19 @@ fn explain(next: &Model, earlier: &[Model], verdicts: &[Verdict], missed: &BTree
     let steps = next.steps.iter().enumerate().map(|(number, step)| {
         let verdict = verdicts[number];
         let counterpart = counterparts.as_ref().and_then(|counterparts| counterparts.of(number));
-        let reasons = match (verdict, earlier.first()) {
-            (Verdict::Cached, _) => Vec::new(),
-            (_, None) => vec![MissReason::FirstBuild],
-            _ if missed.contains(&number) => vec![MissReason::CacheRemoved],
-            (_, Some(latest)) => reason::reasons(next, latest, number, counterpart, verdicts),
+        let reasons = match (verdict, earlier.first(), &counterparts) {
+            (Verdict::Cached, ..) => Vec::new(),
+            (_, Some(latest), Some(counterparts)) if !missed.contains(&number) => {
+                reason::reasons(next, latest, number, counterparts, verdicts)
+            }
+            (_, Some(_), _) => vec![MissReason::CacheRemoved],
+            (_, None, _) => vec![MissReason::FirstBuild],
         };
-        let because_of =
-            Model::origins(step).filter(|&origin| verdict != Verdict::Cached && verdicts[origin] != Verdict::Cached).collect();
+        let because_of = next
+            .grounds(step)
+            .into_iter()
+            .filter(|&ground| verdict != Verdict::Cached && verdicts[ground] != Verdict::Cached)
+            .collect();
         let name = counterpart.and_then(|counterpart| counterpart.name.as_deref());
         let name = name.or_else(|| names.get(&(step.place.stage.as_str(), step.text.as_str())).copied());
         Predicted {
@@ -209,10 +214,20 @@ fn read_likeness(read: &Read, other: &Read, matches: &[Matches<'_>]) -> Likeness
         _ if read.origin_key == other.origin_key => Likeness::Same,
         _ => Likeness::Different,
     };
+    // The same instructions on top of the same program.
+    let program = |read: &Read| match (&read.source, &read.origin) {
+        (Some(source), _) => Some((source.step, source.key.clone(), source.above.clone())),
+        (None, Origin::Step(step)) => Some((*step, read.origin_key.clone(), String::new())),
+        _ => None,
+    };
+    let source = match (program(read), program(other)) {
+        (Some((step, _, above)), Some((_, key, before))) if above == before => matches[step].likeness(&key),
+        _ => Likeness::Different,
+    };
     let by_origin = if read.has_files_of(other) {
         Likeness::Same
     } else if read.selectors == other.selectors {
-        origin
+        origin.max(source)
     } else {
         Likeness::Different
     };

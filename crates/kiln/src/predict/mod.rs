@@ -20,6 +20,7 @@ pub mod outputs;
 mod past;
 mod reason;
 mod remedy;
+mod source;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -32,7 +33,7 @@ pub use images::{ImageFacts, inspect};
 pub(crate) use look::read;
 pub use look::{Subject, SubjectError};
 pub use lost::lost;
-pub use model::{MODEL_SCHEMA, Model, ModelStep, Origin, Read, StepPlace, Told};
+pub use model::{MODEL_SCHEMA, Model, ModelStep, Origin, Read, Source, StepPlace, Told};
 pub use operation::Operation;
 pub use reason::MissReason;
 pub use remedy::{Remedy, Saving, installs_dependencies, is_for_people};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::build::hash;
 use super::{ImageFacts, Operation};
 use crate::context::{Selector, Tree};
 use crate::event::{BuildState, Step, StepKind, StepStatus};
@@ -74,10 +75,6 @@ pub struct ModelStep {
     pub key: String,
     /// Identity of what it leaves to the next step; its key, but for linked steps.
     pub output: String,
-    /// Identity of the files that it leaves, where no program has a part in them: equal ones are equal files, whether or not BuildKit
-    /// reuses the step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub files: Option<String>,
     /// Whether its result was in the builder when the build was over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub done: bool,
@@ -109,17 +106,53 @@ pub struct Read {
     pub origin: Origin,
     /// Identity of where from.
     pub origin_key: String,
+    /// What of the stage that is read from has a part in what is read; absent where that is the step that is read from, or no program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// What of it.
     pub selectors: Vec<Selector>,
     /// Hash of what is there, where it can be known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
-    /// [`ModelStep::files`] of a step that is read from.
+    /// Identity of what is read from a stage, where no program has a part in it: equal ones are equal files, whether or not BuildKit reuses
+    /// the steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<String>,
 }
 
+/// A program, and what file instructions have laid over what it left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Number of its step in the model.
+    pub step: usize,
+    /// [`ModelStep::output`] of that step.
+    pub key: String,
+    /// Hash of the instructions; empty if none has a part.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub above: String,
+}
+
 impl Read {
+    /// What it contributes to the key of its step.
+    pub(super) fn key(&self) -> String {
+        match &self.content {
+            Some(content) => hash(&["content", content]),
+            None => hash(&["origin", &self.origin_key, &self.places()]),
+        }
+    }
+
+    /// Identity of the files: equal ones are equal files, and more is equal than keys are.
+    pub(super) fn identity(&self) -> String {
+        match (&self.content, &self.files) {
+            (None, Some(files)) => hash(&["files", files, &self.places()]),
+            _ => self.key(),
+        }
+    }
+
+    fn places(&self) -> String {
+        serde_json::to_string(&self.selectors).unwrap_or_default()
+    }
+
     /// Whether both read the same places of steps that certainly left the same files.
     pub(super) fn has_files_of(&self, other: &Self) -> bool {
         self.files.is_some() && self.files == other.files && self.selectors == other.selectors
@@ -213,5 +246,19 @@ impl Model {
     pub(crate) fn origins(step: &ModelStep) -> impl Iterator<Item = usize> {
         let reads = step.reads.iter().map(|read| &read.origin);
         reads.chain([&step.base]).filter_map(|origin| if let Origin::Step(number) = origin { Some(*number) } else { None })
+    }
+
+    /// Numbers of the steps by whose running a step may run: those that it stands on or reads from, and what lies below where that is a
+    /// step that is laid over it (`COPY --link`), as it may be cached and all the same lie on something new.
+    pub(crate) fn grounds(&self, step: &ModelStep) -> Vec<usize> {
+        let mut grounds: Vec<usize> = Self::origins(step).collect();
+        let mut at = &step.base;
+        while let Origin::Step(number) = at
+            && self.steps[*number].linked
+        {
+            at = &self.steps[*number].base;
+            grounds.extend(if let Origin::Step(number) = at { Some(*number) } else { None });
+        }
+        grounds
     }
 }

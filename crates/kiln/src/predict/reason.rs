@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StepPlace;
 use super::compare::Verdict;
+use super::counterpart::Counterparts;
 use super::model::{Model, ModelStep, Origin, Read};
 use crate::context::{Difference, IgnoreFile, Selection};
 
@@ -119,10 +120,11 @@ pub(super) fn reasons(
     next: &Model,
     latest: &Model,
     number: usize,
-    counterpart: Option<&ModelStep>,
+    counterparts: &Counterparts<'_>,
     verdicts: &[Verdict],
 ) -> Vec<MissReason> {
     let step = &next.steps[number];
+    let counterpart = counterparts.of(number);
     let mut reasons = Vec::new();
     if let Some(before) = counterpart {
         operation(next, latest, step, before, &mut reasons);
@@ -133,7 +135,7 @@ pub(super) fn reasons(
         reasons.push(MissReason::Instruction { before: None, after: Some(step.text.clone()) });
     }
     if !step.linked {
-        base(latest, step, counterpart, verdicts, next, &mut reasons);
+        base(latest, step, counterparts, number, verdicts, next, &mut reasons);
     }
     for (index, read) in step.reads.iter().enumerate() {
         let other = counterpart.and_then(|before| before.reads.get(index));
@@ -170,11 +172,16 @@ fn without_difference(step: &ModelStep, counterpart: Option<&ModelStep>) -> Miss
     if counterpart.is_some_and(|before| before.key == step.key && !before.done) {
         return MissReason::NotBuilt;
     }
-    let unseen = step.reads.iter().find_map(|read| match &read.origin {
+    unseen(step).unwrap_or(MissReason::Unknown)
+}
+
+/// That files of a context made the difference, which nobody has noted.
+pub(super) fn unseen(step: &ModelStep) -> Option<MissReason> {
+    let context = step.reads.iter().find_map(|read| match &read.origin {
         Origin::Context(name) if read.content.is_none() => Some(name.clone()),
         _ => None,
-    });
-    unseen.map_or(MissReason::Unknown, |context| MissReason::ContextContent { context })
+    })?;
+    Some(MissReason::ContextContent { context })
 }
 
 fn push(reasons: &mut Vec<MissReason>, reason: MissReason) {
@@ -186,12 +193,24 @@ fn push(reasons: &mut Vec<MissReason>, reason: MissReason) {
 fn base(
     latest: &Model,
     step: &ModelStep,
-    counterpart: Option<&ModelStep>,
+    counterparts: &Counterparts<'_>,
+    number: usize,
     verdicts: &[Verdict],
     next: &Model,
     reasons: &mut Vec<MissReason>,
 ) {
-    match (&step.base, counterpart) {
+    let counterpart = counterparts.of(number);
+    // A step that is cached can have another key than before: what it reads was known to be the same.
+    let is_before =
+        |origin: usize, before: usize| counterparts.of(origin).is_some_and(|step| std::ptr::eq(step, &latest.steps[before]));
+    let mut ground = &step.base;
+    while let Origin::Step(number) = ground
+        && verdicts[*number] == Verdict::Cached
+        && next.steps[*number].linked
+    {
+        ground = &next.steps[*number].base;
+    }
+    match (ground, counterpart) {
         (Origin::Step(origin), _) if verdicts[*origin] != Verdict::Cached => {
             push(reasons, MissReason::Upstream { place: next.steps[*origin].place.clone() });
         }
@@ -200,6 +219,7 @@ fn base(
             push(reasons, MissReason::BaseImage { before: before.clone(), after: after.clone() });
         }
         (Origin::Image(_), Some(ModelStep { base: Origin::Image(_), .. })) => {}
+        (Origin::Step(origin), Some(ModelStep { base: Origin::Step(before), .. })) if is_before(*origin, *before) => {}
         (_, Some(before)) if before.base_key != step.base_key => match &before.base {
             // A step between is gone.
             Origin::Step(origin) if latest.steps[*origin].output != step.base_key => {

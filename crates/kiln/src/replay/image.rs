@@ -159,10 +159,10 @@ impl<'a> Walk<'a> {
             let read = selections.filter_map(|read| self.prepared.selections.iter().position(|known| *known == read.selectors));
             let pending: Vec<&Pending> = read.map(|at| &self.pending[at]).filter(|pending| !pending.paths.is_empty()).collect();
             // What only lies within submodules may be the same all the same.
-            let after = Model::origins(step).any(|origin| certain[origin]);
+            let grounds = model.grounds(step);
+            let after = grounds.iter().any(|&ground| certain[ground]);
             let own = pending.iter().any(|pending| pending.certain);
-            let open =
-                !pending.is_empty() || Model::origins(step).any(|origin| verdicts[origin] == Verdict::Runs && !certain[origin]);
+            let open = !pending.is_empty() || grounds.iter().any(|&ground| verdicts[ground] == Verdict::Runs && !certain[ground]);
             certain[number] = verdicts[number] == Verdict::Runs && (after || own || !open);
             let verdict = if certain[number] { Verdict::Runs } else { Verdict::Unknown };
             let paths: BTreeSet<String> = pending.into_iter().flat_map(|pending| pending.paths.iter().cloned()).collect();

@@ -128,6 +128,26 @@ fn edits_of_files() {
         ("FROM a AS s\nCOPY a/1 /x\nRUN y\nFROM a\nCOPY --from=s /o /o\nRUN z", &[("a/1", "new")], "RR??"),
         ("FROM a AS s\nCOPY a/1 /x\nFROM a\nCOPY b.txt /b\nCOPY --from=s /o /o", &[("b.txt", "new")], ".RR"),
         ("FROM a\nCOPY --exclude=2 a /x", &[("a/2", "new")], "."),
+        // What is copied elsewhere has no part in what is read.
+        ("FROM a AS s\nRUN y\nCOPY b.txt /p/\nWORKDIR /q\nFROM a\nCOPY --from=s /o /o", &[("b.txt", "new")], ".RR."),
+        ("FROM a AS s\nRUN y\nCOPY b.txt /p/\nFROM a\nRUN --mount=from=s,source=/o/f,target=/m z", &[("b.txt", "new")], ".R."),
+        ("FROM a AS s\nCOPY b.txt /p/\nCOPY c.json /o/\nFROM a\nCOPY --from=s /o /o", &[("b.txt", "new")], "RR."),
+        ("FROM a AS s\nRUN y\nCOPY b.txt /o/\nFROM a\nCOPY --from=s /o /o", &[("b.txt", "new")], ".R?"),
+        ("FROM a AS s\nRUN y\nCOPY b.txt /o/p\nFROM a\nCOPY --from=s /o/* /o", &[("b.txt", "new")], ".R?"),
+        ("FROM a AS s\nRUN y\nCOPY b.txt /\nFROM a\nCOPY --from=s /o /o", &[("b.txt", "new")], ".R?"),
+        ("FROM a AS s\nRUN y\nCOPY b.txt /bin/\nFROM a\nCOPY --from=s /usr/bin/tool /o", &[("b.txt", "new")], ".R?"),
+        ("FROM a AS s\nRUN ln -s /o /p\nCOPY b.txt /p/\nFROM a\nCOPY --from=s /o /o", &[("b.txt", "new")], ".R?"),
+        (
+            "FROM a AS s\nRUN y\nCOPY b.txt /p/\nCOPY --chown=1:1 c.json /o/\nFROM a\nCOPY --from=s /o /o",
+            &[("b.txt", "new")],
+            ".RR.",
+        ),
+        (
+            "FROM a AS s\nRUN y\nCOPY b.txt /etc/\nCOPY --chown=u c.json /o/\nFROM a\nCOPY --from=s /o /o",
+            &[("b.txt", "new")],
+            ".RR?",
+        ),
+        ("FROM a AS s\nRUN y\nCOPY b.txt /p/\nRUN z\nFROM a\nCOPY --from=s /o /o", &[("b.txt", "new")], ".RR?"),
     ];
     for (dockerfile, edit, expected) in cases {
         let prediction = after(dockerfile, dockerfile, edit);
@@ -152,6 +172,26 @@ fn reasons_name_what_matters_and_nothing_else() {
     let argument = MissReason::Argument { name: "V".to_owned(), before: Some("1".to_owned()), after: Some("2".to_owned()) };
     assert_eq!(prediction.steps[1].reasons, [argument, MissReason::Upstream { place: prediction.steps[0].place.clone() }]);
     assert_eq!(prediction.steps[1].because_of, [0]);
+}
+
+#[test]
+fn what_stands_on_a_linked_copy_runs_because_of_what_lies_below() {
+    let merging =
+        |files: &[(&str, &str)]| Inputs { merges: true, ..inputs("FROM a\nCOPY a/1 /x\nCOPY --link b.txt /l\nRUN y", files) };
+    let edited: Vec<_> = FILES.iter().map(|&(path, text)| (path, if path == "a/1" { "new" } else { text })).collect();
+    let prediction = predict(&model(merging(&edited)), &[model(merging(&FILES))]);
+    assert_eq!(letters(&prediction), "R.R");
+    assert_eq!(prediction.steps[2].reasons, [MissReason::Upstream { place: prediction.steps[0].place.clone() }]);
+    assert_eq!(prediction.steps[2].because_of, [0]);
+}
+
+#[test]
+fn a_step_that_is_cached_under_another_key_is_no_reason() {
+    // `/o` is the same, though the stage that it comes from is not.
+    let dockerfile = "FROM a AS s\nRUN y\nCOPY a/1 /p/\nFROM a\nCOPY --from=s /o /o\nCOPY a /x";
+    let prediction = after(dockerfile, dockerfile, &[("a/1", "new")]);
+    assert_eq!(letters(&prediction), ".R.R");
+    assert_eq!(prediction.steps[3].reasons, [MissReason::FilesChanged { paths: vec!["a/1".to_owned()] }]);
 }
 
 /// What ten edits at once are said to do to a step is what each of them alone is said to do to it, and nothing else.
@@ -276,9 +316,10 @@ fn files_that_no_program_made_are_known_though_their_step_runs() {
         let prediction = predict(&with(dockerfile, &[edit]), &[with(dockerfile, &[])]);
         assert_eq!(letters(&prediction), expected, "{dockerfile:?} after {edit:?}");
     }
-    // Another copy of the same files, elsewhere.
-    let other = copied.replace("/w\n", "/v\n");
-    assert_eq!(letters(&predict(&with(&other, &[]), &[with(copied, &[])])), "RR??");
+    // Where other steps write makes a difference if it is what is read.
+    let other = |folder: &str| copied.replace("/w\n", folder);
+    assert_eq!(letters(&predict(&with(&other("/v\n"), &[]), &[with(copied, &[])])), "RR..");
+    assert_eq!(letters(&predict(&with(&other("/x/v\n"), &[]), &[with(copied, &[])])), "RR??");
     // What is known to be as before is no reason for what runs.
     let prediction = predict(&with(&copied.replace("/x /x", "/x /z"), &[]), &[with(copied, &[])]);
     assert_eq!(letters(&prediction), "RRRR");

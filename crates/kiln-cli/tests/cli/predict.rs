@@ -184,9 +184,11 @@ const HISTORY: &str = r#"case "$3 $4" in
 "ls "*)
   echo '{"ref":"default/default/one","name":"shop","status":"Completed","created_at":"2026-11-25T10:00:00Z","completed_at":"2026-11-25T10:00:05Z","total_steps":5,"cached_steps":0}'
   echo '{"ref":"default/default/two","name":"shop","status":"Completed","created_at":"2026-11-25T11:00:00Z","completed_at":"2026-11-25T11:00:02Z","total_steps":5,"cached_steps":2}'
+  echo '{"ref":"default/default/three","name":"","status":"Error","created_at":"2026-11-25T12:00:00Z","completed_at":"2026-11-25T12:00:02Z","total_steps":5,"cached_steps":2}'
+  echo '{"ref":"default/default/four","name":"other","status":"Running","created_at":"2026-11-25T13:00:00Z","total_steps":5,"cached_steps":2}'
   ;;
 "inspect attachment")
-  if [[ ${*: -1} == one ]]; then echo 'ONE'; else echo 'TWO'; fi
+  if [[ ${*: -1} == three ]]; then exit 1; elif [[ ${*: -1} == one ]]; then echo 'ONE'; else echo 'TWO'; fi
   ;;
 "logs "*)
   if [[ ${*: -1} == one ]]; then printf '%s\n' 'FIRST'; else printf '%s\n' 'SECOND'; fi
@@ -210,6 +212,13 @@ fn builds_that_others_started_are_explained_from_the_builders_history() {
     assert!(output.stdout.contains("no earlier build is known"), "{output}");
     let output = test.run_with(["why", "--history", "--list"]);
     assert!(output.stdout.contains("two  shop  completed (5 steps, 2 cached)"), "{output}");
+    assert!(output.stdout.contains("three  (no name)  error (5 steps, 2 cached)"), "{output}");
+    // Builders keep no description of builds that failed.
+    let output = test.run_with(["why", "--history", "three"]);
+    assert_eq!(output.code, Some(1), "{output}");
+    assert!(output.stderr.contains("builders keep that of builds that succeeded"), "{output}");
+    let output = test.run_with(["why", "--history", "other"]);
+    assert!(output.stderr.contains("the build `other` is not over yet"), "{output}");
     let output = test.run_with(["why", "--history", "nothing"]);
     assert_eq!(output.code, Some(1), "{output}");
     assert!(output.stderr.contains("kiln why --history --list"), "{output}");

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compare::{Predicted, Verdict, predict};
 use super::model::{Model, StepPlace, Told};
-use super::reason::MissReason;
+use super::reason::{MissReason, unseen};
 use super::remedy::{Remedy, Saving, remedy};
 use crate::event::StepStatus;
 use crate::record::StepRecord;
@@ -61,10 +61,15 @@ pub fn misses(model: &Model, earlier: &[Model], record: &[StepRecord]) -> Vec<Mi
                 step.reasons.iter().filter(|reason| upstream(reason).is_none_or(ran_too)).cloned().collect();
             if step.verdict == Verdict::Cached {
                 // An earlier build has made the very same.
-                reasons = Model::origins(&model.steps[number])
+                let grounds = model.grounds(&model.steps[number]).into_iter();
+                reasons = grounds
                     .filter(|origin| ran[*origin].is_some())
                     .map(|origin| MissReason::Upstream { place: prediction.steps[origin].place.clone() })
                     .collect();
+            }
+            if reasons.is_empty() && step.verdict != Verdict::Cached {
+                // It was unknown because of steps that turned out to be cached: what is left are files that nobody noted.
+                reasons.extend(unseen(&model.steps[number]));
             }
             if reasons.is_empty() {
                 reasons.push(if step.verdict == Verdict::Cached { MissReason::CacheRemoved } else { MissReason::Unknown });
@@ -90,7 +95,7 @@ pub fn misses(model: &Model, earlier: &[Model], record: &[StepRecord]) -> Vec<Mi
         }
         let mut reached = BTreeSet::from([numbers[cause]]);
         for &number in numbers.iter().filter(|&&number| number > numbers[cause]) {
-            let follows = Model::origins(&model.steps[number]).any(|origin| reached.contains(&origin));
+            let follows = model.grounds(&model.steps[number]).iter().any(|ground| reached.contains(ground));
             let named = position(number).is_some_and(|at| misses[at].reasons.iter().any(|reason| upstream(reason).is_some()));
             if follows && named {
                 reached.insert(number);

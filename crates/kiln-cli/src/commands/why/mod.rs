@@ -26,7 +26,7 @@ Examples:
   kiln why backend             the latest build of one service
   kiln why 20261123T070028.158Z-backend-prod
   kiln why --list              the builds that are recorded
-  kiln why --history           the latest build that the builder remembers, whoever started it
+  kiln why --history           the latest that the builder remembers and that succeeded
   kiln why --history --list    all builds that it remembers
 
 The builder keeps no files of earlier builds: with `--history` it is told that files changed, not which.")]

@@ -27,7 +27,12 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     }
     let at = choose(&builds, args.build.as_deref())?;
     let build = &builds[at];
-    let run = engine.past_run(build).map_err(error)?;
+    let run = engine.past_run(build).map_err(|refused| match refused {
+        PastError::NoDescription { .. } if !build.succeeded() => {
+            error(refused).hint("builders keep that of builds that succeeded; the output of one that failed says where it did")
+        }
+        refused => error(refused),
+    })?;
     let model = Model::of_past(&run, build.succeeded()).map_err(|error| CommandError::from_error(Kind::User, &error))?;
     let before = builds[at + 1..].iter().filter(|other| other.name == build.name && other.is_over()).take(EARLIER);
     // One that is forgotten meanwhile, or had no Dockerfile, is no build to compare with.
@@ -37,7 +42,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     let steps = misses(&model, &earlier, &step_records(&run.state, started, build.succeeded()));
     let document = BuildDocument {
         build: build.id.clone(),
-        service: build.name.clone(),
+        service: named(build).to_owned(),
         variant: None,
         seconds: build.started.zip(build.ended).map(|(started, ended)| ended.duration_since(started).as_secs_f64()),
         explained: true,
@@ -51,18 +56,27 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     Ok(ExitCode::SUCCESS)
 }
 
+/// The build that is asked for, or the latest that succeeded: of others builders keep no description.
 fn choose(builds: &[PastBuild], wanted: Option<&str>) -> Result<usize, CommandError> {
-    let mut over = (0..builds.len()).filter(|&at| builds[at].is_over());
-    let found = match wanted {
-        None => over.next(),
-        Some(wanted) => over.find(|&at| builds[at].id == wanted || builds[at].name == wanted),
+    let is = |build: &PastBuild| match wanted {
+        None => build.succeeded(),
+        Some(wanted) => build.id == wanted || build.name == wanted,
     };
-    found.ok_or_else(|| match wanted {
+    if let Some(found) = builds.iter().position(|build| build.is_over() && is(build)) {
+        return Ok(found);
+    }
+    Err(match wanted {
+        Some(wanted) if builds.iter().any(is) => CommandError::new(Kind::User, format!("the build `{wanted}` is not over yet")),
         Some(wanted) => CommandError::new(Kind::User, format!("the builder remembers no build `{wanted}`"))
             .hint("`kiln why --history --list` shows those that it remembers"),
-        None => CommandError::new(Kind::User, "the builder remembers no build")
+        None => CommandError::new(Kind::User, "the builder remembers no build that succeeded")
             .hint("it keeps them for about two days; another builder is asked with `--builder NAME`"),
     })
+}
+
+/// Builds whose context came from standard input have no name.
+fn named(build: &PastBuild) -> &str {
+    if build.name.is_empty() { "(no name)" } else { &build.name }
 }
 
 fn show_list(context: &Context, builds: &[PastBuild]) {
@@ -75,7 +89,7 @@ fn show_list(context: &Context, builds: &[PastBuild]) {
         text += format_args!(
             "{}  {}  {} ({}, {} cached)  {}\n",
             build.id,
-            build.name,
+            named(build),
             build.status.to_lowercase(),
             count(usize::try_from(build.steps).unwrap_or_default(), "step"),
             build.cached,

@@ -125,4 +125,16 @@ fn of_builds_that_others_started_text_is_compared_and_files_are_not_known() {
     assert!(found.iter().any(|reason| matches!(reason, MissReason::BaseImage { .. })), "{found:?}");
     let found = reasons(&past(&text.replace("RUN y", "RUN z"), "1", "i", &[(copy, "cached"), ("[3/3] RUN z", time)]));
     assert!(matches!(found.as_slice(), [MissReason::Instruction { .. }]), "{found:?}");
+    // Files of an earlier step were open, too, and that step was cached.
+    let twice = "FROM a AS s\nCOPY b /b\nRUN y\nFROM a\nCOPY --from=s /b /b\nCOPY . /x";
+    let steps = ["[s 2/3] COPY b /b", "[s 3/3] RUN y", "[stage-1 2/3] COPY --from=s /b /b", "[stage-1 3/3] COPY . /x"];
+    let at = |last: &'static str| {
+        [(steps[0], last), (steps[1], last), (steps[2], last), (steps[3], time)].map(|(name, at)| (name, at))
+    };
+    let first = Model::of_past(&past(twice, "1", "i", &at(time)), true).expect("a model");
+    let next = past(twice, "1", "i", &at("cached"));
+    let steps = crate::record::step_records(&next.state, time.parse().expect("a time"), true);
+    let found = misses(&Model::of_past(&next, true).expect("a model"), &[first], &steps);
+    let found: Vec<_> = found.into_iter().map(|miss| miss.reasons).collect();
+    assert_eq!(found, [[MissReason::ContextContent { context: String::new() }]]);
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use insta::assert_snapshot;
 use serde_json::Value;
 
+use crate::sqlx::{shop, with_data};
 use crate::support::{Ran, Test};
 
 const MANIFEST: &str = "{\n  \"name\": \"web\",\n  \"devDependencies\": {\n    \"rollup\": \"^4.0.0\"\n  }\n}\n";
@@ -97,6 +98,32 @@ fn sarif_has_what_the_standard_requires() {
         .expect("read")
         .filter(|entry| entry.as_ref().is_ok_and(|entry| entry.file_name().contains(".kiln-")));
     assert_eq!(leftovers.count(), 0);
+}
+
+#[test]
+fn files_of_one_folder_about_which_the_same_is_said_are_one_finding() {
+    let mut test = with_data(shop("fn main() { sqlx::query!(\"SELECT 1\"); }\n"), "SELECT 1").args(["doctor", "sqlx-data-dead"]);
+    for number in 2..7 {
+        test = with_data(test, &format!("SELECT {number}"));
+    }
+    assert_snapshot!("same_of_many_files", test.run());
+    let document = test.run_with(["doctor", "sqlx-data-dead", "--json", "--sarif", "out.sarif"]).json();
+    let [finding] = document["findings"].as_array().expect("findings").as_slice() else { panic!("one finding: {document}") };
+    let others = finding["others"].as_array().expect("the other files");
+    assert_eq!(others.len(), 4, "{finding}");
+    let log: Value = serde_json::from_str(&fs::read_to_string(test.project().join("out.sarif")).expect("read")).expect("JSON");
+    let related = log["runs"][0]["results"][0]["relatedLocations"].as_array().expect("related locations");
+    let related: Vec<&Value> = related.iter().map(|location| &location["physicalLocation"]["artifactLocation"]["uri"]).collect();
+    assert_eq!(related, others.iter().collect::<Vec<_>>());
+    // A silence of one file speaks for that one alone.
+    let silence = format!("[doctor]\nignore = [\"sqlx-data-dead:{}\"]\n", finding["path"].as_str().expect("a path"));
+    fs::write(test.project().join("kiln.toml"), silence).expect("written");
+    let document = test.run_with(["doctor", "sqlx-data-dead", "unused-silence", "--json"]).json();
+    assert_eq!(document["findings"].as_array().map(Vec::len), Some(1), "{document}");
+    assert_eq!(
+        (&document["findings"][0]["path"], document["findings"][0]["others"].as_array().map(Vec::len)),
+        (&others[0], Some(3))
+    );
 }
 
 #[test]

@@ -43,6 +43,9 @@ pub struct Finding {
     pub severity: Severity,
     /// The file, relative to the repository. It need not exist: a lockfile that is missing is named, too.
     pub path: Utf8PathBuf,
+    /// Further files of its folder about which the same is to be said: each of them could be a finding of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Utf8PathBuf>,
     /// Line, from 1.
     pub line: usize,
     /// Column in characters, from 1.
@@ -75,6 +78,28 @@ impl Finding {
         self.severity = severity;
         self
     }
+
+    /// Whether the same is said of another file of the same folder as a whole.
+    fn is_as(&self, other: &Self) -> bool {
+        let is_of_a_file = |finding: &Self| finding.text.is_empty() && (finding.line, finding.column) == (1, 1);
+        is_of_a_file(self)
+            && is_of_a_file(other)
+            && (self.fix.is_none() && other.fix.is_none())
+            && (self.rule, self.severity, &self.message, &self.help) == (other.rule, other.severity, &other.message, &other.help)
+            && self.path.parent() == other.path.parent()
+    }
+}
+
+/// One finding where the same is said of several files of a folder: a folder full of them would hide everything else.
+pub(super) fn gather(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut gathered: Vec<Finding> = Vec::new();
+    for finding in findings {
+        match gathered.iter_mut().find(|before| before.is_as(&finding)) {
+            Some(before) => before.others.push(finding.path),
+            None => gathered.push(finding),
+        }
+    }
+    gathered
 }
 
 /// What one rule has found so far.
@@ -115,6 +140,7 @@ impl<'r> Findings<'r> {
             rule: self.rule.id,
             severity: self.rule.severity,
             path: path.to_owned(),
+            others: Vec::new(),
             line,
             column,
             text,

@@ -111,8 +111,9 @@ impl Selection {
     }
 }
 
-/// Asks the rules. Findings are ordered by file, line, column and rule; silenced ones are left out, and silences that
-/// silence nothing are findings of [`rules::UNUSED_SILENCE`], but for those of rules about the engine.
+/// Asks the rules. Findings are ordered by file, line, column and rule; silenced ones are left out, silences that silence nothing are
+/// findings of [`rules::UNUSED_SILENCE`], but for those of rules about the engine, and what is the same for several files of a folder is
+/// one finding.
 #[must_use]
 pub fn examine(context: &Context<'_>, selection: &Selection) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -133,5 +134,5 @@ pub fn examine(context: &Context<'_>, selection: &Selection) -> Vec<Finding> {
     let mut found = silence::apply(context, found, &asked);
     found.sort_by(|a, b| (&a.path, a.line, a.column, a.rule, &a.message).cmp(&(&b.path, b.line, b.column, b.rule, &b.message)));
     found.dedup();
-    found
+    finding::gather(found)
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use camino::Utf8Path;
 use serde_json::{Value, json};
 
 use super::{Finding, Severity, rules};
@@ -25,14 +26,14 @@ pub fn sarif(findings: &[Finding]) -> Value {
         let text =
             if finding.help.is_empty() { finding.message.clone() } else { format!("{}\n{}", finding.message, finding.help) };
         let width = finding.text.chars().count().max(1);
-        json!({
+        let mut result = json!({
             "ruleId": finding.rule,
             "ruleIndex": used.iter().position(|rule| rule.id == finding.rule),
             "level": level(finding.severity),
             "message": { "text": text },
             "locations": [{
                 "physicalLocation": {
-                    "artifactLocation": { "uri": uri(finding.path.as_str()), "uriBaseId": "%SRCROOT%" },
+                    "artifactLocation": artifact_location(&finding.path),
                     "region": {
                         "startLine": finding.line,
                         "startColumn": finding.column,
@@ -40,7 +41,15 @@ pub fn sarif(findings: &[Finding]) -> Value {
                     },
                 },
             }],
-        })
+        });
+        if !finding.others.is_empty() {
+            result["relatedLocations"] = finding
+                .others
+                .iter()
+                .map(|path| json!({ "physicalLocation": { "artifactLocation": artifact_location(path) } }))
+                .collect();
+        }
+        result
     });
     json!({
         "$schema": SCHEMA,
@@ -59,6 +68,10 @@ pub fn sarif(findings: &[Finding]) -> Value {
 
 const fn level(severity: Severity) -> &'static str {
     severity.name()
+}
+
+fn artifact_location(path: &Utf8Path) -> Value {
+    json!({ "uri": uri(path.as_str()), "uriBaseId": "%SRCROOT%" })
 }
 
 /// A relative path as a URI reference.

@@ -223,7 +223,8 @@ fn show(case: &Utf8Path, findings: &[Finding]) -> String {
     let mut text = format!("=== {}\n", case.file_name().unwrap_or_default());
     for finding in findings {
         let Finding { severity, path, line, column, text: pointed, message, help, .. } = finding;
-        let _ = writeln!(text, "{} {path}:{line}:{column} `{pointed}`\n  {message}\n  help: {help}", severity.name());
+        let others: String = finding.others.iter().map(|other| format!("  and {other}\n")).collect();
+        let _ = writeln!(text, "{} {path}:{line}:{column} `{pointed}`\n{others}  {message}\n  help: {help}", severity.name());
     }
     text
 }

@@ -13,6 +13,9 @@ const DIM: Style = Style::new().dimmed();
 /// Longest part of a line that is shown, in characters.
 const WIDTH: usize = 110;
 
+/// How many further files of a finding are named.
+const OTHERS: usize = 2;
+
 pub(super) fn findings(context: &Context, findings: &[Finding]) {
     let mut text = Text::default();
     for finding in findings {
@@ -43,6 +46,12 @@ fn one(root: &Utf8Path, finding: &Finding) -> String {
     } else {
         text += format_args!(" {DIM}-->{DIM:#} {path}:{line}:{column}\n");
         text += &excerpt(root, finding, style);
+    }
+    for other in finding.others.iter().take(OTHERS) {
+        text += format_args!("     {other}\n");
+    }
+    if finding.others.len() > OTHERS {
+        text += format_args!("     and {} more of this folder\n", finding.others.len() - OTHERS);
     }
     let mut help = finding.help.lines();
     if let Some(first) = help.next() {

@@ -205,24 +205,79 @@ const CARGO_INSTALL: &str = r#"#!/bin/sh
 case "$1" in
 install)
     echo installs >>"$FAKE_DOCKER/installs"
+    echo '   Compiling sqlx-cli v0.8.6' >&2
+    if [ -n "$FAKE_NETWORK" ]; then printf 'warning: spurious network error (3 tries remaining): [6]\nerror: download of config.json failed\n' >&2; exit 101; fi
     while [ $# -gt 0 ]; do if [ "$1" = --root ]; then root=$2; fi; shift; done
+    mkdir -p "$root/bin" "$root/target"
+    if [ -n "$FAKE_ENDLESS" ]; then : >"$FAKE_DOCKER/installing"; sleep 60; fi
     sleep 1
-    mkdir -p "$root/bin"
     cp "$FAKE_DOCKER/cargo-sqlx" "$root/bin/cargo-sqlx"
     ;;
 metadata) echo "{\"target_directory\":\"$FAKE_DOCKER/target\"}" ;;
 esac
 "#;
 
+/// The same without a `cargo sqlx` in `PATH`: it has to be installed.
+fn without_tool() -> Test {
+    let test = with_programs().program("cargo", CARGO_INSTALL);
+    std::fs::rename(test.root().join("bin/cargo-sqlx"), test.root().join("fake/cargo-sqlx")).expect("moved");
+    test
+}
+
+/// What is in kiln's folder of tools, but for the lock.
+fn tools_of(test: &Test) -> Vec<String> {
+    let entries = std::fs::read_dir(test.project().join(".kiln/tools")).expect("read").flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name != ".installing.lock").collect()
+}
+
+#[test]
+fn an_installation_shows_what_it_does_and_removes_what_a_killed_one_left() {
+    // The process that left it was killed, and could not clean up.
+    let test = without_tool().write(".kiln/tools/.installing-1/target/release/deps/libsqlx.rlib", "half").args([
+        "sqlx",
+        "prepare",
+        "--container",
+    ]);
+    let ran = test.run();
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(ran.stderr.contains("Compiling sqlx-cli v0.8.6"), "{ran}");
+    assert_eq!(tools_of(&test), ["sqlx-cli-0.8.6-postgres"]);
+}
+
+#[test]
+fn an_interrupted_installation_leaves_nothing_and_the_next_run_installs() {
+    let mut test = without_tool().env("FAKE_ENDLESS", "1").args(["sqlx", "prepare", "--container"]);
+    let child = test.spawn();
+    let until = Instant::now() + Duration::from_secs(20);
+    while !test.root().join("fake/installing").exists() {
+        assert!(Instant::now() < until, "the installation does not begin");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let begun = Instant::now();
+    interrupt(&child);
+    let ran = test.ran(&child.wait_with_output().expect("kiln ends"));
+    assert_eq!(ran.code, Some(130), "{ran}");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert_eq!(tools_of(&test), [""; 0]);
+    test = test.env("FAKE_ENDLESS", "");
+    assert_eq!(test.run().code, Some(0));
+    assert_eq!(tools_of(&test), ["sqlx-cli-0.8.6-postgres"]);
+}
+
+#[test]
+fn an_installation_that_cannot_be_made_says_what_to_do() {
+    let args = ["sqlx", "prepare", "--container"];
+    assert_snapshot!("prepare_bad_network", without_tool().env("FAKE_NETWORK", "1").args(args).run());
+    let without_cargo = without_tool();
+    std::fs::remove_file(without_cargo.root().join("bin/cargo")).expect("removed");
+    let path = without_cargo.root().join("bin").into_string();
+    assert_snapshot!("prepare_bad_cargo", without_cargo.env("PATH", &path).args(args).run());
+}
+
 #[test]
 fn two_projects_that_share_a_folder_of_tools_install_once() {
-    let world = || {
-        let test = with_programs().program("cargo", CARGO_INSTALL);
-        // None in `PATH`: it has to be installed.
-        std::fs::rename(test.root().join("bin/cargo-sqlx"), test.root().join("fake/cargo-sqlx")).expect("moved");
-        test
-    };
-    let (one, other) = (world(), world());
+    let (one, other) = (without_tool(), without_tool());
     let tools = one.root().join("tools").into_string();
     let args = ["sqlx", "prepare", "--container", "--tools", tools.as_str()];
     let (one, other) = (one.args(args), other.args(args));

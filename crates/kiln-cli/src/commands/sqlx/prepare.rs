@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use camino::Utf8PathBuf;
 use clap::ValueEnum;
+use kiln::process::ProcessError;
 use kiln::sqlx::{
     Change, Changed, Database, DatabaseUrl, Placement, PrepareError, PrepareEvent, PrepareOptions, Prepared, prepare,
 };
@@ -13,7 +14,6 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Choice, World, check_error};
-use crate::args::Progress;
 use crate::commands::Context;
 use crate::commands::project::state_directory;
 use crate::env_vars;
@@ -184,15 +184,19 @@ fn tell(context: &Context, world: &World, event: &PrepareEvent) {
         PrepareEvent::Migrating { folder, files } => format!("{} of {}", count(*files, "migration"), world.shown(folder)),
         PrepareEvent::Compiling { packages } => format!("compiling the queries of {}", packages.join(", ")),
         PrepareEvent::Line(line) => {
-            // Cargo's own progress is worth its room only while nothing else is to be seen.
-            let shown = line.trim_start().starts_with("Compiling") && context.ui.progress == Progress::Tty;
-            if !shown {
+            if !is_progress(line) {
                 return;
             }
             line.clone()
         }
     };
     context.ui.note(&line);
+}
+
+/// Whether a line of cargo tells how far it is: there are minutes with nothing else to be seen. What it warns of in sources is no matter here.
+fn is_progress(line: &str) -> bool {
+    let line = line.trim_start();
+    ["Compiling ", "Checking ", "warning: spurious network error"].iter().any(|start| line.starts_with(start))
 }
 
 fn word(changed: &Changed) -> (&'static str, Style) {
@@ -281,9 +285,18 @@ fn prepare_error(world: &World, error: PrepareError) -> CommandError {
                 .hint(format!("install it (Debian: `apt-get install {package}`), or start Docker for a container"))
                 .hint("or name a database with `--database-url URL`")
         }
-        PrepareError::ServerFailed { output, .. }
-        | PrepareError::Install { output, .. }
-        | PrepareError::Nonsense { output, .. } => {
+        PrepareError::Install { output, .. } => {
+            // Not what cargo did before, which was on the screen.
+            let from = output.find("\nerror").map_or(0, |at| at + 1);
+            message.causes.push(tail(&output[from..]));
+            message.hint(
+                "kiln also takes a `cargo sqlx` of the same series from PATH (`cargo install sqlx-cli`), or from the folder that KILN_TOOLS names",
+            )
+        }
+        PrepareError::Process(ProcessError::NotFound { program }) if program.ends_with("cargo") => {
+            message.hint("queries are compiled on this machine: install Rust (https://rustup.rs), or name cargo with CARGO")
+        }
+        PrepareError::ServerFailed { output, .. } | PrepareError::Nonsense { output, .. } => {
             message.causes.push(tail(output));
             message
         }

@@ -10,6 +10,9 @@ use crate::process::{ProcessError, Run};
 use crate::sqlx::data::Database;
 use crate::sqlx::version::Version;
 
+/// Begins the name of a folder that an installation goes on in.
+const PARTIAL: &str = ".installing-";
+
 /// A `cargo-sqlx` that fits.
 #[derive(Debug)]
 pub(super) struct Tool {
@@ -129,8 +132,14 @@ fn install(
     on_event: &mut dyn FnMut(PrepareEvent),
 ) -> Result<(), PrepareError> {
     fs::create_dir_all(&options.tools).map_err(PrepareError::file("make the folder", &options.tools))?;
+    // Only one installs at a time, so these are of processes that were killed.
+    for left in options.tools.read_dir_utf8().into_iter().flatten().flatten() {
+        if left.file_name().starts_with(PARTIAL) {
+            let _ = fs::remove_dir_all(left.path());
+        }
+    }
     // An installation that was interrupted must not look like one.
-    let partial = options.tools.join(format!(".installing-{}", std::process::id()));
+    let partial = options.tools.join(format!("{PARTIAL}{}", std::process::id()));
     let features = features.iter().copied().collect::<Vec<_>>().join(",");
     let run = Run::new(&options.cargo)
         .args(["install", "sqlx-cli", "--locked", "--no-default-features", "--bin", "cargo-sqlx", "--no-track"])

@@ -4,15 +4,17 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use camino::{Utf8Path, Utf8PathBuf};
+use kiln::advice::{self, Selection, examine};
 use kiln::files::{Comparison, FilesError, Status, Surroundings, compare, render};
 use kiln::lifecycle::gc::{Daemon, setting};
 use kiln::plan::{ImageEngine, Plan, Variant};
+use kiln::project::Project;
 use kiln::settings::Settings;
 use kiln::text::{Text, count};
 use serde::Serialize;
 
 use super::Context;
-use super::project::{look_and_decide_with, refuse};
+use super::project::{decide_for, look_at, refuse};
 use crate::error::{CommandError, Kind};
 
 /// Writes Dockerfiles and what belongs to them
@@ -98,7 +100,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         context.ui.data(&setting(daemon));
         return Ok(ExitCode::SUCCESS);
     }
-    let (root, plan) = look_and_decide_with(&context.project, args.engine.map(ImageEngine::from))?;
+    let (settings, project) = look_at(&context.project)?;
+    let plan = decide_for(&project, settings, args.engine.map(ImageEngine::from));
+    let root = project.root.clone();
     if let Some(error) = refuse(&plan) {
         return Err(error);
     }
@@ -113,12 +117,26 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     if let Some(note) = leaving(&root, plan.engine) {
         context.ui.note(&note);
     }
+    if !args.check {
+        tell_missing_files(context, &project);
+    }
     if args.check && out_of_date > 0 {
         let verb = if out_of_date == 1 { "is" } else { "are" };
         let message = format!("{} {verb} out of date", count(out_of_date, "file"));
         return Err(CommandError::new(Kind::Check, message).hint("run `kiln init`"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Names files that the programs open and the images would lack: those containers build, and do not start.
+fn tell_missing_files(context: &Context, project: &Project) {
+    // As it is now, with what was just written.
+    let Ok(settings) = Settings::load(&project.root) else { return };
+    let rule = "files-not-in-image".to_owned();
+    for finding in examine(&advice::Context::new(project, &settings), &Selection { rules: [rule].into() }) {
+        context.ui.warn(&format!("{}:{}: {}", finding.path, finding.line, finding.message));
+        context.ui.note(&finding.help);
+    }
 }
 
 /// What is left to do by hand after the engine was chosen on the command line.

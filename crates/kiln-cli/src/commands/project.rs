@@ -12,16 +12,8 @@ use crate::error::{CommandError, Kind};
 
 /// Reads `kiln.toml` and the repository, and decides. Gives the absolute root with the plan.
 pub(crate) fn look_and_decide(directory: &Utf8Path) -> Result<(Utf8PathBuf, Plan), CommandError> {
-    look_and_decide_with(directory, None)
-}
-
-/// The same, with an engine from the command line in place of that in `kiln.toml`.
-pub(crate) fn look_and_decide_with(
-    directory: &Utf8Path,
-    engine: Option<ImageEngine>,
-) -> Result<(Utf8PathBuf, Plan), CommandError> {
     let (settings, project) = look_at(directory)?;
-    let plan = decide_for(&project, settings, engine);
+    let plan = decide_for(&project, settings, None);
     Ok((project.root, plan))
 }
 

@@ -72,6 +72,19 @@ fn init_beside_docker_files_of_a_person_says_what_is_built_of_them() {
 }
 
 #[test]
+fn init_names_files_that_the_program_opens_until_they_are_assets() {
+    let reads = "fn main() {\n    println!(\"{}\", std::fs::read_to_string(\"configuration/base.yaml\").unwrap());\n}\n";
+    let mut test = package().write("src/main.rs", reads).write("configuration/base.yaml", "port: 80\n").args(["init"]);
+    assert_snapshot!("init_files_not_in_image", test.run());
+    let settings = "[services.hello]\npath = \".\"\nassets = [\"configuration\"]\n";
+    fs::write(test.project().join("kiln.toml"), settings).expect("written");
+    let ran = test.run_with(["init"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(!ran.stderr.contains("configuration"), "{ran}");
+    assert!(fs::read_to_string(test.project().join("Dockerfile")).expect("read").contains("configuration /app/configuration"));
+}
+
+#[test]
 fn bad_input_names_file_line_and_way_out_and_writes_nothing() {
     let table = [
         ("unknown_key", package().write("kiln.toml", "[services.hello]\nprot = 80\n")),

@@ -106,7 +106,7 @@ fn scope(file: &Reached, call: &Call, features: &BTreeSet<String>, only_for_test
     let conditions = || file.conditions.iter().chain(&call.conditions);
     let compiled = |test| cfg::all(conditions(), Facts { features, test }) != Truth::No;
     match file.kind {
-        TargetKind::Build if compiled(false) && !only_for_tests => Scope::Build,
+        TargetKind::Build | TargetKind::Script if compiled(false) && !only_for_tests => Scope::Build,
         _ if compiled(true) => Scope::Test,
         _ => Scope::Off,
     }

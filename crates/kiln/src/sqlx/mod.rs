@@ -12,6 +12,7 @@ mod features;
 mod find;
 mod outcome;
 mod prepare;
+mod program;
 mod scan;
 mod targets;
 #[cfg(test)]
@@ -24,4 +25,6 @@ pub use data::{Database, file_name, hash};
 pub use features::FeatureChoice;
 pub use outcome::{Check, DeadData, DuplicatedData, Query, Scope, SplitData, State, Unread, Unresolved, UnresolvedReason};
 pub use prepare::{Change, Changed, DatabaseUrl, Placement, PrepareError, PrepareEvent, PrepareOptions, Prepared, prepare};
+pub(crate) use program::program_files;
+pub(crate) use tokens::{Place, is_punct, name, string};
 pub use version::{Layout, Version};

@@ -18,8 +18,10 @@ const DEEPEST: usize = 64;
 /// When a target is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TargetKind {
-    /// With `cargo build`: libraries, binaries, build scripts.
+    /// With `cargo build`, for the program: libraries, binaries.
     Build,
+    /// With `cargo build`, to run while it builds: build scripts.
+    Script,
     /// With `--all-targets`: tests, benches, examples.
     Test,
 }
@@ -123,7 +125,7 @@ fn roots(folder: &Utf8Path, package: &CargoPackage) -> Vec<(TargetKind, Utf8Path
         add(TargetKind::Build, binary.path.as_str());
     }
     if package.build_script {
-        add(TargetKind::Build, &text("package", "build").unwrap_or_else(|| "build.rs".to_owned()));
+        add(TargetKind::Script, &text("package", "build").unwrap_or_else(|| "build.rs".to_owned()));
     }
     for (table, directory) in [("test", "tests"), ("bench", "benches"), ("example", "examples")] {
         let declared = manifest.as_ref().and_then(|manifest| manifest.as_table().get(table)?.as_array_of_tables());

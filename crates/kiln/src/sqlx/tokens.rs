@@ -6,13 +6,13 @@ use proc_macro2::{Ident, Literal, TokenStream, TokenTree};
 
 /// A place in a file, both from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) line: usize,
-    pub(super) column: usize,
+pub(crate) struct Place {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
 }
 
 impl Place {
-    pub(super) fn of(token: &TokenTree) -> Self {
+    pub(crate) fn of(token: &TokenTree) -> Self {
         Self::at(token.span())
     }
 
@@ -33,13 +33,13 @@ pub(super) fn read(text: &str) -> Result<TokenStream, Place> {
 }
 
 /// An identifier without `r#`.
-pub(super) fn name(ident: &Ident) -> String {
+pub(crate) fn name(ident: &Ident) -> String {
     let name = ident.to_string();
     name.strip_prefix("r#").map_or(name.clone(), str::to_owned)
 }
 
 /// The value of a string literal: plain or raw, no byte or C string.
-pub(super) fn string(literal: &Literal) -> Option<String> {
+pub(crate) fn string(literal: &Literal) -> Option<String> {
     match syn::Lit::new(literal.clone()) {
         syn::Lit::Str(string) => Some(string.value()),
         _ => None,
@@ -47,7 +47,7 @@ pub(super) fn string(literal: &Literal) -> Option<String> {
 }
 
 /// Whether a token is this punctuation.
-pub(super) fn is_punct(token: Option<&TokenTree>, wanted: char) -> bool {
+pub(crate) fn is_punct(token: Option<&TokenTree>, wanted: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == wanted)
 }
 

@@ -3,4 +3,5 @@
 pub(super) mod configs;
 pub(super) mod node_image;
 pub(super) mod node_lock;
+pub(super) mod run_time_reads;
 pub(super) mod rust_image;

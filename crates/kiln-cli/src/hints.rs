@@ -70,6 +70,10 @@ struct Symptom {
     hint: &'static str,
 }
 
+/// Packages were installed, so the registry answers: it is another host that does not.
+const ADDON_HOST: &str = "a native addon takes its prebuilt binary, or Node's headers to compile it, from a host other than the registry, and the step cannot reach that one: the output names it; let the engine reach it, or name a mirror in the package manager's configuration";
+const NO_NETWORK: &str = "the step has no network: check the engine's DNS and proxy settings, then build again";
+
 const SYMPTOMS: &[Symptom] = &[
     Symptom {
         words: &[&["no space left on device"], &["enospc"]],
@@ -151,6 +155,20 @@ const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         words: &[
+            &["prebuild-install", "getaddrinfo"],
+            &["prebuild-install", "etimedout"],
+            &["prebuild-install", "econnrefused"],
+            &["node-pre-gyp", "getaddrinfo"],
+            &["node-pre-gyp", "etimedout"],
+            &["node-pre-gyp", "econnrefused"],
+            &["gyp err!", "getaddrinfo"],
+            &["gyp err!", "etimedout"],
+            &["gyp err!", "econnrefused"],
+        ],
+        hint: ADDON_HOST,
+    },
+    Symptom {
+        words: &[
             &["temporary failure resolving"],
             &["could not resolve host"],
             &["eai_again"],
@@ -160,7 +178,7 @@ const SYMPTOMS: &[Symptom] = &[
             &["spurious network error"],
             &["etimedout"],
         ],
-        hint: "the step has no network: check the engine's DNS and proxy settings, then build again",
+        hint: NO_NETWORK,
     },
     Symptom {
         words: &[
@@ -199,7 +217,11 @@ pub(crate) fn of_failure(instruction: &str, output: &str) -> Vec<&'static str> {
 fn of_output(text: &str) -> Vec<&'static str> {
     let text = text.to_lowercase();
     let fits = |symptom: &&Symptom| symptom.words.iter().any(|words| words.iter().all(|word| text.contains(word)));
-    SYMPTOMS.iter().filter(fits).map(|symptom| symptom.hint).take(2).collect()
+    let mut hints: Vec<&'static str> = SYMPTOMS.iter().filter(fits).map(|symptom| symptom.hint).collect();
+    let has_network = hints.contains(&ADDON_HOST);
+    hints.retain(|hint| *hint != NO_NETWORK || !has_network);
+    hints.truncate(2);
+    hints
 }
 
 #[cfg(test)]
@@ -220,6 +242,14 @@ mod tests {
             assert!(hints.iter().any(|hint| hint.contains(word)), "{text}: {hints:?}");
         }
         assert!(of_output("error[E0308]: mismatched types").is_empty());
+    }
+
+    #[test]
+    fn an_addon_whose_host_does_not_answer_is_no_lack_of_network() {
+        let output = "npm error prebuild-install warn install getaddrinfo ENOTFOUND github.com\n\
+            npm error gyp ERR! stack Error: getaddrinfo ENOTFOUND nodejs.org\n";
+        assert_eq!(of_output(output), [ADDON_HOST]);
+        assert_eq!(of_output("npm error code ENOTFOUND\nnpm error getaddrinfo ENOTFOUND registry.npmjs.org"), [NO_NETWORK]);
     }
 
     #[test]

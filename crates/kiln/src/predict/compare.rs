@@ -154,7 +154,9 @@ fn missed(next: &Model, lost: &BTreeSet<usize>, verdicts: &mut [Verdict]) -> BTr
 }
 
 fn explain(next: &Model, earlier: &[Model], verdicts: &[Verdict], missed: &BTreeSet<usize>) -> Prediction {
-    let counterparts = earlier.first().map(|latest| Counterparts::new(next, latest));
+    // A build that failed before its first step, for want of its base image, has left nothing and knows no image's variables.
+    let latest = earlier.iter().find(|model| model.steps.iter().any(|step| step.done));
+    let counterparts = latest.map(|latest| Counterparts::new(next, latest));
     // Names and times outlive a build in which the step stood elsewhere.
     let names: HashMap<(&str, &str), &str> = earlier
         .iter()
@@ -165,7 +167,7 @@ fn explain(next: &Model, earlier: &[Model], verdicts: &[Verdict], missed: &BTree
     let steps = next.steps.iter().enumerate().map(|(number, step)| {
         let verdict = verdicts[number];
         let counterpart = counterparts.as_ref().and_then(|counterparts| counterparts.of(number));
-        let reasons = match (verdict, earlier.first(), &counterparts) {
+        let reasons = match (verdict, latest, &counterparts) {
             (Verdict::Cached, ..) => Vec::new(),
             (_, Some(latest), Some(counterparts)) if !missed.contains(&number) => {
                 reason::reasons(next, latest, number, counterparts, verdicts)

@@ -336,3 +336,21 @@ fn linked_copies_stand_on_nothing_where_layers_can_be_merged() {
     assert_eq!(letters(&predict(&build("b", false), &[build("a", false)])), "RR");
     assert_eq!(letters(&predict(&build("a", true), &[build("a", true)])), "..");
 }
+
+#[test]
+fn a_build_that_did_not_get_its_base_image_is_nothing_to_compare_with() {
+    let with = |images: bool, files: &[(&str, &str)]| {
+        let env = vec![("NODE_VERSION".to_owned(), "20".to_owned())];
+        let facts = ImageFacts { id: "1".to_owned(), config: Some(ImageConfig { env, ..ImageConfig::default() }) };
+        let images = images.then(|| ("a".to_owned(), facts)).into_iter().collect();
+        Inputs { images, ..inputs("FROM a\nCOPY b.txt /\nRUN x", files) }
+    };
+    let built = model(with(true, &FILES));
+    let failed = Model::new(with(false, &FILES), &NoOutputs).expect("a Dockerfile");
+    let next = model(with(true, &[("b.txt", "new")]));
+    let reasons = |earlier: &[Model]| predict(&next, earlier).steps.into_iter().flat_map(|step| step.reasons).collect::<Vec<_>>();
+    let found = reasons(&[failed.clone(), built.clone()]);
+    assert_eq!(found, reasons(&[built]));
+    assert!(!found.iter().any(|reason| matches!(reason, MissReason::Environment { .. })), "{found:?}");
+    assert_eq!(reasons(&[failed]), [MissReason::FirstBuild, MissReason::FirstBuild]);
+}

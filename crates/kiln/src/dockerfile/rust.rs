@@ -114,6 +114,12 @@ impl Stages<'_> {
             None => {}
         }
         stage.push(Instruction::Env(variables));
+        if let Some(wrapper) = &self.rust.absent_wrapper {
+            stage.push(Instruction::Comment(format!(
+                "cargo's configuration puts {wrapper} before rustc. It is not in the image, and what it would save is in layers and mounts."
+            )));
+            stage.push(Instruction::Env(vec![("RUSTC_WRAPPER".to_owned(), Word::Literal(String::new()))]));
+        }
     }
 
     fn planner(&self) -> Stage {

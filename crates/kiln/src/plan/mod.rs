@@ -259,6 +259,9 @@ pub struct RustService {
     pub toolchain: String,
     /// Toolchain that the build image lacks and rustup installs: a nightly, a beta or a dated one.
     pub install_toolchain: Option<String>,
+    /// Compiler cache that cargo's configuration puts before rustc and the image does not have: the build goes without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent_wrapper: Option<String>,
     /// How SQLx' macros find their data, if the closure of the binary uses them.
     pub sqlx: Option<Sqlx>,
     /// Templates of images that an empty builder may take compiled dependencies from, the nearest first.

@@ -11,8 +11,8 @@ use super::{
     chef, ignore, images,
 };
 use crate::project::cargo::{
-    CargoPackage, CargoWorkspace, DependencySource, Distribution as Family, NativeNeed, included_paths, linker_needs,
-    native_needs, sqlx_use,
+    CargoPackage, CargoWorkspace, DependencySource, Distribution as Family, NativeNeed, compiler_cache, included_paths,
+    linker_needs, native_needs, sqlx_use,
 };
 use crate::settings::{FILE_NAME, ServiceSettings};
 
@@ -235,6 +235,8 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore
     let value = |at: &Option<crate::settings::At<String>>, default: &str| {
         at.as_ref().map_or_else(|| default.to_owned(), |at| at.value.clone())
     };
+    let absent_wrapper =
+        compiler_cache(workspace).filter(|cache| !settings.apt.iter().any(|at| at.value.iter().any(|name| name == cache)));
     let rust = RustService {
         workspace: in_context(place.folder),
         package: choice.package.name.clone(),
@@ -246,6 +248,7 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore
         target,
         toolchain: image.toolchain,
         install_toolchain,
+        absent_wrapper: absent_wrapper.map(str::to_owned),
         sqlx: sqlx_use(workspace, &choice.package.name).map(|found| Sqlx {
             version: found.version,
             offline: found.checked_queries && !(found.data.is_empty() && found.legacy_data.is_empty()),

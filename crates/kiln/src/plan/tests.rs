@@ -212,6 +212,17 @@ fn what_sources_include_comes_through_and_into_the_context() {
 }
 
 #[test]
+fn a_compiler_cache_of_cargos_configuration_is_left_out_unless_the_image_has_it() {
+    let fixture = single().file(".cargo/config.toml", "[build]\nrustc-wrapper = \"sccache\"\n");
+    assert_eq!(rust(&decide(&fixture, "").services[0]).absent_wrapper.as_deref(), Some("sccache"));
+    let own = decide(&fixture, "[services.hello]\napt = [\"sccache\"]\n");
+    assert_eq!(rust(&own.services[0]).absent_wrapper, None);
+    let plan = decide(&fixture, "");
+    let text = crate::dockerfile::render(&plan, &plan.services[0], Variant::Prod).to_string();
+    assert!(text.contains("ENV RUSTC_WRAPPER=\"\""), "{text}");
+}
+
+#[test]
 fn the_linker_that_cargos_configuration_names_is_installed() {
     let config = "[target.x86_64-unknown-linux-gnu]\nlinker = \"clang\"\nrustflags = [\"-C\", \"link-arg=-fuse-ld=lld\"]\n";
     let fixture = single().file(".cargo/config.toml", config);

@@ -27,6 +27,7 @@ mod query;
 mod sources;
 mod sqlx;
 mod targets;
+mod wrapper;
 
 use std::collections::BTreeMap;
 
@@ -42,6 +43,7 @@ pub use lock_check::{Disagreement, DisagreementKind};
 pub use native::{Distribution, NativeNeed, native_needs};
 pub use native_certain::{AskedFeatures, certain_native_needs};
 pub use sqlx::{SqlxUse, embeds_migrations, sqlx_use};
+pub use wrapper::compiler_cache;
 
 /// A cargo workspace, or a package on its own.
 #[derive(Debug, Clone, Serialize)]

@@ -157,6 +157,29 @@ fn a_registry_that_does_not_answer_is_asked_again_and_may_be_tried_later() {
     insta::assert_snapshot!(ran);
 }
 
+/// The stages that lie on a base image that is there can be made, whatever its registry says; that it may be old is said, and the exit code tells.
+#[test]
+fn a_base_image_that_is_there_is_used_when_it_cannot_be_refreshed() {
+    let pull = |line: &str| {
+        format!("if [[ ${{*: -1}} == debian:slim ]]; then echo 'Error response from daemon: {line}' >&2; exit 1; fi")
+    };
+    let away = pull("Get \"https://registry.example/v2/\": dial tcp: lookup registry.example: no such host");
+    let mut test = shop().fake("objects", "").fake("pull", &away);
+    let ran = test.run_with(["refresh", "api", "--retries", "1", "--progress", "quiet"]);
+    assert_eq!(ran.code, Some(75), "{ran}");
+    insta::assert_snapshot!(ran);
+    let absent = pull("manifest for debian:slim not found: manifest unknown: manifest unknown");
+    let mut test = shop().fake("objects", "").fake("pull", &absent);
+    let ran = test.run_with(["refresh", "api", "--json", "--progress", "quiet"]);
+    assert_eq!(ran.code, Some(3), "{ran}");
+    let document = ran.json();
+    let base = "debian:slim kept".to_owned();
+    let runtime = "api-prod-runtime warm".to_owned();
+    let statuses = statuses(&document);
+    assert!(statuses.contains(&base) && statuses.contains(&runtime), "{ran}");
+    assert!(ran.stderr.contains("the base image `debian:slim` could not be refreshed"), "{ran}");
+}
+
 #[test]
 fn an_image_that_no_registry_has_is_named() {
     let script =

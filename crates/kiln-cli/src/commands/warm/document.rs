@@ -19,7 +19,7 @@ pub(crate) struct TargetDocument<'a> {
     tag: Option<&'a str>,
     status: Status,
     seconds: f64,
-    /// Why it is not there.
+    /// Why it is not there, or not there anew.
     error: Option<&'a str>,
     /// The builder, where one was named.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -205,6 +205,14 @@ fn of_builder(builder: Option<&str>, mut error: CommandError) -> CommandError {
     error
 }
 
+/// A base image that could not be pulled again, while the engine has one of that name.
+fn not_refreshed(image: &str, error: &EngineError) -> CommandError {
+    let CommandError { kind, message, causes, .. } = hints::engine_error(error);
+    let message = format!("the base image `{image}` could not be refreshed: {message}");
+    CommandError { causes, ..CommandError::new(kind, message) }
+        .hint("the one that the engine has was used, whether or not a newer one exists; `kiln warm` alone does not ask registries for what is there")
+}
+
 /// How it went with each image, and an error for each base image that could not be had.
 fn endings(plan: &WarmPlan, done: Vec<Done>) -> (Vec<Ending>, Vec<CommandError>) {
     let mut endings: Vec<Ending> = Vec::new();
@@ -217,7 +225,8 @@ fn endings(plan: &WarmPlan, done: Vec<Done>) -> (Vec<Ending>, Vec<CommandError>)
             if let Some(Why::Engine(error)) = &done.why
                 && is_news(error)
             {
-                bases.push(hints::engine_error(error));
+                let kept = target.tag().filter(|_| done.status == Status::Kept);
+                bases.push(kept.map_or_else(|| hints::engine_error(error), |image| not_refreshed(image, error)));
             }
             continue;
         };
@@ -225,7 +234,7 @@ fn endings(plan: &WarmPlan, done: Vec<Done>) -> (Vec<Ending>, Vec<CommandError>)
             endings.push(Ending { whole: true, stages: BTreeSet::new(), seed_lost: false, failed: Vec::new() });
         }
         let ending = &mut endings[stage.image];
-        let there = matches!(done.status, Status::Warm | Status::Built);
+        let there = done.status.is_there();
         ending.whole &= there;
         if there {
             ending.stages.extend(stage.request.target.clone());

@@ -14,7 +14,7 @@ pub(super) struct Row {
     pub(super) status: Status,
     pub(super) seconds: f64,
     pub(super) attempts: u32,
-    /// Why it is not there, in few words; all of them are in the error.
+    /// Why it is not there, or not there anew, in few words; all of them are in the error.
     pub(super) error: Option<String>,
     /// Ids before and now of a base image whose tag moved.
     pub(super) moved: Option<(String, String)>,

@@ -184,7 +184,7 @@ impl<'a> Shown<'a> {
             }
             Event::Ended { status, .. } => {
                 self.end(key, status);
-                self.whole[view] &= matches!(status, Status::Warm | Status::Built);
+                self.whole[view] &= status.is_there();
                 self.open[view] -= 1;
                 // Stages that are skipped never begin: what is left then ends with the last that did.
                 let busy = self.builds.values().any(|build| build.view == view);
@@ -240,13 +240,13 @@ impl<'a> Shown<'a> {
             let has = |stage: &Stage| KnownBuild::any(known, &stage.tag.service, stage.tag.variant, Some(&target(stage)));
             !stage.is_some_and(has)
         };
-        let nothing = state.steps().is_empty() && matches!(status, Status::Warm | Status::Built);
+        let nothing = state.steps().is_empty() && status.is_there();
         if nothing || (status == Status::Warm && !is_first()) {
             let _ = fs::remove_file(recorder.path());
             return;
         }
         let ending = match status {
-            Status::Built | Status::Warm => Ending::Succeeded,
+            Status::Built | Status::Warm | Status::Kept => Ending::Succeeded,
             Status::Failed if state.failed().is_some() => Ending::Failed,
             Status::Failed => Ending::Engine,
             Status::Skipped => Ending::Interrupted,

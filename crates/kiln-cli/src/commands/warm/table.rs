@@ -46,12 +46,16 @@ fn line(row: &Row, width: usize) -> String {
         (Status::Built, TargetKind::Base) => ("pulled", AnsiColor::Green.on_default()),
         (Status::Built, TargetKind::Stage) => ("built", AnsiColor::Green.on_default()),
         (Status::Built, TargetKind::Mounts) => ("filled", AnsiColor::Green.on_default()),
+        (Status::Kept, _) => ("kept", AnsiColor::Yellow.on_default()),
         (Status::Failed, _) => ("failed", AnsiColor::Red.on_default()),
         (Status::Skipped, _) => ("skipped", AnsiColor::Yellow.on_default()),
     };
     let time = if row.attempts == 0 { String::new() } else { seconds(row.seconds) };
     let mut notes = Vec::new();
-    if row.status == Status::Failed && row.attempts > 1 {
+    if row.status == Status::Kept {
+        notes.push("not refreshed".to_owned());
+    }
+    if matches!(row.status, Status::Failed | Status::Kept) && row.attempts > 1 {
         notes.push(format!("{} attempts", row.attempts));
     }
     if let Some((before, now)) = &row.moved {
@@ -66,7 +70,13 @@ fn line(row: &Row, width: usize) -> String {
 fn summary(warmed: &[Warmed], took: f64) -> String {
     let rows = || warmed.iter().flat_map(|one| &one.rows);
     let of = |wanted: Status| rows().filter(|row| row.status == wanted).count();
-    let parts = [(Status::Warm, "warm"), (Status::Built, "made"), (Status::Failed, "failed"), (Status::Skipped, "skipped")];
+    let parts = [
+        (Status::Warm, "warm"),
+        (Status::Built, "made"),
+        (Status::Kept, "kept"),
+        (Status::Failed, "failed"),
+        (Status::Skipped, "skipped"),
+    ];
     let parts = parts.map(|(status, word)| (of(status), word));
     let parts: Vec<String> =
         parts.into_iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}")).collect();

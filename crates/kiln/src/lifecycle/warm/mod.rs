@@ -159,6 +159,8 @@ pub enum Status {
     Warm,
     /// It was built or pulled now.
     Built,
+    /// A base image that could not be pulled again: the one that the engine has is used, and [`Done::why`] says why.
+    Kept,
     /// It could not be had.
     Failed,
     /// It was not tried.
@@ -174,7 +176,7 @@ pub struct Done {
     pub seconds: f64,
     /// How often it was tried.
     pub attempts: u32,
-    /// Why it is not there.
+    /// Why it is not there, or not there anew.
     pub why: Option<Why>,
     /// Ids before and now of a base image that another one has taken the place of.
     pub moved: Option<(String, String)>,
@@ -182,6 +184,14 @@ pub struct Done {
     pub seed_lost: bool,
     /// What happened in its last build.
     pub state: BuildState,
+}
+
+impl Status {
+    /// Whether what needs it can go on.
+    #[must_use]
+    pub const fn is_there(self) -> bool {
+        matches!(self, Self::Warm | Self::Built | Self::Kept)
+    }
 }
 
 impl Done {

@@ -80,7 +80,7 @@ impl Progress {
     /// Whether others can count on it; nothing while that is open.
     fn is_there(&self) -> Option<bool> {
         match self {
-            Self::Over(done) => Some(matches!(done.status, Status::Warm | Status::Built)),
+            Self::Over(done) => Some(done.status.is_there()),
             Self::Waiting | Self::Running => None,
         }
     }
@@ -201,7 +201,9 @@ impl Run<'_> {
             if matches!(error, EngineError::NotRunning { .. } | EngineError::Disconnected { .. }) {
                 self.lost.store(true, Ordering::SeqCst);
             }
-            done.status = Status::Failed;
+            // A connection that broke may well be the registry's.
+            let gone = matches!(error, EngineError::NotRunning { .. });
+            done.status = if !gone && self.has_base(index) { Status::Kept } else { Status::Failed };
             done.why = Some(match error {
                 EngineError::Interrupted => Why::Interrupted,
                 error => Why::Engine(error.went_away()),
@@ -213,6 +215,12 @@ impl Run<'_> {
         }
         done.seconds = begun.elapsed().as_secs_f64();
         done
+    }
+
+    /// Whether a target is a base image that the engine has already.
+    fn has_base(&self, index: usize) -> bool {
+        let Work::Base { platform, .. } = &self.plan.targets[index].work else { return false };
+        self.stored[index].as_ref().is_some_and(|found| fits(found, platform.as_deref()))
     }
 
     fn sleep(&self, pause: Duration) {
@@ -232,7 +240,7 @@ impl Run<'_> {
 
     fn base(&self, index: usize, image: &str, platform: Option<&str>, done: &mut Done) -> Result<Status, EngineError> {
         let before = self.stored[index].as_ref();
-        if before.is_some_and(|found| fits(found, platform)) && !self.options.pull {
+        if self.has_base(index) && !self.options.pull {
             return Ok(Status::Warm);
         }
         self.engine.pull(image, platform)?;

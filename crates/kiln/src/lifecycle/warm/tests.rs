@@ -322,6 +322,29 @@ fn a_base_image_that_cannot_be_had_takes_its_stages_with_it() {
 }
 
 #[test]
+fn a_base_image_that_is_there_and_cannot_be_pulled_again_is_kept() {
+    let pull = Options { pull: true, ..quick() };
+    let plan = WarmPlan::new("shop", &[image("api")], true);
+    let with = |script: Script, has: &[&'static str]| {
+        let mut engine = Scripted::new(script);
+        engine.has = has.to_vec();
+        let done = warm(&engine, &plan, &pull, &Cancel::new(), &|_, _| {}).unwrap();
+        let of = |name: &str| done[plan.targets.iter().position(|target| target.name == name).unwrap()].status;
+        (of("debian:slim"), of("api-prod-runtime") == Status::Skipped)
+    };
+    let absent: Script = |name, _, _| if name == "debian:slim" { Err(failed(Some(name))) } else { Ok(()) };
+    let cut: Script = |name, _, _| if name == "debian:slim" { Err(broken()) } else { Ok(()) };
+    let gone: Script = |name, _, _| match name {
+        "debian:slim" => Err(EngineError::NotRunning { detail: "no socket".to_owned() }),
+        _ => Ok(()),
+    };
+    assert_eq!(with(absent, &["rust:1", "debian:slim"]), (Status::Kept, false));
+    assert_eq!(with(cut, &["rust:1", "debian:slim"]), (Status::Kept, false));
+    assert_eq!(with(absent, &["rust:1"]), (Status::Failed, true));
+    assert_eq!(with(gone, &["rust:1", "debian:slim"]), (Status::Failed, true));
+}
+
+#[test]
 fn what_may_pass_is_tried_again_and_each_pause_is_longer() {
     let engine = Scripted::new(|name, times, _| match (name, times) {
         ("api-prod-deps", 1 | 2) => Err(broken()),

@@ -73,7 +73,7 @@ pub(super) struct Cleaned {
     dry_run: bool,
     removed: Vec<Removed>,
     kept: Vec<Stays>,
-    /// What stays because the engine would forget other layers with it.
+    /// What makes the engine forget other layers, and so stays, unless it is forced.
     #[serde(skip_serializing_if = "Option::is_none")]
     forgets: Option<Forgets>,
     /// Bytes that the engine says it freed; for a dry run those that the records take.
@@ -87,11 +87,13 @@ struct Removed {
     bytes: u64,
 }
 
-/// Records that stay, and what their removal would cost.
+/// Records whose removal makes the engine forget other layers.
 #[derive(Debug, Serialize)]
 struct Forgets {
     records: usize,
     bytes: u64,
+    /// Whether they go all the same.
+    forced: bool,
     #[serde(flatten)]
     stake: Stake,
 }
@@ -134,12 +136,12 @@ pub(super) fn clean(context: &Context, builder: Option<&str>, extent: Extent, ho
     let mut choice = choose(&inventory, &records, extent);
     let entries: BTreeMap<&str, &Entry> = inventory.entries.iter().map(|entry| (entry.id.as_str(), entry)).collect();
     let mut cleaned = Cleaned { dry_run, removed: Vec::new(), kept: kept(&choice, &entries), forgets: None, bytes: 0 };
-    if !force {
-        let unpacked = world.unpacked(&records)?;
-        if let Some(stake) = at_stake(&records, &choice, |image| unpacked.contains(image)) {
-            let staying = std::mem::take(&mut choice.remove);
-            let bytes = staying.iter().filter_map(|id| entries.get(id.as_str())).map(|entry| entry.bytes).sum();
-            cleaned.forgets = Some(Forgets { records: staying.len(), bytes, stake });
+    let unpacked = world.unpacked(&records)?;
+    if let Some(stake) = at_stake(&records, &choice, |image| unpacked.contains(image)) {
+        let bytes = choice.remove.iter().filter_map(|id| entries.get(id.as_str())).map(|entry| entry.bytes).sum();
+        cleaned.forgets = Some(Forgets { records: choice.remove.len(), bytes, forced: force, stake });
+        if !force {
+            choice.remove.clear();
         }
     }
     remove_tags(&world, extent, dry_run, &mut cleaned)?;
@@ -255,17 +257,8 @@ impl Cleaned {
         for stays in &self.kept {
             text += format_args!("stays     {}  {}: {}\n", stays.id, stays.what, stays.why);
         }
-        if let Some(Forgets { records, bytes: size, stake }) = &self.forgets {
-            let images: Vec<String> = stake.images.iter().map(|image| format!("`{image}`")).collect();
-            let on = if images.is_empty() { String::new() } else { format!(" on {}", images.join(", ")) };
-            let (stay, them) = if *records == 1 { ("stays", "it") } else { ("stay", "them") };
-            text += format_args!(
-                "{}, {}, {stay}: with the containerd store any removal makes this engine forget other layers, here {}{on}, whose steps would \
-                 run again; `kiln clean --force` removes {them} all the same\n",
-                count(*records, "record"),
-                bytes(*size),
-                stake.layers,
-            );
+        if let Some(forgets) = &self.forgets {
+            text += &forgets.text(self.dry_run);
         }
         let sum = bytes(self.bytes);
         match (self.removed.len(), self.dry_run) {
@@ -274,5 +267,30 @@ impl Cleaned {
             (number, false) => text += format_args!("{} removed, {sum} freed as the engine counts\n", count(number, "thing")),
         }
         text.finish()
+    }
+}
+
+impl Forgets {
+    /// What the user has to know of it.
+    fn text(&self, dry_run: bool) -> String {
+        let Self { records, bytes: size, forced, stake } = self;
+        let images: Vec<String> = stake.images.iter().map(|image| format!("`{image}`")).collect();
+        let on = if images.is_empty() { String::new() } else { format!(" on {}", images.join(", ")) };
+        if *forced {
+            let forgets = if dry_run { "would make this engine forget" } else { "makes this engine forget" };
+            return format!(
+                "with the containerd store this removal {forgets} {}{on}, of any project: their steps run once more in the next build, and \
+                 their bytes stay on the disk\n",
+                count(stake.layers, "other layer"),
+            );
+        }
+        let (stay, them) = if *records == 1 { ("stays", "it") } else { ("stay", "them") };
+        format!(
+            "{}, {}, {stay}: with the containerd store any removal makes this engine forget other layers, here {}{on}, whose steps would \
+             run again; `kiln clean --force` removes {them} all the same\n",
+            count(*records, "record"),
+            bytes(*size),
+            stake.layers,
+        )
     }
 }

@@ -222,6 +222,12 @@ fn where_the_engine_forgets_others_layers_and_mounts_stay() {
     assert_eq!(ids(&document, "removed"), ["shop-cache:gone-prod-deps"]);
     let document = test.run_with(["clean", "--force", "--json"]).json();
     assert_eq!(ids(&document, "removed"), ["shop-cache:gone-prod-deps", "built-1", "planned-1"]);
+    assert_eq!((document["forgets"]["forced"].as_bool(), document["forgets"]["records"].as_u64()), (Some(true), Some(2)));
+    let mut test = with("has docker.io/library/rust:1.95.0-slim-bookworm");
+    let ran = test.run_with(["clean", "--force", "--dry-run"]);
+    assert!(ran.stdout.contains("with the containerd store this removal would make this engine forget "), "{ran}");
+    let ran = test.run_with(["clean", "--force"]);
+    assert!(ran.stdout.contains("with the containerd store this removal makes this engine forget "), "{ran}");
     // Only the builder has the base image: nothing is forgotten.
     let document = with("has nothing").run_with(["clean", "--json"]).json();
     assert_eq!(ids(&document, "removed"), ["shop-cache:gone-prod-deps", "built-1", "planned-1"]);

@@ -297,8 +297,9 @@ impl Stages<'_> {
         if let Some(script) = &self.node.build_script {
             stage.push(Instruction::Workdir(self.package()));
             let mut lines = Vec::new();
-            if self.node.emits_typescript {
-                lines.push(node_manager::without_build_info(&self.node.tool_caches));
+            // What no mount keeps has no build info of an earlier build.
+            if self.node.emits_typescript && !mounts.is_empty() {
+                lines.extend(node_manager::without_build_info(&self.node.tool_caches));
             }
             lines.push(self.node.run_command(script));
             lines.extend(self.node.after_build.iter().cloned());

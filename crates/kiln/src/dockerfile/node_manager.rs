@@ -50,11 +50,12 @@ pub(super) fn prune_installed(node: &NodeService) -> Option<String> {
 
 /// Removes TypeScript's build info from mounted folders. It says that files were written which are not there: the compiler would
 /// leave them out.
-pub(super) fn without_build_info(folders: &[String]) -> String {
+pub(super) fn without_build_info(folders: &[String]) -> Option<String> {
     // The plugin of rollup keeps what was written beside the build info.
     let folders = folders.iter().filter(|folder| *folder != ".rollup.cache" && *folder != ".next/cache");
     let folders: Vec<String> = folders.map(|folder| shell_word(folder)).collect();
-    format!("find {} -name '*.tsbuildinfo' -delete", folders.join(" "))
+    // Without a folder `find` would look into all of them.
+    (!folders.is_empty()).then(|| format!("find {} -name '*.tsbuildinfo' -delete", folders.join(" ")))
 }
 
 /// Runs a script such that its server can be reached from outside of the container, in exec form.

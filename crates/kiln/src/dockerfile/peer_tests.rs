@@ -34,6 +34,19 @@ fn a_node_package_in_the_usual_ways() {
     assert_eq!(render_peer(&plan, &plan.services[0], Peer::Chef, FOLDER), None);
 }
 
+/// Without the mounts of tools there is no folder to look into.
+#[test]
+fn the_usual_ways_remove_no_build_info() {
+    let fixture = bundle().file("web/tsconfig.json", r#"{"compilerOptions": {"outDir": "dist"}}"#);
+    for peer in [Peer::Naive, Peer::Mounts] {
+        let text = text(&fixture, peer);
+        assert!(!text.contains("tsbuildinfo"), "{text}");
+    }
+    let plan = decide(&fixture, "");
+    let own = render(&plan, &plan.services[0], Variant::Prod).to_string();
+    assert!(own.contains("tsbuildinfo"), "{own}");
+}
+
 /// A step above the folder would be shared with other runs, and a first build would not be one.
 #[test]
 fn nothing_reads_the_project_before_the_namespace_begins() {

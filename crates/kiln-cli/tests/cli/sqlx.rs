@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 
-use crate::support::Test;
+use crate::support::{Ran, Test};
 
 const MANIFEST: &str = "[package]\nname = \"shop\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[dependencies]\nsqlx = { version = \"0.8\", features = [\"sqlite\"] }\n";
 const LOCK: &str = "version = 4\n\n[[package]]\nname = \"shop\"\nversion = \"0.1.0\"\ndependencies = [\n \"sqlx\",\n]\n\n[[package]]\nname = \"sqlx\"\nversion = \"0.8.6\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n";
@@ -156,13 +156,12 @@ fn interrupt(child: &std::process::Child) {
     rustix::process::kill_process(process, rustix::process::Signal::INT).expect("sent");
 }
 
-#[test]
-fn an_interrupt_removes_the_container_and_changes_no_data() {
-    let test = with_programs().env("FAKE_NEVER", "1").args(["sqlx", "prepare", "--container"]);
+/// Starts kiln, interrupts it once a program has made a file, and sees that it ends at once.
+fn interrupted_when(test: &Test, file: &str) -> Ran {
     let child = test.spawn();
     let until = Instant::now() + Duration::from_secs(20);
-    while !test.root().join("fake/probed").exists() {
-        assert!(Instant::now() < until, "the server is not asked whether it is ready");
+    while !test.root().join(file).exists() {
+        assert!(Instant::now() < until, "{file} does not come");
         std::thread::sleep(Duration::from_millis(10));
     }
     let begun = Instant::now();
@@ -170,6 +169,13 @@ fn an_interrupt_removes_the_container_and_changes_no_data() {
     let ran = test.ran(&child.wait_with_output().expect("kiln ends"));
     assert_eq!(ran.code, Some(130), "{ran}");
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    ran
+}
+
+#[test]
+fn an_interrupt_removes_the_container_and_changes_no_data() {
+    let test = with_programs().env("FAKE_NEVER", "1").args(["sqlx", "prepare", "--container"]);
+    let ran = interrupted_when(&test, "fake/probed");
     assert!(ran.stderr.contains("interrupted; no query data was changed"), "{ran}");
     let calls = test.redacted_calls();
     assert!(calls.trim_end().ends_with("docker rm --force --volumes kiln-sqlx-<pid>"), "{calls}");
@@ -248,17 +254,7 @@ fn an_installation_shows_what_it_does_and_removes_what_a_killed_one_left() {
 #[test]
 fn an_interrupted_installation_leaves_nothing_and_the_next_run_installs() {
     let mut test = without_tool().env("FAKE_ENDLESS", "1").args(["sqlx", "prepare", "--container"]);
-    let child = test.spawn();
-    let until = Instant::now() + Duration::from_secs(20);
-    while !test.root().join("fake/installing").exists() {
-        assert!(Instant::now() < until, "the installation does not begin");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let begun = Instant::now();
-    interrupt(&child);
-    let ran = test.ran(&child.wait_with_output().expect("kiln ends"));
-    assert_eq!(ran.code, Some(130), "{ran}");
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    interrupted_when(&test, "fake/installing");
     assert_eq!(tools_of(&test), [""; 0]);
     test = test.env("FAKE_ENDLESS", "");
     assert_eq!(test.run().code, Some(0));

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use kiln::process::ProcessError;
 use kiln::recipe::npm::{InstallError, InstallReport, InstallRequest, install};
 use kiln::text;
 
@@ -42,9 +41,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
 fn explain(error: InstallError) -> CommandError {
     match error {
         InstallError::Step(error) => error.into(),
-        InstallError::Process(ProcessError::Cancelled { .. }) => CommandError::from_error(Kind::Interrupted, &error),
         InstallError::Npm { .. } => CommandError::from_error(Kind::Build, &error),
-        InstallError::Process(_) => CommandError::from_error(Kind::User, &error),
     }
 }
 

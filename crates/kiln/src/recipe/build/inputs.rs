@@ -49,7 +49,7 @@ pub(super) fn rerun_if_env_changed(output: &str) -> impl Iterator<Item = &str> {
 
 /// The path without `.` and `..`, as far as that can be told without looking.
 #[must_use]
-pub(super) fn normalized(path: &Path) -> PathBuf {
+pub(in crate::recipe) fn normalized(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for component in path.components() {
         match component {

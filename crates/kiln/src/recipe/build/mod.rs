@@ -28,6 +28,7 @@ mod target;
 pub use compile::{CompileRequest, compile};
 pub use cook::{CookRequest, cook};
 pub use export::{FileKind, LAYER_FILE, LAYER_SCHEMA, Layer, LayerFile, LayerUnit, Surroundings};
+pub(super) use inputs::normalized;
 pub use metadata::Within;
 pub use nearest::SeedMismatch;
 pub(super) use step::{At, parallel, remove};

@@ -17,7 +17,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
-use crate::process::{Cancel, ProcessError, Run};
+use crate::process::{Cancel, Run};
 use crate::recipe::build::{At as _, StepError, remove};
 use lock::{Lock, lifecycle_script};
 
@@ -57,12 +57,9 @@ pub struct InstallReport {
 /// Why nothing could be installed.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
-    /// A file or folder.
+    /// A file or folder, or a program that could not be run.
     #[error(transparent)]
     Step(#[from] StepError),
-    /// npm could not be run.
-    #[error(transparent)]
-    Process(#[from] ProcessError),
     /// npm ran and failed; it has said why.
     #[error("`npm {command}` failed{}", code.map_or_else(|| " by a signal".to_owned(), |code| format!(" with exit code {code}")))]
     Npm {
@@ -199,7 +196,7 @@ impl Installation<'_> {
 
     fn npm(&mut self, command: &'static str, folder: &Path, more: &[&str]) -> Result<(), InstallError> {
         let run = Run::new(self.request.npm).arg(command).args(self.request.arguments).args(more).cwd(folder);
-        let finished = run.lines(self.cancel, &mut |_, line| (self.talk)(line))?;
+        let finished = run.lines(self.cancel, &mut |_, line| (self.talk)(line)).map_err(StepError::from)?;
         if finished.success() { Ok(()) } else { Err(InstallError::Npm { command, code: finished.code }) }
     }
 }

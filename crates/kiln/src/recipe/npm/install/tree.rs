@@ -2,10 +2,10 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::lock::is_within;
-use crate::recipe::build::{At as _, StepError, parallel, remove};
+use crate::recipe::build::{At as _, StepError, normalized, parallel, remove};
 
 /// Name of the folders that npm fills.
 const MODULES: &str = "node_modules";
@@ -57,21 +57,27 @@ impl Found {
     }
 }
 
-fn is_modules(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name == MODULES)
+/// What a project has besides its packages.
+fn manifests(project: &Path) -> Result<Found, StepError> {
+    let mut found = Found::default();
+    found.walk(project, Path::new(""), &|path| path.file_name().is_none_or(|name| name != MODULES))?;
+    Ok(found)
+}
+
+/// Where a project and its members have packages, or may have them.
+fn module_folders(project: &Path) -> Result<impl Iterator<Item = PathBuf>, StepError> {
+    let folders = std::iter::once(PathBuf::new()).chain(manifests(project)?.folders);
+    Ok(folders.map(|folder| folder.join(MODULES)))
 }
 
 /// Puts the manifests of a project, everything but its `node_modules`, in the place of those that `kept` has.
 pub(super) fn take_manifests(project: &Path, kept: &Path) -> Result<(), StepError> {
     fs::create_dir_all(kept).at("create", kept)?;
-    let outside = |path: &Path| !is_modules(path);
-    let mut old = Found::default();
-    old.walk(kept, Path::new(""), &outside)?;
+    let old = manifests(kept)?;
     for path in old.files.iter().chain(&old.links) {
         remove(&kept.join(path))?;
     }
-    let mut new = Found::default();
-    new.walk(project, Path::new(""), &outside)?;
+    let new = manifests(project)?;
     new.copy(project, kept)?;
     // A member that is gone takes its own packages with it.
     for folder in old.folders.iter().rev().filter(|folder| !new.folders.contains(folder)) {
@@ -83,16 +89,15 @@ pub(super) fn take_manifests(project: &Path, kept: &Path) -> Result<(), StepErro
 /// Copies the folders `node_modules` of `kept` into a project that has none, without some packages and the links to their programs: npm
 /// makes a program executable when it links to it. For the programs of members, which stay linked, that is done here.
 pub(super) fn give_modules(kept: &Path, project: &Path, without: &[String]) -> Result<(), StepError> {
-    let mut manifests = Found::default();
-    manifests.walk(kept, Path::new(""), &|path| !is_modules(path))?;
-    let folders = std::iter::once(PathBuf::new()).chain(manifests.folders);
     let wanted = |path: &Path| !path.to_str().is_some_and(|path| without.iter().any(|folder| is_within(path, folder)));
     let mut found = Found::default();
-    for modules in folders.map(|folder| folder.join(MODULES)).filter(|modules| kept.join(modules).is_dir()) {
+    for modules in module_folders(kept)?.filter(|modules| kept.join(modules).is_dir()) {
         found.folders.push(modules.clone());
         found.walk(kept, &modules, &wanted)?;
     }
-    found.links.retain(|link| !is_program(link) || fs::read_link(kept.join(link)).is_ok_and(|to| wanted(&resolved(link, &to))));
+    found.links.retain(|link| {
+        !is_program(link) || fs::read_link(kept.join(link)).is_ok_and(|to| wanted(&normalized(&link.with_file_name(to))))
+    });
     found.copy(kept, project)?;
     let root = fs::canonicalize(project).at("read", project)?;
     for link in found.links.iter().filter(|link| is_program(link)) {
@@ -111,29 +116,9 @@ fn is_program(link: &Path) -> bool {
     link.parent().is_some_and(|folder| folder.ends_with(".bin"))
 }
 
-/// Where a link below the root points, as a path below the root.
-fn resolved(link: &Path, to: &Path) -> PathBuf {
-    let mut path = link.parent().unwrap_or(Path::new("")).to_owned();
-    for part in to.components() {
-        match part {
-            Component::ParentDir => {
-                path.pop();
-            }
-            Component::CurDir => {}
-            part => path.push(part),
-        }
-    }
-    path
-}
-
 /// Removes every `node_modules` of a project.
 pub(super) fn remove_modules(project: &Path) -> Result<(), StepError> {
-    let mut manifests = Found::default();
-    manifests.walk(project, Path::new(""), &|path| !is_modules(path))?;
-    for folder in std::iter::once(PathBuf::new()).chain(manifests.folders) {
-        remove(&project.join(folder).join(MODULES))?;
-    }
-    Ok(())
+    module_folders(project)?.try_for_each(|modules| remove(&project.join(modules)))
 }
 
 #[cfg(test)]

@@ -156,7 +156,7 @@ fn missed(next: &Model, lost: &BTreeSet<usize>, verdicts: &mut [Verdict]) -> BTr
 fn explain(next: &Model, earlier: &[Model], verdicts: &[Verdict], missed: &BTreeSet<usize>) -> Prediction {
     // A build that failed before its first step, for want of its base image, has left nothing and knows no image's variables.
     let latest = earlier.iter().find(|model| model.steps.iter().any(|step| step.done));
-    let counterparts = latest.map(|latest| Counterparts::new(next, latest));
+    let latest = latest.map(|latest| (latest, Counterparts::new(next, latest)));
     // Names and times outlive a build in which the step stood elsewhere.
     let names: HashMap<(&str, &str), &str> = earlier
         .iter()
@@ -166,14 +166,12 @@ fn explain(next: &Model, earlier: &[Model], verdicts: &[Verdict], missed: &BTree
         .collect();
     let steps = next.steps.iter().enumerate().map(|(number, step)| {
         let verdict = verdicts[number];
-        let counterpart = counterparts.as_ref().and_then(|counterparts| counterparts.of(number));
-        let reasons = match (verdict, latest, &counterparts) {
-            (Verdict::Cached, ..) => Vec::new(),
-            (_, Some(latest), Some(counterparts)) if !missed.contains(&number) => {
-                reason::reasons(next, latest, number, counterparts, verdicts)
-            }
-            (_, Some(_), _) => vec![MissReason::CacheRemoved],
-            (_, None, _) => vec![MissReason::FirstBuild],
+        let counterpart = latest.as_ref().and_then(|(_, counterparts)| counterparts.of(number));
+        let reasons = match (verdict, &latest) {
+            (Verdict::Cached, _) => Vec::new(),
+            (_, None) => vec![MissReason::FirstBuild],
+            _ if missed.contains(&number) => vec![MissReason::CacheRemoved],
+            (_, Some((latest, counterparts))) => reason::reasons(next, latest, number, counterparts, verdicts),
         };
         let because_of = next
             .grounds(step)
@@ -217,13 +215,8 @@ fn read_likeness(read: &Read, other: &Read, matches: &[Matches<'_>]) -> Likeness
         _ => Likeness::Different,
     };
     // The same instructions on top of the same program.
-    let program = |read: &Read| match (&read.source, &read.origin) {
-        (Some(source), _) => Some((source.step, source.key.clone(), source.above.clone())),
-        (None, Origin::Step(step)) => Some((*step, read.origin_key.clone(), String::new())),
-        _ => None,
-    };
     let source = match (program(read), program(other)) {
-        (Some((step, _, above)), Some((_, key, before))) if above == before => matches[step].likeness(&key),
+        (Some((step, _, above)), Some((_, key, before))) if above == before => matches[step].likeness(key),
         _ => Likeness::Different,
     };
     let by_origin = if read.has_files_of(other) {
@@ -239,6 +232,15 @@ fn read_likeness(read: &Read, other: &Read, matches: &[Matches<'_>]) -> Likeness
         _ => Likeness::Open,
     };
     by_origin.max(by_content)
+}
+
+/// The step of the program that has a part in what is read from a stage, its key, and the hash of the instructions on top.
+fn program(read: &Read) -> Option<(usize, &str, &str)> {
+    match (&read.source, &read.origin) {
+        (Some(source), _) => Some((source.step, &source.key, &source.above)),
+        (None, Origin::Step(step)) => Some((*step, &read.origin_key, "")),
+        _ => None,
+    }
 }
 
 impl Prediction {

@@ -7,7 +7,7 @@ use super::apt::joined;
 use super::network::Network;
 use super::rust::{Stages, comments, inside};
 use super::{Command, Copy, Dockerfile, Instruction, Mount, Run, Sharing, Stage, Word, shell_word};
-use crate::plan::{Plan, RustService, Service, Variant, cargo_chef_image, is_rust_image, mounts};
+use crate::plan::{APP_SOURCES, APP_TARGET, Plan, RustService, Service, Variant, cargo_chef_image, is_rust_image, mounts};
 
 /// Version of cargo-chef whose recipes and flags the stages were tried with.
 const VERSION: &str = "0.1.78";
@@ -15,10 +15,6 @@ const VERSION: &str = "0.1.78";
 const INSTALLED: &str = "/usr/local/cargo";
 /// `CARGO_HOME` in every stage: units are fresh only under the same one.
 const CARGO_HOME: &str = "/cargo";
-/// Where the context's root is in all stages.
-const SOURCES: &str = "/app/src";
-/// Where cargo builds: outside of the sources, so that no `COPY` of them can touch it.
-const TARGET: &str = "/app/target";
 /// Where the runtime stage finds the binaries.
 const OUT: &str = "/out/";
 
@@ -66,14 +62,14 @@ impl Chef<'_> {
             ["chef: the toolchain and the system packages that crates link to.", "Runs again when one of them changes."],
         );
         self.0.toolchain(&mut stage, CARGO_HOME);
-        stage.push(Instruction::Env(vec![("CARGO_TARGET_DIR".to_owned(), Word::from(TARGET))]));
+        stage.push(Instruction::Env(vec![("CARGO_TARGET_DIR".to_owned(), Word::from(APP_TARGET))]));
         stage.push(Instruction::Copy(Copy {
             from: Some("cargo-chef".to_owned()),
             sources: vec![format!("{INSTALLED}/bin/cargo-chef").into()],
             destination: "/usr/local/bin/".to_owned(),
             ..Copy::default()
         }));
-        stage.push(Instruction::Workdir(inside(SOURCES, &self.0.rust.workspace)));
+        stage.push(Instruction::Workdir(inside(APP_SOURCES, &self.0.rust.workspace)));
         stage
     }
 
@@ -86,7 +82,7 @@ impl Chef<'_> {
                 "a network; an equal recipe leaves the next stage cached.",
             ],
         );
-        let source = Mount::Bind { from: None, source: ".".to_owned(), target: SOURCES.to_owned(), writable: false };
+        let source = Mount::Bind { from: None, source: ".".to_owned(), target: APP_SOURCES.to_owned(), writable: false };
         let command = Command::Shell(vec!["cargo chef prepare --recipe-path /recipe.json".to_owned()]);
         stage.push(Instruction::Run(Run { mounts: vec![source], command }));
         stage
@@ -104,7 +100,7 @@ impl Chef<'_> {
         for path in &self.0.rust.beside {
             stage.push(Instruction::Copy(Copy {
                 sources: vec![path.clone()],
-                destination: inside(SOURCES, path),
+                destination: inside(APP_SOURCES, path),
                 ..Copy::default()
             }));
         }
@@ -160,7 +156,7 @@ impl Chef<'_> {
 
     /// Copies the sources, compiles them and puts the binaries into a folder.
     fn compile(&self, stage: &mut Stage, output: &str) {
-        stage.push(Instruction::Copy(Copy { sources: vec![".".into()], destination: SOURCES.to_owned(), ..Copy::default() }));
+        stage.push(Instruction::Copy(Copy { sources: vec![".".into()], destination: APP_SOURCES.to_owned(), ..Copy::default() }));
         stage.push(Instruction::Comment(
             "cargo goes by times: sources that look older than what was cooked in their place would not be compiled.".to_owned(),
         ));
@@ -170,7 +166,7 @@ impl Chef<'_> {
             own => own,
         };
         let target = self.0.rust.target.iter().map(|target| format!("/{target}"));
-        let folder = format!("{TARGET}{}/{profile}", target.collect::<String>());
+        let folder = format!("{APP_TARGET}{}/{profile}", target.collect::<String>());
         let binaries: Vec<String> = self.0.rust.binaries.iter().map(|binary| shell_word(&format!("{folder}/{binary}"))).collect();
         let mut commands =
             vec!["find . -name '*.rs' -exec touch {} +".to_owned(), format!("cargo build --locked {}", self.flags())];

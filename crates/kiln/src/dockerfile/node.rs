@@ -12,12 +12,9 @@ use super::node_manager;
 use super::rust::{finish, inside, tool_mount, tool_stage, volumes};
 use super::{Command, Copy, Dockerfile, Instruction, Mount, Run, Sharing, Stage, Word, apt};
 use crate::plan::{
-    ImageEngine, LateScript, NodeInstall, NodeService, PackageManager, Plan, Serve, Service, Variant, join, mounts,
+    APP, ImageEngine, LateScript, NodeInstall, NodeService, PackageManager, Plan, Serve, Service, Variant, join, mounts,
 };
 use crate::recipe::npm::BIN_STUB;
-
-/// Where the context's root is in the images.
-const APP: &str = "/app";
 
 /// Where the mount of unpacked packages is.
 const KEPT: &str = "/kiln/node_modules";

@@ -7,14 +7,12 @@ use super::network::Network;
 use super::node;
 use super::rust::{Stages, inside};
 use super::{Command, Copy, Dockerfile, Instruction, Mount, Run, Sharing, Stage, Word, shell_word};
-use crate::plan::{Plan, RustService, Service, ServiceKind, Variant};
+use crate::plan::{APP, Plan, RustService, Service, ServiceKind, Variant};
 
 /// Version of cargo-chef.
 const CARGO_CHEF: &str = "0.1.78";
 /// `CARGO_HOME` of the official Rust images.
 const CARGO_HOME: &str = "/usr/local/cargo";
-/// Where the context's root is.
-const APP: &str = "/app";
 /// Where cargo builds.
 const TARGET: &str = "/target";
 /// Where the runtime stage finds the binaries.

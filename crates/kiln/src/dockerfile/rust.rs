@@ -7,7 +7,9 @@ use camino::Utf8Path;
 use super::apt;
 use super::network::{Network, environment};
 use super::{Command, Copy, Dockerfile, Instruction, Mount, Run, Sharing, Stage, Word, shell_word};
-use crate::plan::{Distribution, Plan, RustService, Service, Variant, distribution, is_rust_image, mounts};
+use crate::plan::{
+    APP, APP_SOURCES, APP_TARGET, Distribution, Plan, RustService, Service, Variant, distribution, is_rust_image, mounts,
+};
 
 /// Where a step sees the sources.
 const SOURCES: &str = "/src";
@@ -22,8 +24,6 @@ pub const SEED_ARGUMENT: &str = "KILN_SEED";
 /// Stage that holds nothing but the layer of dependencies.
 pub const LAYER_STAGE: &str = "layer";
 const TARGET: &str = "/kiln/build";
-/// Where the development image has its sources and what is compiled of them.
-const DEV: &str = "/app";
 
 /// The Dockerfile of a variant.
 pub(super) fn dockerfile(plan: &Plan, service: &Service, rust: &RustService, variant: Variant) -> Dockerfile {
@@ -206,7 +206,7 @@ impl Stages<'_> {
         // USER comes first, so that the working directory belongs to the user; what is copied belongs to root all the same.
         stage.push(Instruction::User(service.user.clone()));
         volumes(&mut stage, service);
-        stage.push(Instruction::Workdir("/app".to_owned()));
+        stage.push(Instruction::Workdir(APP.to_owned()));
         stage.push(Instruction::Copy(Copy {
             from: Some("builder".to_owned()),
             sources: vec!["/out/".into()],
@@ -232,15 +232,15 @@ impl Stages<'_> {
         self.dev_packages(&mut stage);
         self.source_variables(&mut stage);
         stage.push(Instruction::Comment(format!(
-            "No cache mounts here: the sources ({DEV}/src), what was compiled ({DEV}/target) and CARGO_HOME stay in the image."
+            "No cache mounts here: the sources ({APP_SOURCES}), what was compiled ({APP_TARGET}) and CARGO_HOME stay in the image."
         )));
-        let command = self.recipe("compile", &self.sources(), &[format!("--deps /deps --mount {DEV} --output /usr/local/bin")]);
+        let command = self.recipe("compile", &self.sources(), &[format!("--deps /deps --mount {APP} --output /usr/local/bin")]);
         stage.push(Instruction::Run(Run {
             mounts: vec![self.source_mount(), deps_mount(), tool_mount()],
             command: Command::Shell(command),
         }));
-        stage.push(Instruction::Env(vec![("CARGO_TARGET_DIR".to_owned(), Word::Literal(format!("{DEV}/target")))]));
-        stage.push(Instruction::Workdir(inside(&format!("{DEV}/src"), &self.rust.workspace)));
+        stage.push(Instruction::Env(vec![("CARGO_TARGET_DIR".to_owned(), Word::from(APP_TARGET))]));
+        stage.push(Instruction::Workdir(inside(APP_SOURCES, &self.rust.workspace)));
         self.run_from_source(&mut stage);
         stage
     }
@@ -401,10 +401,10 @@ fn user_lines(user: &str, distribution: Distribution) -> Vec<String> {
     match distribution {
         Distribution::Debian => vec![
             format!("groupadd --gid {gid} app"),
-            format!("useradd --uid {uid} --gid {gid} --no-create-home --home-dir /app --shell /usr/sbin/nologin app"),
+            format!("useradd --uid {uid} --gid {gid} --no-create-home --home-dir {APP} --shell /usr/sbin/nologin app"),
         ],
         Distribution::Alpine => {
-            vec![format!("addgroup -g {gid} app"), format!("adduser -D -H -h /app -s /sbin/nologin -u {uid} -G app app")]
+            vec![format!("addgroup -g {gid} app"), format!("adduser -D -H -h {APP} -s /sbin/nologin -u {uid} -G app app")]
         }
         Distribution::Bare => Vec::new(),
     }

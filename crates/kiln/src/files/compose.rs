@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use camino::Utf8Path;
 
-use crate::plan::{ImageEngine, Plan, SecretFrom, SecretSource, Service, ServiceKind, Variant, join};
+use crate::plan::{APP, APP_SOURCES, ImageEngine, Plan, SecretFrom, SecretSource, Service, ServiceKind, Variant, join};
 use crate::text::Text;
 
 const INTRODUCTION: &str = "\
@@ -57,11 +57,9 @@ fn development(plan: &Plan, service: &Service, host_port: Option<u16>) -> String
     text += format_args!("    networks:\n      default:\n        aliases: [{}]\n", quoted(&service.name));
     let (rebuild, action, target) = match &service.kind {
         ServiceKind::Rust(rust) => {
-            (join(&join(&service.context, &rust.workspace), Utf8Path::new("Cargo.lock")), "sync+restart", "/app/src")
+            (join(&join(&service.context, &rust.workspace), Utf8Path::new("Cargo.lock")), "sync+restart", APP_SOURCES)
         }
-        ServiceKind::Node(node) => {
-            (join(&join(&service.context, &node.workspace), Utf8Path::new(&node.lockfile)), "sync", "/app")
-        }
+        ServiceKind::Node(node) => (join(&join(&service.context, &node.workspace), Utf8Path::new(&node.lockfile)), "sync", APP),
     };
     text += "    develop:\n      watch:\n";
     text += format_args!("        - action: rebuild\n          path: {}\n", quoted(&dotted(&rebuild)));

@@ -8,7 +8,7 @@ use super::chef;
 use super::find::{Finder, Pick, What};
 use super::ignore::{self, IgnoreFacts};
 use super::node::NodeDecision;
-use super::paths::{join, relative};
+use super::paths::{APP, join, relative};
 use super::rust::{self, Draft};
 use super::{
     Asset, BaseImages, DEFAULT_TOOL_IMAGE, ImageEngine, Plan, Question, QuestionKind, Serve, Service, ServiceFiles, ServiceKind,
@@ -167,7 +167,7 @@ fn apply(service: &mut Service, settings: &ServiceSettings) {
 fn asset(text: &str, service: &Service) -> Asset {
     let (from, to) = text.split_once(':').unwrap_or((text, ""));
     let from_root = join(&service.path, Utf8Path::new(from));
-    let to = if to.is_empty() { join(Utf8Path::new("/app"), Utf8Path::new(from)).into_string() } else { to.to_owned() };
+    let to = if to.is_empty() { join(Utf8Path::new(APP), Utf8Path::new(from)).into_string() } else { to.to_owned() };
     Asset { from: relative(&from_root, &service.context).unwrap_or(from_root), to }
 }
 

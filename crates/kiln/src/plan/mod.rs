@@ -35,7 +35,7 @@ pub use decide::plan;
 pub use explain::{Row, explain};
 pub use images::{DEFAULT_RUNTIME_IMAGE, DEFAULT_RUST_VERSION, Distribution, distribution};
 pub(crate) use images::{cargo_chef_image, is_rust_image};
-pub(crate) use paths::join;
+pub(crate) use paths::{APP, APP_SOURCES, APP_TARGET, join};
 pub use question::{Question, QuestionKind};
 pub(crate) use secrets::certificate_id;
 pub use secrets::{SecretFrom, SecretSource};

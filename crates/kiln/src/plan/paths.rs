@@ -2,6 +2,14 @@
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
+/// The folder of an image in which its program runs, and to which paths of the repository that go into an image are relative. It holds what the
+/// program needs besides itself: assets, a Node package with its modules, and in development images the sources.
+pub(crate) const APP: &str = "/app";
+/// The sources of a Rust service, in images that hold or see all of them below [`APP`].
+pub(crate) const APP_SOURCES: &str = "/app/src";
+/// What cargo made of [`APP_SOURCES`]: outside of them, so that no copy of sources can touch it.
+pub(crate) const APP_TARGET: &str = "/app/target";
+
 /// A path without `.` and with `..` resolved against what stands before it; `.` when nothing is left.
 /// Leading `..` stay.
 pub(super) fn normal(path: &Utf8Path) -> Utf8PathBuf {

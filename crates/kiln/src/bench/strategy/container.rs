@@ -13,7 +13,7 @@ use super::tool::end_of;
 use super::{Measured, StrategyError};
 use crate::bench::Scenario;
 use crate::dockerfile::{inside, shell_word};
-use crate::plan::{NodeService, RustService, Service, ServiceKind};
+use crate::plan::{APP, NodeService, RustService, Service, ServiceKind};
 use crate::process::{Cancel, Finished, Run};
 
 /// Where sources are bound, and where cargo builds.
@@ -21,8 +21,6 @@ const SOURCES: &str = "/src";
 const TARGET: &str = "/kiln/native";
 /// `CARGO_HOME` of the image.
 const CARGO_HOME: &str = "/kiln/cargo";
-/// Where Node sources are.
-const APP: &str = "/app";
 
 /// A running container with its volumes; all are removed when dropped.
 #[derive(Debug)]

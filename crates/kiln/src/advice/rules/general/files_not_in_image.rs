@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::advice::facts::run_time_reads::{RunTimeRead, run_time_reads};
 use crate::advice::{Context, Findings, Group, Rule, Severity};
-use crate::plan::{RustService, Service, ServiceKind, Variant, join};
+use crate::plan::{APP, RustService, Service, ServiceKind, Variant, join};
 use crate::sqlx::program_files;
 
 pub(super) const RULE: Rule = Rule {
@@ -20,9 +20,6 @@ pub(super) const RULE: Rule = Rule {
 
 /// First parts of paths that only a checkout has: no image is to carry them.
 const OF_CHECKOUTS: [&str; 8] = ["src", "target", "tests", "benches", "examples", "Cargo.toml", "Cargo.lock", "node_modules"];
-
-/// Where the production and the fast image run the program.
-const RUNS_IN: &str = "/app";
 
 fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
     for service in &context.plan().services {
@@ -63,7 +60,7 @@ fn check_service(context: &Context<'_>, service: &Service, rust: &RustService, f
                     continue;
                 };
                 let message = format!(
-                    "the program opens `{}` when it runs, and the images of `{}` have no `{RUNS_IN}/{asset}`: No such file or directory (os error 2)",
+                    "the program opens `{}` when it runs, and the images of `{}` have no `{APP}/{asset}`: No such file or directory (os error 2)",
                     read.path, service.name
                 );
                 let help = format!(
@@ -103,7 +100,7 @@ fn asset(context: &Context<'_>, base: &Utf8Path, read: &RunTimeRead) -> Option<(
 
 /// Whether the image has it already, or a volume lies there.
 fn is_carried(service: &Service, found: &Utf8Path, asset: &Utf8Path) -> bool {
-    let inside = Utf8Path::new(RUNS_IN).join(asset);
+    let inside = Utf8Path::new(APP).join(asset);
     service.assets.iter().any(|carried| {
         let from = join(&service.context, &carried.from);
         from == "." || found.starts_with(&from) || inside.starts_with(carried.to.trim_end_matches('/'))
@@ -117,8 +114,8 @@ fn setting(service: &Service, found: &Utf8Path, asset: &Utf8Path) -> Option<Stri
     }
     let folder = Utf8Path::new(if service.path == "." { "" } else { service.path.as_str() });
     if let Ok(own) = found.strip_prefix(folder) {
-        return Some(if own == asset { own.to_string() } else { format!("{own}:{RUNS_IN}/{asset}") });
+        return Some(if own == asset { own.to_string() } else { format!("{own}:{APP}/{asset}") });
     }
     let up = "../".repeat(folder.components().count());
-    Some(format!("{up}{found}:{RUNS_IN}/{asset}"))
+    Some(format!("{up}{found}:{APP}/{asset}"))
 }

@@ -37,7 +37,7 @@ fn host_ports(plan: &Plan) -> Vec<Option<u16>> {
 }
 
 fn production(plan: &Plan, service: &Service, host_port: Option<u16>) -> String {
-    let mut text = Text::new(format!("  {}:\n", service.name));
+    let mut text = Text::new(format!("  {}:\n", key(&service.name)));
     text += &image(plan, service, Variant::Prod);
     text += &run(service, host_port);
     // A production image has no sources to copy into: it is built again, which takes what the edit takes.
@@ -147,6 +147,13 @@ fn secrets(plan: &Plan) -> String {
 /// A relative path as compose wants it; an absolute one stays.
 fn dotted(path: &Utf8Path) -> String {
     if path == "." || path.is_absolute() { path.to_string() } else { format!("./{path}") }
+}
+
+/// A name as a key: in quotes where YAML would read a number, a time or a truth value, which compose refuses.
+fn key(name: &str) -> String {
+    const WORDS: [&str; 9] = ["false", "n", "no", "null", "off", "on", "true", "y", "yes"];
+    let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase()) && !WORDS.contains(&name);
+    if is_plain { name.to_owned() } else { quoted(name) }
 }
 
 /// A YAML string in double quotes, with compose's own `$` escaped.

@@ -1,6 +1,7 @@
 //! The first `kiln.toml`: what was found, commented out, so that a person sees what may be set.
 
 use crate::plan::{ImageEngine, Plan, Service, ServiceKind};
+use crate::settings::{service_head, string};
 
 const INTRODUCTION: &str = "\
 # Settings of kiln. This file is yours: kiln wrote it once and never changes it.
@@ -45,18 +46,18 @@ pub(super) fn body(plan: &Plan) -> String {
 }
 
 fn section(service: &Service) -> String {
-    let mut lines = vec![format!("[services.{}]", service.name), format!("path = \"{}\"", service.path)];
+    let mut lines = vec![service_head(&service.name), format!("path = {}", string(service.path.as_str()))];
     match &service.kind {
         ServiceKind::Rust(rust) => {
             lines.push(match rust.binaries.as_slice() {
-                [binary] => format!("binary = \"{binary}\""),
+                [binary] => format!("binary = {}", string(binary)),
                 several => format!("binaries = [\"{}\"]", several.join("\", \"")),
             });
             lines.push("features = []".to_owned());
         }
         ServiceKind::Node(node) => {
             lines.push(format!("node-version = \"{}\"", node.node_version));
-            lines.extend(node.build_script.iter().map(|script| format!("build-script = \"{script}\"")));
+            lines.extend(node.build_script.iter().map(|script| format!("build-script = {}", string(script))));
         }
     }
     lines.push(match service.port {

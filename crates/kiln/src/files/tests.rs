@@ -104,6 +104,37 @@ fn every_commented_setting_is_a_valid_one() {
 }
 
 #[test]
+fn names_that_toml_or_yaml_read_otherwise_are_in_quotes() {
+    let member = |folder: &str, fixture: Fixture| {
+        let fixture = fixture.binary(folder, "hello", "");
+        fixture.file(&format!("{folder}/Cargo.lock"), &crate::plan::fixtures::lock(&["hello"]))
+    };
+    let fixture =
+        ["api.v2", "2048", "true", "it is \"so\""].into_iter().fold(Fixture::new(), |fixture, folder| member(folder, fixture));
+    let plan = decide(&fixture, "");
+    assert_eq!(plan.questions, []);
+    let settings = settings_file::body(&plan);
+    let sections: Vec<&str> = settings.lines().filter_map(|line| line.strip_prefix("# [services.")).collect();
+    assert_eq!(sections, ["2048]", "\"api.v2\"]", "it-is-so]", "true]"]);
+    assert!(settings.contains(r#"# path = "it is \"so\"""#), "{settings}");
+    let compose = compose::body(&plan);
+    let keys: Vec<&str> = compose.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")).collect();
+    assert_eq!(
+        keys,
+        [
+            r#"  "2048":"#,
+            "  2048-dev:",
+            "  api.v2:",
+            "  api.v2-dev:",
+            "  it-is-so:",
+            "  it-is-so-dev:",
+            r#"  "true":"#,
+            "  true-dev:",
+        ]
+    );
+}
+
+#[test]
 fn a_makefile_gets_one_line_and_keeps_its_own_targets() {
     let own = "all: docker-build\n\t@true\n\ndocker-build:\n\t./mine.sh\nVAR := x:y";
     let fixture = single().file("Makefile", own);

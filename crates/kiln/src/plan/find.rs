@@ -10,7 +10,7 @@ use super::rust::{self, Choice, Place};
 use super::{Question, QuestionKind};
 use crate::project::Project;
 use crate::project::node::NodeWorkspace;
-use crate::settings::{At, FILE_NAME, Kind, ServeSetting, ServiceSettings, Settings};
+use crate::settings::{At, FILE_NAME, Kind, ServeSetting, ServiceSettings, Settings, service_head, string};
 
 /// A service to be built, and where it was found.
 pub(super) struct Pick<'a> {
@@ -147,13 +147,13 @@ impl<'a> Finder<'a> {
             (Some(found), Some(_), None) if rust_only => Ok(found),
             (Some(_), Some(found), None) if node_only => Ok(found),
             (Some(_), Some(_), None) => {
-                Err(self.question(name, own, QuestionKind::WhichKind, format!("[services.{name}]\nkind = \"rust\"")))
+                Err(self.question(name, own, QuestionKind::WhichKind, format!("{}\nkind = \"rust\"", service_head(name))))
             }
             _ => Err(match &own.path {
                 Some(path) => self.nothing_at(name, path),
                 None => {
                     let kind = QuestionKind::UnknownService { candidates: self.candidates() };
-                    self.question(name, own, kind, format!("[services.{name}]\npath = \"…\""))
+                    self.question(name, own, kind, format!("{}\npath = \"…\"", service_head(name)))
                 }
             }),
         }
@@ -240,7 +240,7 @@ fn with_setting(question: Question) -> Question {
     }
     let folder = folder_of(&question);
     let name = rust::service_name(question.service.as_deref().unwrap_or("web"));
-    let setting = Some(format!("[services.{name}]\npath = \"{folder}\"\noutput = [\"dist\"]"));
+    let setting = Some(format!("{}\npath = {}\noutput = [\"dist\"]", service_head(&name), string(folder.as_str())));
     Question { setting, ..question }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{LateScript, NativePackages, NodeService, PackageManager, Question, QuestionKind, Serve};
 use crate::project::node::{Bundle, Bundler, InstallScript, NodePackage, NodeVersion, NodeWorkspace, Output};
 use crate::recipe::npm::cleaned_configuration;
+use crate::settings::{service_head, string};
 
 /// What was decided for one buildable package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -123,7 +124,7 @@ fn decide(
             path: path_of(path, "package.json"),
             line: Some(manifest.line_of(&["scripts"])),
             kind: QuestionKind::WhatToServe { bundler: bundle.map(|bundle| bundle.bundler.name().to_owned()) },
-            setting: Some(format!("[services.{name}]\npath = \"{path}\"\nserve = \"dist\"")),
+            setting: Some(format!("{}\npath = {}\nserve = \"dist\"", service_head(&name), string(path.as_str()))),
         })
     })?;
     let is_static = matches!(serve, Serve::Static { .. });

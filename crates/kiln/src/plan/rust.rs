@@ -14,7 +14,7 @@ use crate::project::cargo::{
     CargoPackage, CargoWorkspace, DependencySource, Distribution as Family, NativeNeed, compiler_cache, included_paths,
     linker_needs, native_needs, sqlx_use,
 };
-use crate::settings::{FILE_NAME, ServiceSettings};
+use crate::settings::{FILE_NAME, ServiceSettings, service_head, string};
 
 /// A workspace with its place in the repository.
 #[derive(Debug, Clone, Copy)]
@@ -102,7 +102,7 @@ pub(super) fn choose<'a>(
             [] => Err(no_such(wanted.value.join("`, `"), wanted.line)),
             _ => {
                 let same: Vec<_> = found.iter().map(|package| (*package, wanted.value[0].as_str())).collect();
-                let setting = name.map(|name| format!("[services.{name}]\npackage = \"{}\"", same[0].0.name));
+                let setting = name.map(|name| format!("{}\npackage = \"{}\"", service_head(name), same[0].0.name));
                 Err(question(QuestionKind::WhichBinary { candidates: names(&same) }, setting))
             }
         };
@@ -148,13 +148,14 @@ fn which_binary(folder: &Utf8Path, name: Option<&str>, candidates: &[(&CargoPack
     if let Some(name) = name
         && let Some((_, binary)) = candidates.first()
     {
-        return format!("[services.{name}]\nbinary = \"{binary}\"");
+        return format!("{}\nbinary = \"{binary}\"", service_head(name));
     }
+    let folder = string(folder.as_str());
     let sections = candidates.iter().map(|(package, binary)| {
         let same = candidates.iter().filter(|(_, other)| other == binary).count() > 1;
         let package_line = if same { format!("package = \"{}\"\n", package.name) } else { String::new() };
         let service = if same { service_name(&package.name) } else { service_name(binary) };
-        format!("[services.{service}]\npath = \"{folder}\"\n{package_line}binary = \"{binary}\"\n")
+        format!("{}\npath = {folder}\n{package_line}binary = \"{binary}\"\n", service_head(&service))
     });
     sections.collect::<Vec<_>>().join("\n").trim_end().to_owned()
 }

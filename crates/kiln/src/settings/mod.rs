@@ -3,6 +3,7 @@
 //! Every section and key is known here. An unknown key, a wrong type or a value out of range is an error that names file and
 //! line; nothing is silently ignored. Reading decides nothing: values are combined with facts in [`plan`](crate::plan).
 
+mod lines;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,8 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::plan::{ImageEngine, Secret};
+
+pub(crate) use lines::{service_head, string};
 
 /// Name of the settings file, at the root of the repository.
 pub const FILE_NAME: &str = "kiln.toml";

@@ -8,7 +8,7 @@ use toml_edit::{Document, Item, TableLike, Value};
 
 use super::{
     At, BenchSettings, CacheSettings, DoctorSettings, FILE_NAME, Kind, ProjectSettings, ServeSetting, ServiceSettings, Settings,
-    SettingsError,
+    SettingsError, service_head,
 };
 use crate::plan::reference::{Placeholders, expand};
 use crate::plan::{ImageEngine, Secret};
@@ -109,7 +109,7 @@ pub(super) fn settings(text: &str) -> Result<Settings> {
     }
     if let Some(services) = root.section("services", "[services]")? {
         for (name, _) in services.table.iter() {
-            let title = format!("[services.{name}]");
+            let title = service_head(name);
             let Some(section) = services.section(name, &title)? else { continue };
             if !is_image_name(name) {
                 return Err(services.value_error(name, format!("`{name}`"), NAME_RULE));

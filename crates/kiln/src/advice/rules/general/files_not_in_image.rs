@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::advice::facts::run_time_reads::{RunTimeRead, run_time_reads};
 use crate::advice::{Context, Findings, Group, Rule, Severity};
 use crate::plan::{APP, RustService, Service, ServiceKind, Variant, join};
+use crate::settings::service_head;
 use crate::sqlx::program_files;
 
 pub(super) const RULE: Rule = Rule {
@@ -64,8 +65,8 @@ fn check_service(context: &Context<'_>, service: &Service, rust: &RustService, f
                     read.path, service.name
                 );
                 let help = format!(
-                    "add `\"{setting}\"` to the list `assets` under `[services.{}]` in kiln.toml, then `kiln init`",
-                    service.name
+                    "add `\"{setting}\"` to the list `assets` under `{}` in kiln.toml, then `kiln init`",
+                    service_head(&service.name)
                 );
                 findings.line(&file, read.place.line, message).help(help);
             }

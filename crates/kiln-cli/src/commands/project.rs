@@ -147,7 +147,7 @@ fn sentence(question: &Question) -> String {
         }
         QuestionKind::WhatToServe { bundler: Some(bundler) } => {
             format!(
-                "{place}: what does `{service}` serve? `{bundler}` builds it; nothing says where to, and there is no start script"
+                "{place}: what does `{service}` serve? `{bundler}` builds it; nothing says where to, and no script starts what it has built"
             )
         }
         QuestionKind::NothingFound => "nothing to build: no cargo workspace with a binary and no Node package".to_owned(),

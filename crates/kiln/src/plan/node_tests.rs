@@ -199,6 +199,27 @@ fn each_kind_of_package_is_recognised() {
             ],
         ),
         (
+            "remix",
+            &[(
+                "package.json",
+                r#"{"scripts": {"build": "remix vite:build", "start": "remix-serve ./build/server/index.js"}, "dependencies": {"@remix-run/serve": "*"}, "devDependencies": {"@remix-run/dev": "*", "vite": "*"}}"#,
+            )],
+        ),
+        (
+            "server in a folder named build",
+            &[(
+                "package.json",
+                r#"{"scripts": {"build": "tsc", "start": "node build"}, "dependencies": {"express": "*"}, "devDependencies": {"typescript": "*"}}"#,
+            )],
+        ),
+        (
+            "server that is built when it starts",
+            &[(
+                "package.json",
+                r#"{"scripts": {"build": "tsc", "start": "npm run build && node dist"}, "dependencies": {"express": "*"}, "devDependencies": {"typescript": "*"}}"#,
+            )],
+        ),
+        (
             "express",
             &[
                 (

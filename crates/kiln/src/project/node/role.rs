@@ -84,7 +84,7 @@ pub(super) fn server_start(folder: &Utf8Path, manifest: &Manifest, bundle: Optio
     let script = ["start:prod", "start:production", "start", "serve"].into_iter().find_map(|name| {
         let text = manifest.scripts.get(name)?;
         let develops = DEVELOPMENT.iter().any(|command| words(text).next() == Some(*command));
-        (!develops && !text.trim().is_empty() && !has_words(text, "build")).then_some((name, text))
+        (!develops && !text.trim().is_empty() && !builds(text)).then_some((name, text))
     });
     let (command, name) = match script {
         Some((name, text)) => (exec_form(name, text), Some(name)),
@@ -100,6 +100,18 @@ pub(super) fn server_start(folder: &Utf8Path, manifest: &Manifest, bundle: Optio
     }
     let port = name.and_then(|name| port_in_script(manifest, name)).or_else(|| port_in_sources(folder, &command));
     Some(ServerStart { command, script: name.map(str::to_owned), framework: framework.map(str::to_owned), port })
+}
+
+/// Whether a script builds first, as in `npm run build && node dist/main.js`: then it is none for an image. A path or folder of that name is no such word.
+fn builds(text: &str) -> bool {
+    let mut before = "";
+    text.split(|c: char| c.is_whitespace() || matches!(c, '&' | ';' | '|' | '"' | '\'' | '(' | ')'))
+        .filter(|word| !word.is_empty())
+        .any(|word| {
+            let starts = before == "node" || before.starts_with('-');
+            before = word;
+            word == "build" && !starts
+        })
 }
 
 /// Words of a command without leading assignments and `cross-env`.

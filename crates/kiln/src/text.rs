@@ -20,6 +20,12 @@ pub fn count(number: usize, noun: &str) -> String {
     }
 }
 
+/// Line, from 1, of the first byte of a file that is no UTF-8.
+pub(crate) fn line_of_bad_byte(error: &std::string::FromUtf8Error) -> usize {
+    let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+    1 + good.iter().filter(|byte| **byte == b'\n').count()
+}
+
 /// The candidate that is most like `word`, if one is near enough to be a slip of the finger.
 ///
 /// Near enough means at most a third of the word's letters differ (Levenshtein distance).

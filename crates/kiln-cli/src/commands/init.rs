@@ -206,6 +206,9 @@ fn files_error(error: &FilesError) -> CommandError {
         FilesError::Folder { .. } | FilesError::Replace { .. } => {
             message.hint("make the folder writable and run `kiln init` again")
         }
-        FilesError::Read { .. } | FilesError::NotText { .. } => message,
+        FilesError::NotText { path, .. } => message.hint(format!(
+            "convert it, as with `iconv -f ISO-8859-1 -t UTF-8`, or move it away: {path} has to be compared with what kiln would write"
+        )),
+        FilesError::Read { .. } => message,
     }
 }

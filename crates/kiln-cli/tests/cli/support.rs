@@ -45,9 +45,14 @@ impl Test {
 
     /// Writes a file of the project.
     pub(crate) fn write(self, path: &str, text: &str) -> Self {
+        self.write_bytes(path, text.as_bytes())
+    }
+
+    /// The same for what is no text.
+    pub(crate) fn write_bytes(self, path: &str, bytes: &[u8]) -> Self {
         let path = self.project().join(path);
         fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-        fs::write(path, text).expect("written");
+        fs::write(path, bytes).expect("written");
         self
     }
 

@@ -9,6 +9,7 @@ use similar::TextDiff;
 use super::github;
 use super::header::{parse, with_header};
 use super::{FilesError, Ownership, Rendered, Status, Surroundings};
+use crate::text::line_of_bad_byte;
 
 /// Makefiles in make's own order.
 const MAKEFILES: [&str; 3] = ["GNUmakefile", "makefile", "Makefile"];
@@ -153,7 +154,9 @@ fn read(root: &Utf8Path, path: &Utf8Path) -> Result<Option<String>, FilesError> 
         return not_a_file("a device, pipe or socket");
     }
     let bytes = fs::read(&full).map_err(|source| FilesError::Read { path: path.to_owned(), source })?;
-    String::from_utf8(bytes).map(Some).map_err(|_| FilesError::NotText { path: path.to_owned() })
+    String::from_utf8(bytes)
+        .map(Some)
+        .map_err(|error| FilesError::NotText { path: path.to_owned(), line: line_of_bad_byte(&error) })
 }
 
 impl Entry {

@@ -100,10 +100,12 @@ pub enum FilesError {
         found: &'static str,
     },
     /// A file that kiln would have to compare is not text.
-    #[error("`{path}` is not UTF-8 text")]
+    #[error("`{path}` is not UTF-8 text (line {line})")]
     NotText {
         /// The file.
         path: Utf8PathBuf,
+        /// Line of the first bad byte, from 1.
+        line: usize,
     },
     /// A folder cannot be made, or nothing can be written into it.
     #[error("cannot write into `{folder}`; nothing was changed")]

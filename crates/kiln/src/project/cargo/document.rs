@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use toml_edit::{Item, Table, TableLike, TomlError};
 
 use super::CargoError;
+use crate::text::line_of_bad_byte;
 
 /// A parsed TOML file.
 pub(super) struct Document {
@@ -17,7 +18,7 @@ pub(super) struct Document {
 /// Reads a file that must be UTF-8 text.
 pub(super) fn read_text(path: &Utf8Path) -> Result<String, CargoError> {
     let bytes = fs::read(path).map_err(|source| CargoError::Read { path: path.to_owned(), source })?;
-    String::from_utf8(bytes).map_err(|_| CargoError::NotText { path: path.to_owned() })
+    String::from_utf8(bytes).map_err(|error| CargoError::NotText { path: path.to_owned(), line: line_of_bad_byte(&error) })
 }
 
 impl Document {

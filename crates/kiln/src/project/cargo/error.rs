@@ -17,10 +17,12 @@ pub enum CargoError {
         source: std::io::Error,
     },
     /// A file that must be text is not UTF-8.
-    #[error("`{path}` is not valid UTF-8 text")]
+    #[error("`{path}` is not valid UTF-8 text (line {line})")]
     NotText {
         /// The file.
         path: Utf8PathBuf,
+        /// Line of the first bad byte, from 1.
+        line: usize,
     },
     /// A file or folder name that cargo would have to use is not UTF-8.
     #[error("the name `{name}` in `{folder}` is not valid UTF-8")]
@@ -241,13 +243,13 @@ impl CargoError {
     pub fn place(&self) -> (&Utf8Path, usize) {
         match self {
             Self::Read { path, .. }
-            | Self::NotText { path }
             | Self::NotAManifest { path }
             | Self::Unlisted { path, .. }
             | Self::NameNotUtf8 { folder: path, .. }
             | Self::DuplicateName { second: path, .. }
             | Self::SeveralRoots { other: path, .. } => (path, 1),
-            Self::Toml { path, line, .. }
+            Self::NotText { path, line }
+            | Self::Toml { path, line, .. }
             | Self::Type { path, line, .. }
             | Self::MissingKey { path, line, .. }
             | Self::MissingTarget { path, line, .. }

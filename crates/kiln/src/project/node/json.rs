@@ -8,17 +8,14 @@ use camino::Utf8Path;
 use serde_json::Value;
 
 use super::NodeError;
+use crate::text::line_of_bad_byte;
 
 /// Text of a file without its byte order mark.
 pub(super) fn read_text(path: &Utf8Path) -> Result<String, NodeError> {
     let bytes = fs::read(path).map_err(|source| NodeError::Read { path: path.to_owned(), source })?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
-        Err(error) => {
-            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
-            Err(NodeError::NotText { path: path.to_owned(), line })
-        }
+        Err(error) => Err(NodeError::NotText { path: path.to_owned(), line: line_of_bad_byte(&error) }),
     }
 }
 

@@ -106,7 +106,7 @@ fn names_that_are_not_utf_8_are_named_where_cargo_would_need_them() {
     insta::assert_snapshot!(error(&fixture), @"the name `caf�.rs` in `<root>/src/bin` is not valid UTF-8");
     let fixture = Fixture::new().file("Cargo.toml", "");
     fs::write(fixture.path().join("Cargo.toml"), b"name = \"\xff\"").unwrap();
-    insta::assert_snapshot!(error(&fixture), @"`<root>/Cargo.toml` is not valid UTF-8 text");
+    insta::assert_snapshot!(error(&fixture), @"`<root>/Cargo.toml` is not valid UTF-8 text (line 1)");
 }
 
 #[test]

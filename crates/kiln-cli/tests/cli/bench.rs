@@ -68,6 +68,8 @@ fn every_strategy_is_measured_and_nothing_is_left() {
     let files = results(&test);
     assert!(files.len() == 1 && files[0].ends_with(".jsonl"), "{files:?}");
     assert_eq!(fs::read_to_string(test.project().join("kiln.toml")).unwrap(), SETTINGS);
+    let remembered = test.root().join("home/.local/state/kiln");
+    assert!(!remembered.exists(), "the copies are remembered in {remembered}");
     assert_eq!(fs::read_to_string(test.project().join("web/Dockerfile")).unwrap(), "FROM mine\n");
     let calls = test.calls();
     assert!(calls.contains("\nrmi --force 0123abcd"), "{calls}");

@@ -45,6 +45,8 @@ pub(super) fn build(
         .arg(root)
         .args(arguments)
         .env("KILN_DOCKER", docker)
+        // Which projects there are is nothing that a copy should add to: what kiln remembers of it goes with it.
+        .env("XDG_STATE_HOME", root.join(".kiln").as_str())
         .env_remove("KILN_PROJECT")
         .env_remove("KILN_PROGRESS")
         // It takes its own builds with it.

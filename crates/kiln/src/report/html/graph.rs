@@ -1,4 +1,4 @@
-//! Which stages ran, and what waited for what? The stages from top to bottom, each below those that it takes from.
+//! Which stages had to run? The stages from top to bottom, each below those that it takes from.
 
 use super::element::{Element, Markup, element};
 use super::picture::figure;
@@ -17,7 +17,7 @@ pub(super) fn picture(build: &Build) -> Markup {
     if build.stages.is_empty() {
         return Markup::new();
     }
-    let question = "Which stages ran, and what did they wait for?";
+    let question = "Which stages had to run?";
     figure(question, &answer(build), Markup::from_iter([drawing(build), words(build)])).into()
 }
 

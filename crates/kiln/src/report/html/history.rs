@@ -1,4 +1,4 @@
-//! How long did builds take, and what changed? Each build a mark, in the order of their begins; a lane for each image.
+//! How long did builds take? Each build a mark, in the order of their begins; a lane for each image.
 
 use super::element::{Element, Markup, element, void};
 use super::heading;
@@ -16,7 +16,7 @@ const PAD: f64 = 10.0;
 const SIDES: (f64, f64) = (2.5, 97.5);
 
 pub(super) fn section(report: &Report) -> Element {
-    let question = "How long did builds take, and what changed?";
+    let question = "How long did builds take?";
     let body =
         Markup::from_iter([lanes(report), element("p").class("detail").at("id", "detail").at("aria-hidden", "true"), key()]);
     let figure = figure(question, &answer(report), body).with(table(report));
@@ -111,7 +111,7 @@ fn between(report: &Report) -> Markup {
         return Markup::new();
     }
     let moment = |build: &Build| element("span").with(build.started.strftime("%Y-%m-%d %H:%M").to_string());
-    let middle = element("span").with("in the order of their begins →");
+    let middle = element("span").with("in the order of their begins → heights on a logarithmic scale");
     element("p").class("between").with(moment(first)).with(middle).with(moment(last)).into()
 }
 

@@ -1,4 +1,4 @@
-//! Why did steps run, and what did it cost? All recorded builds together, by reason.
+//! Why did steps run? All recorded builds together, by reason.
 
 use super::element::{Element, Markup, element};
 use super::picture::{Piece, Scale, bar, cell, figure, table, time};
@@ -14,7 +14,7 @@ pub(super) fn picture(report: &Report) -> Markup {
     if misses.is_empty() {
         return Markup::new();
     }
-    let question = "Why did steps run, and what did it cost?";
+    let question = "Why did steps run?";
     let scale = Scale::new(misses.iter().map(|miss| miss.seconds).fold(0.0, f64::max));
     let heads: [Markup; 5] = ["Reason".into(), scale.axis().into(), "Took".into(), "Steps".into(), "Builds".into()];
     let body = element("tbody").all(misses.iter().map(|miss| row(miss, scale)));

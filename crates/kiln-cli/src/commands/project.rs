@@ -132,6 +132,9 @@ fn sentence(question: &Question) -> String {
             format!("{place}: `{expected}` is missing: without it each build could take other dependencies")
         }
         QuestionKind::StaleLock { dependency, .. } => format!("{place}: the lockfile does not fit the manifest: `{dependency}`"),
+        QuestionKind::LinkedOut { target, context } => {
+            format!("{place}: it is a link to `{target}`, which is not sent to the builder: the build context is `{context}`")
+        }
         QuestionKind::WhichPackageManager { lockfiles } => {
             format!("{place}: which package manager? found side by side: {}", listed(lockfiles))
         }
@@ -170,6 +173,13 @@ fn way_out(question: &Question) -> Vec<String> {
         QuestionKind::WhichPackageManager { .. } => {
             hints.push("remove the lockfiles that are not in use, or set `packageManager` in package.json".to_owned());
         }
+        QuestionKind::LinkedOut { .. } => hints.push(match &question.service {
+            Some(service) => format!(
+                "put the file itself in its place, or switch the service off: `enabled = false` under `{}` in kiln.toml",
+                kiln::settings::service_head(service)
+            ),
+            None => "put the file itself in its place".to_owned(),
+        }),
         QuestionKind::NoBinary => {
             hints.push(
                 "a service needs a program: add `src/main.rs` to a member, or name another repository with `--project DIR`"

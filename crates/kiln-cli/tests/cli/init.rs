@@ -117,6 +117,7 @@ fn bad_input_names_file_line_and_way_out_and_writes_nothing() {
                 .write("svelte.config.js", "import adapter from '@sveltejs/adapter-vercel';\nexport default { kit: { adapter: adapter() } };\n"),
         ),
         ("folder_in_the_way", package().write("Dockerfile.fast/x", "")),
+        ("linked_out", package().link("web/Cargo.toml", "../Cargo.toml").link("web/Cargo.lock", "../Cargo.lock").write("web/src/main.rs", "fn main() {}\n").args(["--project", "web"])),
         ("not_utf_8", package().write_bytes("compose.yaml", b"services:\n  # caf\xe9\n  app: {}\n")),
     ];
     for (name, test) in table {

@@ -56,6 +56,14 @@ impl Test {
         self
     }
 
+    /// Makes a symbolic link in the project.
+    pub(crate) fn link(self, path: &str, target: &str) -> Self {
+        let path = self.project().join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        std::os::unix::fs::symlink(target, path).expect("a link");
+        self
+    }
+
     /// Makes a Node service, the simplest thing that kiln builds.
     pub(crate) fn service(self, name: &str, dockerfile: &str) -> Self {
         let manifest = format!(r#"{{ "name": "{name}", "version": "1.0.0", "scripts": {{ "start": "node server.js" }} }}"#);

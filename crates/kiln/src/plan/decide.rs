@@ -8,13 +8,13 @@ use super::chef;
 use super::find::{Finder, Pick, What};
 use super::ignore::{self, IgnoreFacts};
 use super::node::NodeDecision;
-use super::paths::{APP, join, relative};
+use super::paths::{APP, is_within, join, relative};
 use super::rust::{self, Draft};
 use super::{
     Asset, BaseImages, DEFAULT_TOOL_IMAGE, ImageEngine, Plan, Question, QuestionKind, Serve, Service, ServiceFiles, ServiceKind,
     Source,
 };
-use crate::project::Project;
+use crate::project::{Link, Project};
 use crate::settings::{At, ServiceSettings, Settings};
 
 /// Decides how the images of a project are built.
@@ -33,7 +33,12 @@ pub fn plan(project: &Project, settings: &Settings) -> Plan {
     for pick in &picks {
         match service(pick, &all_paths) {
             Ok((mut service, mut facts)) => {
-                questions.extend(lock_question(pick).filter(|question| !asks_already(&questions, question)));
+                let asked = [lock_question(pick), link_question(project, pick, &service)].into_iter().flatten();
+                for question in asked {
+                    if !asks_already(&questions, &question) {
+                        questions.push(question);
+                    }
+                }
                 apply(&mut service, &pick.settings);
                 keep(&mut facts, &service, &pick.settings);
                 service.ignore = ignore::sections(&facts);
@@ -113,6 +118,26 @@ pub(super) fn added(detected: &[String], own: &Option<At<Vec<String>>>) -> Vec<S
     let mut list = detected.to_vec();
     list.extend(own.iter().flat_map(|at| &at.value).filter(|name| !detected.contains(name)).cloned());
     list
+}
+
+/// A manifest or lockfile of the service that leads out of what is sent: the builder would find a link to nowhere.
+fn link_question(project: &Project, pick: &Pick<'_>, service: &Service) -> Option<Question> {
+    let folders: Vec<Utf8PathBuf> = match &pick.what {
+        What::Rust { place, .. } => {
+            let packages = place.workspace.packages.iter().map(|package| join(place.folder, &package.directory));
+            std::iter::once(place.folder.to_owned()).chain(packages).collect()
+        }
+        What::Node(decision) => {
+            [&decision.service.workspace, &decision.service.package].map(|folder| join(&decision.context, folder)).to_vec()
+        }
+    };
+    let leads_out = |link: &&Link| {
+        let folder = join(Utf8Path::new("."), link.path.parent().unwrap_or(Utf8Path::new(".")));
+        folders.contains(&folder) && (link.target.is_absolute() || !is_within(&link.target, &service.context))
+    };
+    let Link { path, target } = project.links.iter().find(leads_out)?.clone();
+    let kind = QuestionKind::LinkedOut { target, context: service.context.clone() };
+    Some(Question { service: Some(pick.name.clone()), path, line: None, kind, setting: None })
 }
 
 /// What keeps `cargo build --locked` from starting.

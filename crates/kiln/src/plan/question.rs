@@ -48,6 +48,13 @@ pub enum QuestionKind {
         /// The lockfiles found.
         lockfiles: Vec<String>,
     },
+    /// A manifest or lockfile is a link to a file that is not sent to the builder.
+    LinkedOut {
+        /// The file at its end, relative to the project root where it lies below it.
+        target: Utf8PathBuf,
+        /// The build context.
+        context: Utf8PathBuf,
+    },
     /// `kiln.toml` names a service and nothing says where it is.
     UnknownService {
         /// What could be built, as `path` or `path: package/binary`.

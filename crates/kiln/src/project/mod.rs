@@ -34,10 +34,22 @@ pub struct Project {
     pub strays: Vec<Utf8PathBuf>,
     /// Node package roots (folders with a lockfile of their own, or a lone `package.json`), ordered by path.
     pub node: Vec<NodeWorkspace>,
+    /// Manifests and lockfiles that are symbolic links, ordered by path.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
     /// Dockerfiles, compose, bake and ignore files that exist, relative to the root.
     pub docker_files: Vec<Utf8PathBuf>,
     /// Those of them that begin with kiln's header, edited since or not. The others are a person's.
     pub generated_files: Vec<Utf8PathBuf>,
+}
+
+/// A symbolic link to a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Link {
+    /// The link, relative to the root.
+    pub path: Utf8PathBuf,
+    /// The file at its end: relative to the root where it lies in the repository, else absolute.
+    pub target: Utf8PathBuf,
 }
 
 /// Looks at a repository, or at any folder: what is built by cargo, what by a Node package manager, and which Docker files exist.
@@ -74,11 +86,19 @@ pub fn look_past_errors(root: &Utf8Path) -> Result<(Project, Vec<LookError>), Lo
         cargo: workspaces,
         strays,
         node: node_workspaces(&root, candidates.node, &mut broken),
+        links: candidates.links.into_iter().filter_map(|path| link(&root, path)).collect(),
         generated_files: candidates.docker_files.iter().filter(|path| is_generated_at(&root, path)).cloned().collect(),
         docker_files: candidates.docker_files,
         root,
     };
     Ok((project, broken))
+}
+
+/// Where a link leads; nothing for one that leads nowhere.
+fn link(root: &Utf8Path, path: Utf8PathBuf) -> Option<Link> {
+    let target = root.join(&path).canonicalize_utf8().ok()?;
+    let inside = root.canonicalize_utf8().ok().and_then(|root| Some(target.strip_prefix(root).ok()?.to_owned()));
+    Some(Link { path, target: inside.unwrap_or(target) })
 }
 
 /// Whether kiln wrote a file. One that cannot be read is taken for a person's.

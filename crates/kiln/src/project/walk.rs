@@ -12,6 +12,10 @@ use super::LookError;
 /// Folders that hold what tools made, never sources.
 const SKIPPED: [&str; 2] = ["target", "node_modules"];
 
+/// What package managers read beside manifests.
+const LOCKFILES: [&str; 7] =
+    ["Cargo.lock", "bun.lock", "bun.lockb", "npm-shrinkwrap.json", "package-lock.json", "pnpm-lock.yaml", "yarn.lock"];
+
 /// Folders whose packages are for demonstration or test, or someone else's.
 const INCIDENTAL: [&str; 15] = [
     "benches",
@@ -40,6 +44,8 @@ pub(super) struct Candidates {
     pub(super) node: Vec<Utf8PathBuf>,
     /// Dockerfiles, compose, bake and ignore files.
     pub(super) docker_files: Vec<Utf8PathBuf>,
+    /// Manifests and lockfiles that are symbolic links.
+    pub(super) links: Vec<Utf8PathBuf>,
     /// Folders that cannot be read, and manifests in folders that cannot be named.
     pub(super) broken: Vec<LookError>,
 }
@@ -76,6 +82,7 @@ pub(super) fn walk(root: &Utf8Path) -> Result<Candidates, LookError> {
     candidates.cargo.sort();
     candidates.node.sort();
     candidates.docker_files.sort();
+    candidates.links.sort();
     Ok(candidates)
 }
 
@@ -90,7 +97,8 @@ fn enters(entry: &DirEntry) -> bool {
 fn collect(root: &Utf8Path, entry: &DirEntry, candidates: &mut Candidates) {
     let Some(name) = entry.file_name().to_str() else { return };
     let is_manifest = name == "Cargo.toml" || name == "package.json";
-    if !is_manifest && !is_docker_file(name) {
+    let is_link = entry.path_is_symlink() && (is_manifest || LOCKFILES.contains(&name));
+    if !is_manifest && !is_link && !is_docker_file(name) {
         return;
     }
     let below = entry.path().strip_prefix(root).unwrap_or(entry.path());
@@ -102,9 +110,13 @@ fn collect(root: &Utf8Path, entry: &DirEntry, candidates: &mut Candidates) {
         Some(folder) if !folder.as_str().is_empty() => folder.to_owned(),
         _ => Utf8PathBuf::from("."),
     };
+    if is_link {
+        candidates.links.push(relative.to_owned());
+    }
     match name {
         "Cargo.toml" => candidates.cargo.push(folder()),
         "package.json" => candidates.node.push(folder()),
+        _ if is_link => {}
         _ => candidates.docker_files.push(relative.to_owned()),
     }
 }

@@ -1,7 +1,8 @@
 //! Lines of `kiln.toml`, as kiln writes and proposes them.
 
 /// The head of a service's section: `[services.api]`. Dots in a name would make sections of sections, so such a name has quotes.
-pub(crate) fn service_head(name: &str) -> String {
+#[must_use]
+pub fn service_head(name: &str) -> String {
     let is_bare = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     if is_bare && !name.is_empty() { format!("[services.{name}]") } else { format!("[services.{}]", string(name)) }
 }

@@ -15,7 +15,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::plan::{ImageEngine, Secret};
 
-pub(crate) use lines::{service_head, string};
+pub use lines::service_head;
+pub(crate) use lines::string;
 
 /// Name of the settings file, at the root of the repository.
 pub const FILE_NAME: &str = "kiln.toml";

@@ -65,6 +65,22 @@ fn a_cold_build_shows_its_steps_and_the_image() {
 }
 
 #[test]
+fn the_image_for_plain_docker_build_is_made_again_where_the_engine_has_lost_it() {
+    // The engine has it under the id that its build gave; then somebody clears images; then another kiln has made its own.
+    let id = "sha256:21bc7e6346b201985966d44c42db51925d53135a53f0523a7aeeedec08b1256a";
+    let has = |id: &str| format!("echo '{{\"Id\":\"{id}\",\"RepoTags\":[\"kiln:latest\"]}}'");
+    let test = shop().args(["api"]).fake("build", "stream cold");
+    let made = |stored: &str| {
+        let before = test.calls().matches("--tag kiln:latest").count();
+        fs::write(test.root().join("fake/stored.sh"), stored).unwrap();
+        assert_eq!(test.run().code, Some(0));
+        test.calls().matches("--tag kiln:latest").count() - before
+    };
+    assert_eq!((made("has nothing"), made(&has(id)), made("has nothing"), made(&has("sha256:00"))), (1, 0, 1, 1));
+    assert_eq!(made("exit 1"), 1, "an engine that fails when one is missing says so");
+}
+
+#[test]
 fn an_unchanged_build_runs_no_step() {
     let script =
         format!("stream noop; metadata '{{\"containerimage.digest\":\"sha256:{}\"}}'", "21bc7e6346b2".repeat(5) + "0000");

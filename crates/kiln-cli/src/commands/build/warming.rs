@@ -12,7 +12,7 @@ use kiln::seed::Pin;
 
 use super::jobs::Job;
 use super::session::{Build, Builds};
-use super::{Args, caches, failed, jobs, models, seeds, warn_of_old_files};
+use super::{Args, caches, failed, jobs, models, seeds, tool_image, warn_of_old_files};
 use crate::commands::Context;
 use crate::env_vars;
 use crate::error::CommandError;
@@ -158,7 +158,12 @@ impl<'a> Warming<'a> {
             }
         }
         let builds = |builds| Builds { builds, lack: None, engine: None, seconds: 0.0 };
-        self.seeding().remember(&builds(whole));
+        let whole = builds(whole);
+        let Place { context, plan, state, .. } = self.place;
+        if self.args.builder.is_none() && !context.cancel.is_set() {
+            tool_image::keep(context, &self.engine, &plan.tool_image, &whole, state);
+        }
+        self.seeding().remember(&whole);
         let broken = builds(broken);
         caches::report(self.place.context, &broken);
         failed::errors(self.place.root, &broken)

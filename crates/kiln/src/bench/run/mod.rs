@@ -186,12 +186,8 @@ pub fn run(
     events: &mut dyn FnMut(&BenchEvent<'_>),
 ) -> Result<Results, BenchError> {
     let cleaner = Cleaner::new(bench.docker, bench.machine.exports && !bench.prune);
-    for orphan in &work::remove_orphans(bench.folder, &cleaner) {
-        // That something is kept was said at the end of its run.
-        if orphan.objects + orphan.records > 0 || !orphan.left.is_empty() {
-            events(&BenchEvent::Orphan(orphan));
-        }
-    }
+    let orphans = work::remove_orphans(bench.folder, &cleaner);
+    tell_of(&orphans, events);
     let started = Timestamp::now();
     let number = crate::text::short_hash(format!("{started}{}", std::process::id()).as_bytes());
     let name = format!("{}-bench-{}", bench.plan.project, &number[..8]);
@@ -228,9 +224,20 @@ pub fn run(
     events(&BenchEvent::CleansUp);
     let clean_up = work.remove();
     events(&BenchEvent::CleanedUp(&clean_up));
+    // The builds of one that was killed went on for a while.
+    if !orphans.is_empty() {
+        tell_of(&work::remove_orphans(bench.folder, &cleaner), events);
+    }
     measured?;
     file.end(End { finished: Timestamp::now(), clean_up })?;
     Ok(file.results)
+}
+
+/// That something is kept was said at the end of its run.
+fn tell_of(orphans: &[CleanUp], events: &mut dyn FnMut(&BenchEvent<'_>)) {
+    for orphan in orphans.iter().filter(|orphan| orphan.objects + orphan.records > 0 || !orphan.left.is_empty()) {
+        events(&BenchEvent::Orphan(orphan));
+    }
 }
 
 /// The results, if what would be added to them can stand beside them.

@@ -94,7 +94,7 @@ impl Cleaner {
 
     /// Removes what the run `name`, or one of its namespaces, made.
     pub(super) fn clean_up(&self, name: &str, what: What, made: &Made) -> CleanUp {
-        let objects = if what == What::Everything { self.remove_objects(name) } else { 0 };
+        let mut objects = if what == What::Everything { self.remove_objects(name) } else { 0 };
         let made = made.read();
         let wanted = |all: Vec<CacheRecord>| -> Vec<CacheRecord> {
             let found = of_run(&all, name, &made);
@@ -109,12 +109,14 @@ impl Cleaner {
             return CleanUp { objects, kept: Some(Kept { records: left.len(), bytes, others }), ..CleanUp::default() };
         }
         let mut removed = BTreeSet::new();
+        let mut waited = false;
         for attempt in 0..ATTEMPTS {
             if left.is_empty() {
                 break;
             }
             if attempt > 0 {
                 thread::sleep(PAUSE);
+                waited = true;
             }
             let ids: Vec<String> = left.iter().map(|record| record.id.clone()).collect();
             for ids in ids.chunks(AT_ONCE) {
@@ -123,6 +125,10 @@ impl Cleaner {
             }
             removed.extend(ids);
             left = wanted(self.records());
+        }
+        // A build that nobody waited for any more may have made its image meanwhile.
+        if waited && what == What::Everything {
+            objects += self.remove_objects(name);
         }
         for record in &left {
             removed.remove(&record.id);

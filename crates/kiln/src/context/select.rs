@@ -35,6 +35,8 @@ pub struct Selection {
     pub hash: String,
     /// What was chosen, by path in the tree.
     pub files: BTreeMap<String, Entry>,
+    /// What links lead to that wildcards and filters chose: all of it counts, also what a filter leaves out.
+    pub followed: BTreeMap<String, Entry>,
     /// Sources without wildcards at which there is nothing: a build fails at them.
     pub missing: Vec<String>,
 }
@@ -144,7 +146,13 @@ impl Selection {
             // A link that a wildcard finds is followed.
             let followed = matches!(entry, Entry::Link { .. }).then(|| resolve(tree, path)).flatten();
             match followed {
-                Some((target, entry)) => hasher.update(digest(&target, entry, tree.below(&target)).as_bytes()),
+                Some((target, entry)) => {
+                    let below = tree.below(&target);
+                    hasher.update(digest(&target, entry, below).as_bytes());
+                    self.followed.extend(below.iter().cloned());
+                    self.followed.insert(target, entry.clone());
+                    &mut hasher
+                }
                 None => hasher.update(digest(path, entry, &[]).as_bytes()),
             };
         }

@@ -8,7 +8,7 @@ use super::StepPlace;
 use super::compare::Verdict;
 use super::counterpart::Counterparts;
 use super::model::{Model, ModelStep, Origin, Read};
-use crate::context::{Difference, IgnoreFile, Selection};
+use crate::context::{Difference, Entry, IgnoreFile, Selection, Selector, Tree};
 
 /// Why a step runs, or may. Records keep it in this form (`kind` and the fields of the variant), and `--json` documents show it so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,10 +127,7 @@ pub(super) fn reasons(
     let counterpart = counterparts.of(number);
     let mut reasons = Vec::new();
     if let Some(before) = counterpart {
-        operation(next, latest, step, before, &mut reasons);
-        for (read, other) in step.reads.iter().zip(&before.reads) {
-            files(next, latest, read, other, &mut reasons);
-        }
+        own(next, latest, step, before, &mut reasons);
     } else {
         reasons.push(MissReason::Instruction { before: None, after: Some(step.text.clone()) });
     }
@@ -156,10 +153,34 @@ pub(super) fn reasons(
             _ => {}
         }
     }
+    if reasons.is_empty() && !step.linked {
+        below(next, latest, step, counterparts, &mut reasons);
+    }
     if reasons.is_empty() {
         reasons.push(without_difference(step, counterpart));
     }
     reasons
+}
+
+/// What is different about a step itself: what it does, and the files of contexts that it reads.
+fn own(next: &Model, latest: &Model, step: &ModelStep, before: &ModelStep, reasons: &mut Vec<MissReason>) {
+    operation(next, latest, step, before, reasons);
+    for (read, other) in step.reads.iter().zip(&before.reads) {
+        files(next, latest, read, other, reasons);
+    }
+}
+
+/// What is different about the nearest step below that differs from the latest build. It is cached, for a build before that one did the
+/// same; but nothing of what now stands on it was built there.
+fn below(next: &Model, latest: &Model, step: &ModelStep, counterparts: &Counterparts<'_>, reasons: &mut Vec<MissReason>) {
+    let mut ground = &step.base;
+    while let Origin::Step(number) = ground
+        && let Some(before) = counterparts.of(*number)
+        && reasons.is_empty()
+    {
+        own(next, latest, &next.steps[*number], before, reasons);
+        ground = &next.steps[*number].base;
+    }
 }
 
 /// Whether what is read from a step is certainly what was read before.
@@ -280,6 +301,10 @@ fn operation(next: &Model, latest: &Model, step: &ModelStep, before: &ModelStep,
         ("run", false) if now.words.len() > 1 && now.words.last() == then.words.last() => {
             MissReason::Setting { name: "SHELL".to_owned(), before: then_text, after: now_text }
         }
+        ("workdir", false) if now.words == then.words => {
+            let (before, after) = (then.flags.last().cloned(), now.flags.last().cloned());
+            MissReason::Argument { name: "SOURCE_DATE_EPOCH".to_owned(), before, after }
+        }
         ("run", false) => {
             let differing =
                 |a: &[String], b: &[String]| a.iter().filter(|flag| !b.contains(flag)).cloned().collect::<Vec<_>>().join(" ");
@@ -318,6 +343,14 @@ fn variables(
     }
 }
 
+/// All files that decide about what selectors choose from a tree.
+fn counted(tree: &Tree, selectors: &[Selector]) -> BTreeMap<String, Entry> {
+    let selection = Selection::of(tree, selectors);
+    let mut counted = selection.followed;
+    counted.extend(selection.files);
+    counted
+}
+
 /// Which files of a context make the difference.
 fn files(next: &Model, latest: &Model, read: &Read, other: &Read, reasons: &mut Vec<MissReason>) {
     let (Origin::Context(name), Origin::Context(before)) = (&read.origin, &other.origin) else { return };
@@ -325,7 +358,7 @@ fn files(next: &Model, latest: &Model, read: &Read, other: &Read, reasons: &mut 
         return;
     }
     let (Some(after), Some(before)) = (next.trees.get(name), latest.trees.get(before)) else { return };
-    let (after, before) = (Selection::of(after, &read.selectors).files, Selection::of(before, &other.selectors).files);
+    let (after, before) = (counted(after, &read.selectors), counted(before, &other.selectors));
     let ignore = |text: &str| IgnoreFile::parse(text).unwrap_or_default();
     let other_rules = name.is_empty() && next.ignore != latest.ignore;
     let (rules, rules_before) = if other_rules { (ignore(&next.ignore), ignore(&latest.ignore)) } else { Default::default() };

@@ -354,3 +354,37 @@ fn a_build_that_did_not_get_its_base_image_is_nothing_to_compare_with() {
     assert!(!found.iter().any(|reason| matches!(reason, MissReason::Environment { .. })), "{found:?}");
     assert_eq!(reasons(&[failed]), [MissReason::FirstBuild, MissReason::FirstBuild]);
 }
+
+#[test]
+fn what_an_earlier_build_has_of_the_steps_below_is_not_what_the_latest_stood_on() {
+    let build = |text: &str, dockerfile: &str, dated: bool| {
+        let mut inputs = inputs(dockerfile, &[("a/1", text)]);
+        if dated {
+            inputs.options.build_args.insert("SOURCE_DATE_EPOCH".to_owned(), "1".to_owned());
+        }
+        model(inputs)
+    };
+    let (before, then) = ("FROM a\nWORKDIR /w\nCOPY a /x\nRUN y", "FROM a\nWORKDIR /w\nCOPY a /x\nRUN y\nRUN z\n");
+    let changed = MissReason::FilesChanged { paths: vec!["a/1".to_owned()] };
+    let dated = MissReason::Argument { name: "SOURCE_DATE_EPOCH".to_owned(), before: Some("1".to_owned()), after: None };
+    for (latest, reason) in [(build("two", then, false), changed), (build("one", then, true), dated)] {
+        let prediction = predict(&build("one", then, false), &[latest, build("one", before, false)]);
+        assert_eq!(letters(&prediction), "...R");
+        assert_eq!(prediction.steps[3].reasons, [reason]);
+    }
+}
+
+#[test]
+fn a_file_that_is_left_out_counts_where_a_link_leads_to_it() {
+    let build = |text: &str| {
+        let mut inputs = inputs("FROM a\nCOPY --exclude=a/1 . /x", &[]);
+        let link = Entry::Link { target: "a".to_owned() };
+        let file = |text: &str| Entry::File { mode: 0o644, content: ContentId::of(text.as_bytes()) };
+        let tree = Tree::new(vec![("a/1".to_owned(), file(text)), ("link".to_owned(), link)]);
+        inputs.trees.insert(String::new(), tree);
+        model(inputs)
+    };
+    let prediction = predict(&build("two"), &[build("one")]);
+    assert_eq!(letters(&prediction), "R");
+    assert_eq!(prediction.steps[0].reasons, [MissReason::FilesChanged { paths: vec!["a/1".to_owned()] }]);
+}

@@ -256,22 +256,37 @@ fn caches_of_a_warm_project_are_as_warm_behind_a_bench_whatever_becomes_of_it() 
     assert_clean(&interrupted.1, forgets());
     assert_warm(root, "interrupted");
 
-    let mut killed = bench_in_the_middle(root);
-    killed.0.kill().expect("a process");
-    killed.0.wait().expect("an end");
-    assert_ne!(records(&killed.1), Vec::<String>::new(), "a killed run cannot clean up");
+    let kill = |mut going: Going| {
+        going.0.kill().expect("a process");
+        going.0.wait().expect("an end");
+        assert_ne!(records(&going.1), Vec::<String>::new(), "a killed run cannot clean up");
+        going.1.clone()
+    };
+    let continued = kill(bench_in_the_middle(root));
+    let document = json(root, &["bench", "--continue", "--json"]);
+    assert_eq!(document["run"], continued.as_str());
+    let is_edit = |row: &&Value| row["name"] == "source-bin";
+    let edits = document["scenarios"].as_array().and_then(|rows| rows.iter().find(is_edit)).expect("edits");
+    assert_eq!(edits["samples"], 9, "{document:#}");
+    // In the engine it went on under another name, which no document tells.
+    let (any_run, _) = continued.rsplit_once('-').expect("a number");
+    assert_clean(any_run, forgets());
+    assert_warm(root, "continued");
+
+    let killed = kill(bench_in_the_middle(root));
     assert_warm(root, "killed");
 
     // It takes mounts and layers away from itself, and cleans up behind the one that was killed.
     let scenarios = if forgets() { "source-bin" } else { "source-bin,gc-ed-mount" };
     let document = json(root, &["bench", "--scenario", scenarios, "--runs", "1", "--json"]);
-    assert_clean(&killed.1, forgets());
+    assert_clean(any_run, forgets());
+    assert_clean(&killed, forgets());
     assert_clean(document["run"].as_str().expect("a name"), forgets());
     assert_warm(root, "whole");
     if forgets() {
         // Who says so has all of it removed, at the price that is told.
         let document = json(root, &["bench", "--scenario", "gc-ed-mount", "--runs", "1", "--prune", "--json"]);
-        for name in [&interrupted.1, &killed.1, document["run"].as_str().expect("a name")] {
+        for name in [any_run, &interrupted.1, &killed, document["run"].as_str().expect("a name")] {
             assert_clean(name, false);
         }
     }

@@ -237,7 +237,9 @@ impl<'a> Backend<'a> {
             rank(left, one.proc_macro).cmp(&rank(right, other.proc_macro)).then_with(|| right.name.cmp(&left.name))
         });
         let (package, library, path) = best.ok_or_else(|| NotApplicable::NoLibrary { package: self.package.name.clone() })?;
-        let what = format!("{path}: one item; {} depend on `{}`", count(users(package), "local package"), package.name);
+        let users = users(package);
+        let depend = if users == 1 { "depends" } else { "depend" };
+        let what = format!("{path}: one item; {} {depend} on `{}`", count(users, "local package"), package.name);
         Ok(Chosen::new(what, Change::RustLibrary { path, proc_macro: library.proc_macro }))
     }
 

@@ -36,7 +36,8 @@ fn saved(report: &Report) -> Vec<Element> {
     let shown = |Saving { row, percent, .. }: Saving<'_>| {
         let name = format!("source edit of {}, measured", row.service);
         let below = format!("{percent:.0} % less than a naive Dockerfile");
-        tile(&name, &seconds(row.seconds.median), &below)
+        let doubt = if row.noisy { "~ " } else { "" };
+        tile(&name, &format!("{doubt}{}", seconds(row.seconds.median)), &below)
     };
     first_savings(&rows).into_iter().map(shown).collect()
 }

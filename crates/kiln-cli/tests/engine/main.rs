@@ -5,6 +5,7 @@
 
 mod bench;
 mod cache;
+mod collection;
 mod edits;
 mod faults;
 mod guard;

@@ -14,6 +14,7 @@ use super::{
     Asset, BaseImages, DEFAULT_TOOL_IMAGE, ImageEngine, Plan, Question, QuestionKind, Serve, Service, ServiceFiles, ServiceKind,
     Source,
 };
+use crate::project::cargo::Included;
 use crate::project::{Link, Project};
 use crate::settings::{At, ServiceSettings, Settings};
 
@@ -30,8 +31,9 @@ pub fn plan(project: &Project, settings: &Settings) -> Plan {
     picks.sort_by(|a, b| (&a.path, &a.name).cmp(&(&b.path, &b.name)));
     let all_paths: Vec<Utf8PathBuf> = picks.iter().map(|pick| pick.path.clone()).collect();
     let mut services = Vec::new();
+    let mut included = Included::default();
     for pick in &picks {
-        match service(pick, &all_paths) {
+        match service(pick, &all_paths, &mut included) {
             Ok((mut service, mut facts)) => {
                 let asked = [lock_question(pick), link_question(project, pick, &service)].into_iter().flatten();
                 for question in asked {
@@ -62,7 +64,7 @@ pub fn plan(project: &Project, settings: &Settings) -> Plan {
     Plan { project: name, engine, tool_image, services, questions }
 }
 
-fn service(pick: &Pick<'_>, all_paths: &[Utf8PathBuf]) -> Result<(Service, IgnoreFacts), Box<Question>> {
+fn service(pick: &Pick<'_>, all_paths: &[Utf8PathBuf], included: &mut Included) -> Result<(Service, IgnoreFacts), Box<Question>> {
     match &pick.what {
         What::Rust { place, member, chosen } => {
             let choice = match chosen {
@@ -70,7 +72,7 @@ fn service(pick: &Pick<'_>, all_paths: &[Utf8PathBuf]) -> Result<(Service, Ignor
                 None => rust::choose(*place, Some(&pick.name), &pick.settings, member.as_deref())?,
             };
             let draft = Draft { place: *place, name: &pick.name, path: &pick.path, settings: &pick.settings, all_paths };
-            Ok(rust::service(draft, &choice))
+            Ok(rust::service(draft, &choice, included))
         }
         What::Node(decision) => Ok(node_service(pick, decision)),
     }

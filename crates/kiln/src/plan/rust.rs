@@ -11,8 +11,8 @@ use super::{
     chef, ignore, images,
 };
 use crate::project::cargo::{
-    CargoPackage, CargoWorkspace, DependencySource, Distribution as Family, NativeNeed, compiler_cache, included_paths,
-    linker_needs, native_needs, sqlx_use,
+    CargoPackage, CargoWorkspace, DependencySource, Distribution as Family, Included, NativeNeed, compiler_cache, linker_needs,
+    native_needs, sqlx_use,
 };
 use crate::settings::{FILE_NAME, ServiceSettings, service_head, string};
 
@@ -190,12 +190,12 @@ pub(super) struct Draft<'a> {
 }
 
 /// The service for a choice, with the facts for its ignore file.
-pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>) -> (Service, ignore::IgnoreFacts) {
+pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>, included: &mut Included) -> (Service, ignore::IgnoreFacts) {
     let Draft { place, name, path, settings, all_paths } = draft;
     let workspace = place.workspace;
     let mut sources = BTreeMap::from([("binary".to_owned(), choice.source.clone())]);
     let included: Vec<Utf8PathBuf> =
-        included_paths(workspace, &choice.package.name).iter().map(|path| join(place.folder, path)).collect();
+        included.of(workspace, &choice.package.name).iter().map(|path| join(place.folder, path)).collect();
     let context = context(place, &included);
     let in_context = |path: &Utf8Path| relative(path, &context).unwrap_or_else(|| path.to_owned());
     let closure = workspace.closure(&choice.package.name, false);

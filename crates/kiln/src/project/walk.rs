@@ -75,7 +75,7 @@ pub(super) fn walk(root: &Utf8Path) -> Result<Candidates, LookError> {
                 None => continue,
             },
         };
-        if entry.depth() > 0 && !entry.path().is_dir() {
+        if entry.depth() > 0 {
             collect(root, &entry, &mut candidates);
         }
     }
@@ -98,7 +98,8 @@ fn collect(root: &Utf8Path, entry: &DirEntry, candidates: &mut Candidates) {
     let Some(name) = entry.file_name().to_str() else { return };
     let is_manifest = name == "Cargo.toml" || name == "package.json";
     let is_link = entry.path_is_symlink() && (is_manifest || LOCKFILES.contains(&name));
-    if !is_manifest && !is_link && !is_docker_file(name) {
+    // Few files have such names: only they are worth a question to the system.
+    if !is_manifest && !is_link && !is_docker_file(name) || entry.path().is_dir() {
         return;
     }
     let below = entry.path().strip_prefix(root).unwrap_or(entry.path());

@@ -2,12 +2,12 @@
 //!
 //! A search by letters, quick and never failing. It finds paths that are written as literals; only those that exist are reported.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::sources::{self, Source};
-use super::{CargoWorkspace, paths, sqlx};
+use super::{CargoPackage, CargoWorkspace, paths, sqlx};
 
 /// Macros whose path is relative to the source file.
 const FROM_FILE: [&str; 3] = ["include_str", "include_bytes", "include"];
@@ -35,29 +35,49 @@ const TEMPLATES: [&str; 6] = ["askama", "askama_axum", "rinja", "rinja_axum", "s
 /// Folders that crates read beside the manifest while compiling, by crate.
 const FOLDERS: [(&str, &str); 3] = [("diesel_migrations", "migrations"), ("rust-i18n", "locales"), ("refinery", "migrations")];
 
-/// What the sources of a package and of its local dependencies read while compiling, relative to the workspace root (paths may
-/// begin with `..`), sorted. Rust modules that cargo finds by itself are not listed.
+/// What packages read while compiling. Each package is looked at once, however many services are made of it.
+#[derive(Debug, Default)]
+pub struct Included {
+    /// What is there, absolute, by the folder of the package.
+    known: HashMap<Utf8PathBuf, BTreeSet<Utf8PathBuf>>,
+}
+
+impl Included {
+    /// What the sources of a package and of its local dependencies read while compiling, relative to the workspace root (paths may
+    /// begin with `..`), sorted. Rust modules that cargo finds by itself are not listed.
+    #[must_use]
+    pub fn of(&mut self, workspace: &CargoWorkspace, package: &str) -> Vec<Utf8PathBuf> {
+        let mut found = BTreeSet::new();
+        for package in workspace.closure(package, false) {
+            let paths = self.known.entry(workspace.folder(package)).or_insert_with(|| of_package(workspace, package));
+            found.extend(paths.iter().map(|path| paths::relative(&workspace.directory, path)));
+        }
+        found.into_iter().filter(|path| path != ".").collect()
+    }
+}
+
+/// [`Included::of`] one package.
 #[must_use]
 pub fn included_paths(workspace: &CargoWorkspace, package: &str) -> Vec<Utf8PathBuf> {
-    let closure = workspace.closure(package, false);
+    Included::default().of(workspace, package)
+}
+
+fn of_package(workspace: &CargoWorkspace, package: &CargoPackage) -> BTreeSet<Utf8PathBuf> {
     let mut found = BTreeSet::new();
-    sources::visit(workspace, &closure, |source| {
+    sources::visit(workspace, &[package], |source| {
         of_source(source, &mut found);
         if source.path.parent() == Some(source.folder) && source.package.build_script {
             of_build_script(source, &mut found);
         }
     });
-    for package in &closure {
-        let folder = workspace.folder(package);
-        let depends = |name: &str| package.dependencies.iter().any(|dependency| dependency.package == name);
-        if TEMPLATES.iter().any(|name| depends(name)) {
-            found.extend(["templates", "askama.toml", "rinja.toml", "sailfish.toml"].map(|name| folder.join(name)));
-        }
-        found.extend(FOLDERS.iter().filter(|(name, _)| depends(name)).map(|(_, below)| folder.join(below)));
+    let folder = workspace.folder(package);
+    let depends = |name: &str| package.dependencies.iter().any(|dependency| dependency.package == name);
+    if TEMPLATES.iter().any(|name| depends(name)) {
+        found.extend(["templates", "askama.toml", "rinja.toml", "sailfish.toml"].map(|name| folder.join(name)));
     }
-    let existing = found.into_iter().filter(|path| path.exists());
-    let relative: BTreeSet<Utf8PathBuf> = existing.map(|path| paths::relative(&workspace.directory, &path)).collect();
-    relative.into_iter().filter(|path| path != ".").collect()
+    found.extend(FOLDERS.iter().filter(|(name, _)| depends(name)).map(|(_, below)| folder.join(below)));
+    found.retain(|path| path.exists());
+    found
 }
 
 fn of_source(source: &Source<'_>, found: &mut BTreeSet<Utf8PathBuf>) {

@@ -37,7 +37,7 @@ use serde::Serialize;
 pub use error::CargoError;
 pub use find::{Found, find};
 pub use graph::LockGraph;
-pub use includes::included_paths;
+pub use includes::{Included, included_paths};
 pub use linker::linker_needs;
 pub use lock_check::{Disagreement, DisagreementKind};
 pub use native::{Distribution, NativeNeed, native_needs};

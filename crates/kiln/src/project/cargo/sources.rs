@@ -3,10 +3,12 @@
 //! Nothing here fails: what cannot be read is not there. Searches are by letters, not by syntax; lines that are comments do not count.
 
 use std::fs;
+use std::io::Read as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{CargoPackage, CargoWorkspace};
+use crate::context::in_parallel;
 
 /// Larger files are generated, and read nothing.
 const LARGEST: u64 = 2 << 20;
@@ -26,33 +28,57 @@ pub(super) struct Source<'a> {
     pub(super) text: String,
 }
 
-/// Calls `visit` with every source file that building the packages can compile, in no particular order.
+/// So many files are in memory at once.
+const TOGETHER: usize = 1024;
+
+/// Calls `visit` with every source file that building the packages can compile, in no particular order. Files are read on all processors.
 pub(super) fn visit(workspace: &CargoWorkspace, packages: &[&CargoPackage], mut visit: impl FnMut(&Source<'_>)) {
     for package in packages {
         let folder = workspace.folder(package);
-        let mut next = vec![folder.clone()];
-        while let Some(current) = next.pop() {
-            let Ok(entries) = current.read_dir_utf8() else { continue };
-            for entry in entries.flatten() {
-                let Ok(kind) = entry.file_type() else { continue };
-                let (name, path) = (entry.file_name(), entry.path());
-                if kind.is_dir() {
-                    let skipped = name.starts_with('.')
-                        || matches!(name, "target" | "node_modules")
-                        || (current == folder && NOT_BUILT.contains(&name))
-                        || path.join("Cargo.toml").is_file();
-                    if !skipped {
-                        next.push(path.to_owned());
-                    }
-                } else if name.ends_with(".rs")
-                    && fs::metadata(path).is_ok_and(|data| data.is_file() && data.len() <= LARGEST)
-                    && let Ok(text) = fs::read_to_string(path)
-                {
-                    visit(&Source { package, folder: &folder, path: path.to_owned(), text });
-                }
+        for paths in paths(&folder).chunks(TOGETHER) {
+            let read = in_parallel(paths, |path| Some((path.clone(), read(path)?)));
+            for (path, text) in read.into_iter().flatten() {
+                visit(&Source { package, folder: &folder, path, text });
             }
         }
     }
+}
+
+/// The source files of the package in a folder, without those of packages below.
+fn paths(folder: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let mut found = Vec::new();
+    let mut next = vec![folder.to_owned()];
+    while let Some(current) = next.pop() {
+        let Ok(entries) = current.read_dir_utf8() else { continue };
+        for entry in entries.flatten() {
+            let Ok(kind) = entry.file_type() else { continue };
+            let (name, path) = (entry.file_name(), entry.path());
+            if kind.is_dir() {
+                let skipped = name.starts_with('.')
+                    || matches!(name, "target" | "node_modules")
+                    || (current == folder && NOT_BUILT.contains(&name))
+                    || path.join("Cargo.toml").is_file();
+                if !skipped {
+                    next.push(path.to_owned());
+                }
+            } else if name.ends_with(".rs") && (kind.is_file() || path.is_file()) {
+                found.push(path.to_owned());
+            }
+        }
+    }
+    found
+}
+
+fn read(path: &Utf8Path) -> Option<String> {
+    let mut file = fs::File::open(path).ok()?;
+    let size = file.metadata().ok()?.len();
+    if size > LARGEST {
+        return None;
+    }
+    // There are thousands of small files: none is asked once more whether there is more in it.
+    let mut bytes = vec![0; usize::try_from(size).ok()?];
+    file.read_exact(&mut bytes).ok()?;
+    String::from_utf8(bytes).ok()
 }
 
 /// The uses of macros: the name, and the text after its `!`. Only macros of these names, and none in comment lines.

@@ -86,7 +86,7 @@ fn unread(context: &Context<'_>, path: &Utf8Path) -> Option<Unread> {
     };
     let length = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
     if length > parse::MAX_FILE {
-        return Some(Unread::Refused(ParseError { lines: None, kind: ParseErrorKind::TooLarge { bytes: length } }));
+        return Some(Unread::Refused(ParseError { lines: None, kind: ParseErrorKind::TooLarge }));
     }
     Some(match fs::read(&absolute).map(|bytes| parse::parse(&bytes)) {
         Err(error) => Unread::Io(error),

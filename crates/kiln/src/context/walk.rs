@@ -27,7 +27,7 @@ pub enum ContextError {
         source: io::Error,
     },
     /// The ignore file has a pattern that BuildKit refuses.
-    #[error("`{path}`: {source}")]
+    #[error("`{path}` is not a valid ignore file")]
     Ignore {
         /// The ignore file.
         path: Utf8PathBuf,

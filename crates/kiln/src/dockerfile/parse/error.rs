@@ -36,7 +36,8 @@ impl<K: std::fmt::Display> std::fmt::Display for Located<K> {
 
 impl<K: std::error::Error + 'static> std::error::Error for Located<K> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.kind)
+        // What is wrong is in the message already.
+        self.kind.source()
     }
 }
 
@@ -51,11 +52,8 @@ pub enum ParseErrorKind {
     #[error("dockerfile contains no stages to build")]
     NoStages,
     /// The file is larger than BuildKit transfers.
-    #[error("the file has {bytes} bytes; BuildKit takes at most {}", super::MAX_FILE)]
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-    },
+    #[error("the file is larger than the {} bytes that BuildKit takes", super::MAX_FILE)]
+    TooLarge,
     /// A physical line is too long.
     #[error("dockerfile line greater than maximum allowed size of {}", super::MAX_LINE)]
     LineTooLong,

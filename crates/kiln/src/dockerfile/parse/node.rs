@@ -40,7 +40,7 @@ pub(super) enum Arguments {
 pub(super) fn read(source: &[u8]) -> Result<Document, ParseError> {
     let everywhere = |kind| ParseError { lines: None, kind };
     if source.len() > MAX_FILE {
-        return Err(everywhere(ParseErrorKind::TooLarge { bytes: source.len() }));
+        return Err(everywhere(ParseErrorKind::TooLarge));
     }
     let mut lines = PhysicalLines::new(source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source));
     let mut directives = DirectiveReader::default();

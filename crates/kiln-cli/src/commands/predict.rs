@@ -10,7 +10,7 @@ use kiln::event::{StepKind, StepName};
 use kiln::files::Scratch;
 use kiln::plan::Variant;
 use kiln::predict::outputs::{FolderOutputs, KnownOutputs, RecipeCall, decides_recipe};
-use kiln::predict::{Model, Predicted, Prediction, Verdict, installs_dependencies, lost, predict_without};
+use kiln::predict::{Memory, Model, Predicted, Prediction, Verdict, installs_dependencies, lost, predict_without};
 use kiln::process::Cancel;
 use kiln::record::History;
 use kiln::replay::{Since, SinceError};
@@ -199,7 +199,7 @@ impl Looked {
 
 fn look(context: &Context, args: &Args) -> Result<Vec<Looked>, CommandError> {
     let all = subjects::find(context, &args.selection)?;
-    let memory = subjects::hashes(&all.state);
+    let memory = subjects::memory(&all.state);
     let root = context.project.canonicalize_utf8().unwrap_or_else(|_| context.project.clone());
     let since = args.since.as_deref().map(|revision| Since::new(&root, revision, &context.cancel));
     let since = since.transpose().map_err(|error| repository::error(&error))?;
@@ -207,8 +207,8 @@ fn look(context: &Context, args: &Args) -> Result<Vec<Looked>, CommandError> {
     for mut meant in all.meant {
         let outputs = FolderOutputs { context: meant.subject.context.clone() };
         let inputs = || meant.subject.inputs(Some(&memory)).map_err(|error| subjects::error(&error));
-        let refused = |source| {
-            subjects::error(&kiln::predict::SubjectError::Predict { path: meant.shown.clone(), source: Box::new(source) })
+        let refused = |problem| {
+            subjects::error(&kiln::predict::SubjectError::Predict { path: meant.shown.clone(), problem: Box::new(problem) })
         };
         let (next, earlier) = if let Some(since) = &since {
             compared(since, &meant, &all.state, &memory)?
@@ -239,7 +239,7 @@ fn look(context: &Context, args: &Args) -> Result<Vec<Looked>, CommandError> {
 }
 
 /// The models of a build now and, if it had a Dockerfile then, at a commit.
-fn compared(since: &Since, meant: &Meant, state: &Utf8Path, memory: &Utf8Path) -> Result<(Model, Vec<Model>), CommandError> {
+fn compared(since: &Since, meant: &Meant, state: &Utf8Path, memory: &Memory) -> Result<(Model, Vec<Model>), CommandError> {
     let scratch = Scratch::new(state, "since").map_err(|error| unwritable(state, &error))?;
     let models = since.models(&meant.subject, Some(memory), scratch.path());
     drop(scratch);

@@ -50,6 +50,38 @@ fn a_dockerfile_that_cannot_be_built_is_an_error_with_its_line() {
 }
 
 #[test]
+fn what_is_wrong_with_a_file_is_said_once() {
+    let mut large = "FROM debian\n".to_owned();
+    large.extend(std::iter::repeat_n("# words\n", 3 << 20));
+    let cases = [
+        (large.as_str(), "", "larger than", 1),
+        ("FROM debian\nCOPPY a b\n", "", "unknown instruction", 1),
+        ("FROM debian\n", "docs\n[\n", "line 2", 1),
+    ];
+    for (dockerfile, ignore, words, times) in cases {
+        let test = Test::new().write("Dockerfile", dockerfile).write(".dockerignore", ignore);
+        let output = test.args(["predict", "-f", "Dockerfile"]).run();
+        assert_eq!(output.code, Some(1), "{output}");
+        assert_eq!(output.stderr.to_lowercase().matches(words).count(), times, "{output}");
+    }
+}
+
+#[test]
+fn a_copy_of_a_link_in_a_circle_is_not_called_cached() {
+    let test = Test::new().write("Dockerfile", "FROM a\nCOPY b /b\nCOPY loop /x\nRUN y\n").write("b", "b");
+    std::os::unix::fs::symlink("loop", test.project().join("loop")).expect("a link");
+    let test = test.args(["predict", "-f", "Dockerfile", "--all", "--changed", "Dockerfile"]);
+    let output = test.run();
+    let begins: Vec<&str> = output.stdout.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
+    assert_eq!(
+        begins.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>(),
+        ["cached", "unknown", "unknown"],
+        "{output}"
+    );
+    assert!(output.stdout.contains("`loop` leads to nothing in the context, so the build fails here"), "{output}");
+}
+
+#[test]
 fn what_is_no_file_is_not_waited_for() {
     let test = Test::new().write("Dockerfile", "FROM a\nCOPY . /x\n");
     std::os::unix::fs::symlink("loop", test.project().join("loop")).expect("a link");

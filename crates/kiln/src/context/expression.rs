@@ -130,10 +130,14 @@ impl Expression {
 
     /// Whether the expression matches the whole text. Follows all ways at once: time is the product of the lengths, whatever the pattern.
     pub(super) fn matches(&self, text: &str) -> bool {
+        if !self.may_match(text) {
+            return false;
+        }
         let count = self.items.len();
         // `reached[i]`: the items before `i` match what was read so far. `inside[i]`: item `i` is `Segments` and has begun.
         let mut reached = vec![false; count + 1];
         let mut inside = vec![false; count];
+        let (mut next, mut next_inside) = (vec![false; count + 1], vec![false; count]);
         reached[0] = true;
         let mut rest = text.chars();
         let mut before = None;
@@ -160,8 +164,8 @@ impl Expression {
             }
             let Some(character) = rest.next() else { return reached[count] };
             before = Some(character);
-            let mut next = vec![false; count + 1];
-            let mut next_inside = vec![false; count];
+            next.fill(false);
+            next_inside.fill(false);
             for (index, item) in self.items.iter().enumerate() {
                 match item {
                     Item::One(set) | Item::Maybe(set) => next[index + 1] |= reached[index] && set.contains(character),
@@ -176,8 +180,19 @@ impl Expression {
             if !next.contains(&true) && !next_inside.contains(&true) {
                 return false;
             }
-            (reached, inside) = (next, next_inside);
+            std::mem::swap(&mut reached, &mut next);
+            std::mem::swap(&mut inside, &mut next_inside);
         }
+    }
+
+    /// Whether the characters at both ends are such as the expression begins and ends with. That settles most paths of a context.
+    fn may_match(&self, text: &str) -> bool {
+        let fits = |(item, character): (&Item, char)| match item {
+            Item::One(set) => Some(set.contains(character)),
+            _ => None,
+        };
+        let begins = self.items.iter().zip(text.chars()).map_while(fits).all(|fits| fits);
+        begins && self.items.iter().rev().zip(text.chars().rev()).map_while(fits).all(|fits| fits)
     }
 }
 

@@ -8,12 +8,12 @@ use super::pattern::Pattern;
 pub use super::pattern::PatternError;
 
 /// The rules of one ignore file.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IgnoreFile {
     rules: Vec<Rule>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Rule {
     line: usize,
     included: bool,

@@ -37,7 +37,8 @@ pub struct Selection {
     pub files: BTreeMap<String, Entry>,
     /// What links lead to that wildcards and filters chose: all of it counts, also what a filter leaves out.
     pub followed: BTreeMap<String, Entry>,
-    /// Sources without wildcards at which there is nothing: a build fails at them.
+    /// Sources without wildcards at which there is nothing, and links that wildcards find and that lead nowhere or in a circle: a build
+    /// fails at them.
     pub missing: Vec<String>,
 }
 
@@ -72,10 +73,24 @@ impl Selection {
     /// Applies selectors to a tree, without regard to their order; those within another count once, as in BuildKit.
     #[must_use]
     pub fn of(tree: &Tree, selectors: &[Selector]) -> Self {
+        Self::choose(tree, selectors, true)
+    }
+
+    /// The same without [`files`](Self::files), for those who only ask whether it is the same as another.
+    #[must_use]
+    pub fn without_files(tree: &Tree, selectors: &[Selector]) -> Self {
+        Self::choose(tree, selectors, false)
+    }
+
+    fn choose(tree: &Tree, selectors: &[Selector], listed: bool) -> Self {
         let mut selection = Self::default();
         let mut whole = blake3::Hasher::new();
         for selector in without_repetition(selectors) {
-            let hash = if selector.is_plain() { selection.plain(tree, &selector) } else { selection.filtered(tree, &selector) };
+            let hash = if selector.is_plain() {
+                selection.plain(tree, &selector, listed)
+            } else {
+                selection.filtered(tree, &selector, listed)
+            };
             whole.update(hash.as_bytes());
         }
         selection.hash = whole.finalize().to_hex()[..32].to_owned();
@@ -83,21 +98,21 @@ impl Selection {
     }
 
     /// A path: what it is, whole, but for its own name.
-    fn plain(&mut self, tree: &Tree, selector: &Selector) -> blake3::Hash {
+    fn plain(&mut self, tree: &Tree, selector: &Selector, listed: bool) -> blake3::Hash {
         let Some((path, entry)) = resolve(tree, &selector.path) else {
             self.missing.push(selector.path.clone());
             return blake3::hash(b"missing");
         };
-        if !path.is_empty() {
-            self.files.insert(path.clone(), entry.clone());
-        }
         let below = if matches!(entry, Entry::Folder) { tree.below(&path) } else { &[] };
-        self.files.extend(below.iter().cloned());
+        if listed {
+            self.files.extend((!path.is_empty()).then(|| (path.clone(), entry.clone())));
+            self.files.extend(below.iter().cloned());
+        }
         digest(&path, entry, below)
     }
 
     /// Wildcards and filters: a list of what is left, with names.
-    fn filtered(&mut self, tree: &Tree, selector: &Selector) -> blake3::Hash {
+    fn filtered(&mut self, tree: &Tree, selector: &Selector, listed: bool) -> blake3::Hash {
         let (include, exclude) = (patterns(&selector.include), patterns(&selector.exclude));
         let literal = if selector.wildcard { literal_prefix(&selector.path) } else { selector.path.as_str() };
         let resolved = resolve(tree, literal).map(|(path, _)| path);
@@ -118,6 +133,9 @@ impl Selection {
             if selector.wildcard && !matched.is_some_and(|matched| is_below(path, matched)) {
                 if !glob::matches(&selector.path, &logical) {
                     continue;
+                }
+                if matches!(entry, Entry::Link { .. }) && resolve(tree, path).is_none() {
+                    self.missing.push(path.clone());
                 }
                 matched = Some(path);
             }
@@ -156,7 +174,9 @@ impl Selection {
                 None => hasher.update(digest(path, entry, &[]).as_bytes()),
             };
         }
-        self.files.extend(chosen.iter().map(|(path, _, entry)| ((*path).to_owned(), (*entry).clone())));
+        if listed {
+            self.files.extend(chosen.iter().map(|(path, _, entry)| ((*path).to_owned(), (*entry).clone())));
+        }
         match chosen.as_slice() {
             // One file of the very name that was asked for is no list.
             [(path, logical, entry)] if logical.rsplit('/').next() == selector.path.rsplit('/').next() => {

@@ -33,13 +33,13 @@ pub struct Inputs {
 
 /// Something that knows what is in contexts.
 pub trait Contents {
-    /// Hash of what selectors choose from a context; `None` where there is no such context.
-    fn hash(&self, context: &str, selectors: &[Selector]) -> Option<String>;
+    /// What selectors choose from a context, without the files; `None` where there is no such context.
+    fn selection(&self, context: &str, selectors: &[Selector]) -> Option<Selection>;
 }
 
 impl Contents for BTreeMap<String, Tree> {
-    fn hash(&self, context: &str, selectors: &[Selector]) -> Option<String> {
-        Some(Selection::of(self.get(context)?, selectors).hash)
+    fn selection(&self, context: &str, selectors: &[Selector]) -> Option<Selection> {
+        Some(Selection::without_files(self.get(context)?, selectors))
     }
 }
 
@@ -316,7 +316,8 @@ impl Builder<'_> {
         let used = found.into_iter().filter(|(origin, selectors)| !selectors.is_empty() || matches!(origin, Origin::Remote(_)));
         used.map(|(origin, selectors)| {
             let part = self.part(&origin, &selectors);
-            let content = if part.above.is_empty() { self.content(&part.ground, &selectors) } else { None };
+            let mut missing = Vec::new();
+            let content = if part.above.is_empty() { self.content(&part.ground, &selectors, &mut missing) } else { None };
             let (files, source) = match part.ground {
                 _ if !matches!(origin, Origin::Step(_)) => (None, None),
                 Origin::Step(_) if part.ground == origin => (None, None),
@@ -326,7 +327,7 @@ impl Builder<'_> {
                 }
                 _ => (self.ground(&part.ground).map(|ground| hash(&["files", &ground, &part.above])), None),
             };
-            Read { origin_key: self.identity(&origin), origin, source, selectors, content, files }
+            Read { origin_key: self.identity(&origin), origin, source, selectors, content, files, missing }
         })
         .collect()
     }
@@ -360,15 +361,19 @@ impl Builder<'_> {
         match origin {
             Origin::Step(_) => None,
             // BuildKit has no key for such a folder, but its files are known.
-            Origin::Context(name) => Some(hash(&["context", &self.contents.hash(name, &[Selector::new("/", false)])?])),
+            Origin::Context(name) => Some(hash(&["context", &self.contents.selection(name, &[Selector::new("/", false)])?.hash])),
             origin => Some(self.identity(origin)),
         }
     }
 
-    fn content(&self, origin: &Origin, selectors: &[Selector]) -> Option<String> {
+    fn content(&self, origin: &Origin, selectors: &[Selector], missing: &mut Vec<String>) -> Option<String> {
         match origin {
-            Origin::Context(name) => self.contents.hash(name, selectors),
-            Origin::Scratch => Some(Selection::of(&Tree::default(), selectors).hash),
+            Origin::Context(name) => {
+                let selection = self.contents.selection(name, selectors)?;
+                *missing = selection.missing;
+                Some(selection.hash)
+            }
+            Origin::Scratch => Some(Selection::without_files(&Tree::default(), selectors).hash),
             Origin::Step(number) => {
                 let known = &self.written[*number];
                 let known: Option<Vec<&str>> =

@@ -1,11 +1,14 @@
 //! Which steps of a model earlier builds have left in the builder.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
 use super::StepPlace;
 use super::counterpart::Counterparts;
+use super::done::{Done, Trait, program};
 use super::model::{Model, ModelStep, Origin, Read};
 use super::reason::{self, MissReason};
 
@@ -51,24 +54,26 @@ pub struct Prediction {
 
 /// How sure it is that two things are the same to BuildKit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Likeness {
+pub(super) enum Likeness {
     Different,
     Open,
     Same,
 }
 
 /// Results of earlier builds that may stand for what one step leaves.
-#[derive(Debug, Default)]
-struct Matches<'a> {
-    same: BTreeSet<&'a str>,
-    open: BTreeSet<&'a str>,
+#[derive(Debug)]
+pub(super) struct Matches<'a> {
+    /// Those that are the same.
+    pub(super) same: BTreeSet<&'a str>,
+    /// Those that are, or may be. Many steps may have one such set.
+    pub(super) like: Rc<HashSet<&'a str>>,
 }
 
 impl Matches<'_> {
     fn likeness(&self, key: &str) -> Likeness {
         if self.same.contains(key) {
             Likeness::Same
-        } else if self.open.contains(key) {
+        } else if self.like.contains(key) {
             Likeness::Open
         } else {
             Likeness::Different
@@ -87,49 +92,167 @@ pub fn predict(next: &Model, earlier: &[Model]) -> Prediction {
 /// A result that is gone is missed only by what runs: by the end of the build, and by steps that need its files.
 #[must_use]
 pub fn predict_without(next: &Model, earlier: &[Model], lost: &BTreeSet<usize>) -> Prediction {
-    let mut by_operation: HashMap<&str, Vec<&ModelStep>> = HashMap::new();
-    // Most builds did mostly the same.
-    let mut known = HashSet::new();
-    let done = earlier.iter().flat_map(|model| &model.steps).filter(|step| step.done);
-    for step in done.filter(|step| known.insert((&step.key, &step.output))) {
-        by_operation.entry(&step.operation_key).or_default().push(step);
-    }
-    let mut verdicts = verdicts(next, |operation| by_operation.get(operation).into_iter().flatten().copied());
+    let mut done = Done::default();
+    earlier.iter().flat_map(|model| &model.steps).filter(|step| step.done).for_each(|step| done.add(step));
+    let mut verdicts = verdicts(next, &done);
+    stop(next, &mut verdicts);
     let missed = missed(next, lost, &mut verdicts);
     explain(next, earlier, &verdicts, &missed)
 }
 
-/// Whether the steps of a model run, given the steps that were done before, by the key of their operation.
-pub(crate) fn verdicts<'a, I: Iterator<Item = &'a ModelStep>>(next: &Model, done: impl Fn(&str) -> I) -> Vec<Verdict> {
-    let mut matches: Vec<Matches<'_>> = Vec::with_capacity(next.steps.len());
-    let mut verdicts = Vec::with_capacity(next.steps.len());
-    for step in &next.steps {
-        let mut best = Likeness::Different;
-        let mut found = Matches::default();
-        for candidate in done(&step.operation_key) {
-            let base = base_likeness(step, candidate, &matches);
-            let reads = step.reads.iter().zip(&candidate.reads).map(|(read, other)| read_likeness(read, other, &matches));
-            let reads = if step.reads.len() == candidate.reads.len() {
-                reads.min().unwrap_or(Likeness::Same)
+/// Whether the steps of a model run, given the steps that were done before.
+pub(crate) fn verdicts<S: Borrow<ModelStep>>(next: &Model, done: &Done<S>) -> Vec<Verdict> {
+    let mut comparison = Comparison { done, matches: Vec::with_capacity(next.steps.len()), shared: HashMap::new() };
+    next.steps.iter().map(|step| comparison.verdict(step)).collect()
+}
+
+/// The steps of a model on their way past those that were done before. No step is compared with all of them.
+struct Comparison<'a, S> {
+    done: &'a Done<S>,
+    /// Of the steps so far.
+    matches: Vec<Matches<'a>>,
+    /// What may be the same as a step that reads nothing of which the content is known, by all that decides about it.
+    shared: HashMap<(&'a str, usize, Ground<'a>), Rc<HashSet<&'a str>>>,
+}
+
+/// What may be the same as what a step stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Ground<'a> {
+    Nothing,
+    /// What has this key.
+    Key(&'a str),
+    /// One of these results, which are told apart by where they are in memory.
+    Results(*const HashSet<&'a str>),
+    Anything,
+}
+
+impl<'a, S: Borrow<ModelStep>> Comparison<'a, S> {
+    fn verdict(&mut self, step: &'a ModelStep) -> Verdict {
+        let same = self.same(step);
+        let like = self.like(step);
+        let best = if !same.is_empty() {
+            Likeness::Same
+        } else if step.linked {
+            // It is made apart: what it stands on decides only about what it leaves.
+            let alone = |by: &Trait<'a>| self.done.with(&step.operation_key, None, *by);
+            let is = |wanted, other: &ModelStep| reads_likeness(step, other, &self.matches) >= wanted;
+            if self.traits(step).iter().flat_map(alone).any(|other| is(Likeness::Same, other)) {
+                Likeness::Same
+            } else if !like.is_empty() || open_traits(step).iter().flat_map(alone).any(|other| is(Likeness::Open, other)) {
+                Likeness::Open
             } else {
                 Likeness::Different
-            };
-            let own = if step.linked { reads } else { reads.min(base) };
-            best = best.max(own);
-            match own.min(base) {
-                Likeness::Same => drop(found.same.insert(&candidate.output)),
-                Likeness::Open => drop(found.open.insert(&candidate.output)),
-                Likeness::Different => {}
             }
-        }
-        verdicts.push(match best {
+        } else if like.is_empty() {
+            Likeness::Different
+        } else {
+            Likeness::Open
+        };
+        self.matches.push(Matches { same, like });
+        match best {
             Likeness::Same => Verdict::Cached,
             Likeness::Open => Verdict::Unknown,
             Likeness::Different => Verdict::Runs,
-        });
-        matches.push(found);
+        }
     }
-    verdicts
+
+    fn likeness(&self, step: &ModelStep, other: &ModelStep) -> Likeness {
+        reads_likeness(step, other, &self.matches).min(base_likeness(step, other, &self.matches))
+    }
+
+    /// What is the same as what a step leaves.
+    fn same(&self, step: &'a ModelStep) -> BTreeSet<&'a str> {
+        let bases: Vec<&str> = match &step.base {
+            Origin::Step(number) => self.matches[*number].same.iter().copied().collect(),
+            Origin::Context(_) => Vec::new(),
+            _ => vec![&step.base_key],
+        };
+        let mut same = BTreeSet::new();
+        let traits = self.traits(step);
+        for base in bases {
+            for by in &traits {
+                let others = self.done.with(&step.operation_key, Some(base), *by);
+                let others = others.filter(|other| self.likeness(step, other) == Likeness::Same);
+                same.extend(others.map(|other| other.output.as_str()));
+            }
+        }
+        same
+    }
+
+    /// One of these has what reads the same for sure.
+    fn traits(&self, step: &'a ModelStep) -> Vec<Trait<'a>> {
+        let Some(read) = step.reads.first() else { return vec![Trait::Any] };
+        let same = |number: usize| self.matches[number].same.iter().copied();
+        let mut traits: Vec<Trait<'a>> = read.content.as_deref().map(Trait::Content).into_iter().collect();
+        traits.extend(read.files.as_deref().map(Trait::Files));
+        match &read.origin {
+            Origin::Step(number) => traits.extend(same(*number).map(Trait::Origin)),
+            Origin::Context(_) => {}
+            _ => traits.push(Trait::Origin(&read.origin_key)),
+        }
+        traits.extend(program(read).into_iter().flat_map(|(number, ..)| same(number).map(Trait::Program)));
+        traits
+    }
+
+    /// What is, or may be, the same as what a step leaves.
+    fn like(&mut self, step: &'a ModelStep) -> Rc<HashSet<&'a str>> {
+        // Where no content is known, anything may be the same: what such steps read makes no difference.
+        if step.reads.iter().any(|read| read.content.is_some()) {
+            return Rc::new(self.open(step));
+        }
+        let ground = match &step.base {
+            _ if is_mounted(step) => Ground::Anything,
+            Origin::Step(number) => Ground::Results(Rc::as_ptr(&self.matches[*number].like)),
+            Origin::Context(_) => Ground::Nothing,
+            _ => Ground::Key(&step.base_key),
+        };
+        let place = (step.operation_key.as_str(), step.reads.len(), ground);
+        if let Some(known) = self.shared.get(&place) {
+            return Rc::clone(known);
+        }
+        let like = Rc::new(self.open(step));
+        self.shared.insert(place, Rc::clone(&like));
+        like
+    }
+
+    fn open(&self, step: &'a ModelStep) -> HashSet<&'a str> {
+        let bases: Vec<Option<&str>> = match &step.base {
+            _ if is_mounted(step) => vec![None],
+            Origin::Step(number) => self.matches[*number].like.iter().copied().map(Some).collect(),
+            Origin::Context(_) => Vec::new(),
+            _ => vec![Some(&step.base_key)],
+        };
+        let mut found = HashSet::new();
+        for base in bases {
+            for by in open_traits(step) {
+                let others = self.done.with(&step.operation_key, base, by);
+                let others = others.filter(|other| self.likeness(step, other) >= Likeness::Open);
+                found.extend(others.map(|other| other.output.as_str()));
+            }
+        }
+        found
+    }
+}
+
+/// One of these has what may read the same.
+fn open_traits(step: &ModelStep) -> Vec<Trait<'_>> {
+    match step.reads.first() {
+        // A folder of the client goes by content alone.
+        Some(Read { content: Some(content), origin: Origin::Context(_), .. }) => vec![Trait::Content(content), Trait::NoContent],
+        _ => vec![Trait::Any],
+    }
+}
+
+/// A build does not get past a step that reads what is not there: of it, and of those after it, it cannot be said that they are cached.
+fn stop(next: &Model, verdicts: &mut [Verdict]) {
+    let mut stopped = vec![false; verdicts.len()];
+    for (number, step) in next.steps.iter().enumerate() {
+        let fails = step.reads.iter().any(|read| !read.missing.is_empty());
+        stopped[number] = fails || Model::origins(step).any(|origin| stopped[origin]);
+        if stopped[number] {
+            verdicts[number] = verdicts[number].max(Verdict::Unknown);
+        }
+    }
 }
 
 /// Which of the lost results are needed; their steps run.
@@ -193,17 +316,28 @@ fn explain(next: &Model, earlier: &[Model], verdicts: &[Verdict], missed: &BTree
     Prediction { steps: steps.collect() }
 }
 
-fn base_likeness(step: &ModelStep, candidate: &ModelStep, matches: &[Matches<'_>]) -> Likeness {
+pub(super) fn base_likeness(step: &ModelStep, other: &ModelStep, matches: &[Matches<'_>]) -> Likeness {
     let likeness = match &step.base {
-        Origin::Step(number) => matches[*number].likeness(&candidate.base_key),
+        Origin::Step(number) => matches[*number].likeness(&other.base_key),
         // BuildKit has no key for a folder of the client but its content, and does not look at that here.
         Origin::Context(_) => Likeness::Different,
-        _ if step.base_key == candidate.base_key => Likeness::Same,
+        _ if step.base_key == other.base_key => Likeness::Same,
         _ => Likeness::Different,
     };
-    // What a step both stands on and mounts is one input to BuildKit, which may then go by content.
-    let is_mounted = step.operation.kind == "run" && step.reads.iter().any(|read| read.origin == step.base);
-    if is_mounted { likeness.max(Likeness::Open) } else { likeness }
+    if is_mounted(step) { likeness.max(Likeness::Open) } else { likeness }
+}
+
+/// Whether a step mounts what it stands on: that is one input to BuildKit, which may then go by content.
+fn is_mounted(step: &ModelStep) -> bool {
+    step.operation.kind == "run" && step.reads.iter().any(|read| read.origin == step.base)
+}
+
+pub(super) fn reads_likeness(step: &ModelStep, other: &ModelStep, matches: &[Matches<'_>]) -> Likeness {
+    if step.reads.len() != other.reads.len() {
+        return Likeness::Different;
+    }
+    let reads = step.reads.iter().zip(&other.reads).map(|(read, other)| read_likeness(read, other, matches));
+    reads.min().unwrap_or(Likeness::Same)
 }
 
 fn read_likeness(read: &Read, other: &Read, matches: &[Matches<'_>]) -> Likeness {
@@ -232,15 +366,6 @@ fn read_likeness(read: &Read, other: &Read, matches: &[Matches<'_>]) -> Likeness
         _ => Likeness::Open,
     };
     by_origin.max(by_content)
-}
-
-/// The step of the program that has a part in what is read from a stage, its key, and the hash of the instructions on top.
-fn program(read: &Read) -> Option<(usize, &str, &str)> {
-    match (&read.source, &read.origin) {
-        (Some(source), _) => Some((source.step, &source.key, &source.above)),
-        (None, Origin::Step(step)) => Some((*step, &read.origin_key, "")),
-        _ => None,
-    }
 }
 
 impl Prediction {

@@ -1,5 +1,6 @@
 //! Reads what a build is made of from disk.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -8,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::outputs::FolderOutputs;
 use super::{ImageFacts, Inputs, Model, PredictError};
-use crate::context::{ContextError, Entry, Hashes, IgnoreFile, read_context, read_ignore, read_text_file};
+use crate::context::{ContextError, Entry, Hashes, IgnoreFile, Tree, read_context, read_ignore, read_text_file};
 use crate::dockerfile::evaluate::{Options, Platform};
 
 /// Which build to look at.
@@ -45,12 +46,12 @@ pub enum SubjectError {
         source: io::Error,
     },
     /// The Dockerfile is not one that BuildKit builds.
-    #[error("`{path}`: {source}")]
+    #[error("`{path}`: {problem}")]
     Predict {
         /// The Dockerfile.
         path: Utf8PathBuf,
         /// What is wrong with it.
-        source: Box<PredictError>,
+        problem: Box<PredictError>,
     },
     /// A context cannot be read.
     #[error(transparent)]
@@ -70,11 +71,11 @@ impl Subject {
         }
     }
 
-    /// Reads Dockerfile, ignore file and contexts. Hashes of contents are remembered in the folder `memory`, where there is one.
+    /// Reads Dockerfile, ignore file and contexts. What is known of folders is in `memory`, where there is one.
     ///
     /// # Errors
     /// What cannot be read.
-    pub fn inputs(&self, memory: Option<&Utf8Path>) -> Result<Inputs, SubjectError> {
+    pub fn inputs(&self, memory: Option<&Memory>) -> Result<Inputs, SubjectError> {
         let dockerfile = read_text_file(&self.dockerfile)
             .map_err(|source| SubjectError::Dockerfile { path: self.dockerfile.clone(), source })?;
         let (rules, ignore_path) = read_ignore(&self.context, Some(&self.dockerfile))?;
@@ -92,7 +93,7 @@ impl Subject {
     ///
     /// # Errors
     /// What cannot be read.
-    pub fn frame(&self, given: Option<(Vec<u8>, String)>, memory: Option<&Utf8Path>) -> Result<Inputs, SubjectError> {
+    pub fn frame(&self, given: Option<(Vec<u8>, String)>, memory: Option<&Memory>) -> Result<Inputs, SubjectError> {
         let (dockerfile, ignore) = match given {
             Some(given) => given,
             None => {
@@ -115,28 +116,52 @@ impl Subject {
     ///
     /// # Errors
     /// What cannot be read, and what BuildKit refuses.
-    pub fn model(&self, memory: Option<&Utf8Path>) -> Result<Model, SubjectError> {
+    pub fn model(&self, memory: Option<&Memory>) -> Result<Model, SubjectError> {
         let inputs = self.inputs(memory)?;
         let outputs = FolderOutputs { context: self.context.clone() };
         Model::new(inputs, &outputs)
-            .map_err(|source| SubjectError::Predict { path: self.dockerfile.clone(), source: Box::new(source) })
+            .map_err(|problem| SubjectError::Predict { path: self.dockerfile.clone(), problem: Box::new(problem) })
+    }
+}
+
+/// What is known of folders, so that images which share one have it read once: as long as the value lives, a folder is as it was when it
+/// was first read.
+#[derive(Debug)]
+pub struct Memory {
+    /// Where hashes of contents are remembered.
+    folder: Utf8PathBuf,
+    hashes: RefCell<BTreeMap<Utf8PathBuf, Hashes>>,
+    trees: RefCell<Vec<(Utf8PathBuf, IgnoreFile, Tree)>>,
+}
+
+impl Memory {
+    /// A memory that remembers hashes of contents in a folder.
+    #[must_use]
+    pub const fn new(folder: Utf8PathBuf) -> Self {
+        Self { folder, hashes: RefCell::new(BTreeMap::new()), trees: RefCell::new(Vec::new()) }
+    }
+
+    fn read(&self, folder: &Utf8Path, rules: &IgnoreFile) -> Result<Tree, ContextError> {
+        if let Some((.., tree)) = self.trees.borrow().iter().find(|(path, known, _)| path == folder && known == rules) {
+            return Ok(tree.clone());
+        }
+        let file = self.folder.join(format!("{}.hashes", crate::text::short_hash(folder.as_str().as_bytes())));
+        let mut hashes = self.hashes.borrow_mut();
+        let hashes = hashes.entry(folder.to_owned()).or_insert_with(|| Hashes::load(&file));
+        let tree = read_context(folder, rules, hashes)?;
+        // Without a memory the next time takes longer, nothing else.
+        let _ = hashes.save(&file);
+        self.trees.borrow_mut().push((folder.to_owned(), rules.clone(), tree.clone()));
+        Ok(tree)
     }
 }
 
 /// The files of a folder that are not ignored.
-pub(crate) fn read(
-    folder: &Utf8Path,
-    rules: &IgnoreFile,
-    memory: Option<&Utf8Path>,
-) -> Result<crate::context::Tree, ContextError> {
-    let file = memory.map(|memory| memory.join(format!("{}.hashes", crate::text::short_hash(folder.as_str().as_bytes()))));
-    let mut hashes = file.as_deref().map(Hashes::load).unwrap_or_default();
-    let tree = read_context(folder, rules, &mut hashes)?;
-    if let Some(file) = &file {
-        // Without a memory the next time takes longer, nothing else.
-        let _ = hashes.save(file);
+pub(crate) fn read(folder: &Utf8Path, rules: &IgnoreFile, memory: Option<&Memory>) -> Result<Tree, ContextError> {
+    match memory {
+        Some(memory) => memory.read(folder, rules),
+        None => read_context(folder, rules, &mut Hashes::default()),
     }
-    Ok(tree)
 }
 
 const fn architecture() -> &'static str {
@@ -159,6 +184,6 @@ impl Inputs {
         };
         entries.retain(|(known, _)| known != path);
         entries.push((path.to_owned(), Entry::File { mode, content }));
-        *tree = crate::context::Tree::new(entries);
+        *tree = Tree::new(entries);
     }
 }

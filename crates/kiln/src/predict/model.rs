@@ -118,6 +118,9 @@ pub struct Read {
     /// the steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<String>,
+    /// Paths of a context at which a build fails, as there is nothing.
+    #[serde(skip)]
+    pub missing: Vec<String>,
 }
 
 /// A program, and what file instructions have laid over what it left.

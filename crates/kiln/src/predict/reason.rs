@@ -105,6 +105,11 @@ pub enum MissReason {
         /// Name of the context.
         context: String,
     },
+    /// What it copies or mounts is not there, or is a link in a circle: a build fails at it.
+    NothingThere {
+        /// The paths, relative to the context.
+        paths: Vec<String>,
+    },
     /// No earlier build is known.
     FirstBuild,
     /// Everything is as it was, but no earlier build got as far as this step.
@@ -130,6 +135,10 @@ pub(super) fn reasons(
         own(next, latest, step, before, &mut reasons);
     } else {
         reasons.push(MissReason::Instruction { before: None, after: Some(step.text.clone()) });
+    }
+    let missing: Vec<String> = step.reads.iter().flat_map(|read| &read.missing).cloned().collect();
+    if reasons.is_empty() && !missing.is_empty() {
+        reasons.push(MissReason::NothingThere { paths: missing });
     }
     if !step.linked {
         base(latest, step, counterparts, number, verdicts, next, &mut reasons);

@@ -1,13 +1,13 @@
 //! One image on its way through the commits.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Image, ReplayError, Replayed, ReplayedStep, Shadow, StepFacts};
 use crate::context::evolving::Watched;
-use crate::context::{Evolving, Selector};
+use crate::context::{Evolving, Selection, Selector};
 use crate::predict::outputs::{KnownOutputs, RecipeCall};
-use crate::predict::{Contents, Inputs, Model, ModelStep, Origin, Verdict, verdicts};
+use crate::predict::{Contents, Done, Inputs, Model, ModelStep, Origin, Verdict, verdicts};
 
 /// What of an image is the same for all commits.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Prepared {
 impl Prepared {
     pub(super) fn new(image: &Image, price: &dyn Fn(&Image, &ModelStep) -> Option<f64>) -> Result<Self, ReplayError> {
         let asked = Asked::default();
-        let refused = |source| ReplayError::Dockerfile { path: image.dockerfile.clone(), source: Box::new(source) };
+        let refused = |problem| ReplayError::Dockerfile { path: image.dockerfile.clone(), problem: Box::new(problem) };
         let model = Model::of(&image.inputs, &asked, &asked).map_err(refused)?;
         let facts = |step: &ModelStep| StepFacts {
             place: step.place.clone(),
@@ -44,12 +44,12 @@ struct Asked {
 }
 
 impl Contents for Asked {
-    fn hash(&self, context: &str, selectors: &[Selector]) -> Option<String> {
+    fn selection(&self, context: &str, selectors: &[Selector]) -> Option<Selection> {
         let mut known = self.selections.borrow_mut();
         if context.is_empty() && !known.iter().any(|known| known == selectors) {
             known.push(selectors.to_vec());
         }
-        Some(String::new())
+        Some(Selection::default())
     }
 }
 
@@ -73,9 +73,8 @@ pub(super) struct Walk<'a> {
     pending: Vec<Pending>,
     /// What decided about the last build.
     last: Option<Vec<String>>,
-    /// Steps that were done, by the key of their operation.
-    done: HashMap<String, Vec<ModelStep>>,
-    seen: HashSet<(String, String)>,
+    /// Steps that were done.
+    done: Done<ModelStep>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -92,11 +91,12 @@ struct Now<'a> {
 }
 
 impl Contents for Now<'_> {
-    fn hash(&self, context: &str, selectors: &[Selector]) -> Option<String> {
+    fn selection(&self, context: &str, selectors: &[Selector]) -> Option<Selection> {
         if context.is_empty() {
-            return self.context.number(selectors).map(|number| self.context.hash(number).to_owned());
+            let hash = self.context.hash(self.context.number(selectors)?).to_owned();
+            return Some(Selection { hash, ..Selection::default() });
         }
-        self.inputs.trees.hash(context, selectors)
+        self.inputs.trees.selection(context, selectors)
     }
 }
 
@@ -104,7 +104,7 @@ impl<'a> Walk<'a> {
     pub(super) fn new(prepared: &'a Prepared, context: &mut Evolving) -> Self {
         let watches: Vec<usize> = prepared.selections.iter().map(|selectors| context.watch(selectors)).collect();
         let pending = vec![Pending::default(); watches.len()];
-        Self { prepared, watches, pending, last: None, done: HashMap::new(), seen: HashSet::new() }
+        Self { prepared, watches, pending, last: None, done: Done::default() }
     }
 
     pub(super) fn has_recipes(&self) -> bool {
@@ -131,14 +131,10 @@ impl<'a> Walk<'a> {
         let now = Now { context, inputs: &self.prepared.inputs };
         // It was a Dockerfile when the replay began, and is the same one still.
         let Ok(model) = Model::of(&self.prepared.inputs, &now, shadow) else { return Replayed::default() };
-        let verdicts = verdicts(&model, |operation| self.done.get(operation).into_iter().flatten());
+        let verdicts = verdicts(&model, &self.done);
         // Nothing can be said of the first build but that there was one.
         let built = if self.last.is_some() { self.built(&model, &verdicts) } else { Replayed::default() };
-        for step in model.steps {
-            if self.seen.insert((step.key.clone(), step.output.clone())) {
-                self.done.entry(step.operation_key.clone()).or_default().push(step);
-            }
-        }
+        model.steps.into_iter().for_each(|step| self.done.add(step));
         self.last = Some(decides);
         self.forget();
         built

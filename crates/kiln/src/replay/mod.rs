@@ -89,15 +89,15 @@ pub enum ReplayError {
     #[error(transparent)]
     Git(#[from] GitError),
     /// A Dockerfile is not one that BuildKit builds.
-    #[error("`{path}`: {source}")]
+    #[error("`{path}`: {problem}")]
     Dockerfile {
         /// The Dockerfile as it is shown.
         path: Utf8PathBuf,
         /// What is wrong with it.
-        source: Box<PredictError>,
+        problem: Box<PredictError>,
     },
     /// An ignore file has a pattern that BuildKit refuses.
-    #[error("the ignore file of `{path}`: {source}")]
+    #[error("the ignore file of `{path}` is not valid")]
     Ignore {
         /// The Dockerfile as it is shown.
         path: Utf8PathBuf,

@@ -15,7 +15,7 @@ use crate::context::evolving::Touched;
 use crate::context::{ContentId, ContextError, Entry, IgnoreFile, Tree, is_within};
 use crate::git::{Before, GitError, Node, NodeKind, Objects, Repository, Worktree};
 use crate::predict::outputs::{FolderOutputs, KnownOutputs, RecipeCall};
-use crate::predict::{Inputs, Model, Subject, SubjectError, read};
+use crate::predict::{Inputs, Memory, Model, Subject, SubjectError, read};
 use crate::process::Cancel;
 
 /// A comparison that is not possible.
@@ -93,7 +93,7 @@ impl Since {
     pub fn models(
         &self,
         subject: &Subject,
-        memory: Option<&Utf8Path>,
+        memory: Option<&Memory>,
         scratch: &Utf8Path,
     ) -> Result<(Model, Option<Model>), SinceError> {
         let now = subject.inputs(memory)?;
@@ -111,7 +111,7 @@ impl Since {
             let (shadow, tree) = (self.shadow(&subject.context, scratch.join(name), git), tree.clone());
             Box::new(Lazy { shadow: RefCell::new(shadow), tree, filled: Cell::new(false) })
         };
-        let refused = |source| SubjectError::Predict { path: subject.dockerfile.clone(), source: Box::new(source) };
+        let refused = |problem| SubjectError::Predict { path: subject.dockerfile.clone(), problem: Box::new(problem) };
         let before = match (then, &before) {
             (Some(then), Some(before)) => Some(Model::new(then, &*outputs("then", before, true)).map_err(refused)?),
             _ => None,
@@ -124,7 +124,7 @@ impl Since {
         Ok((now, before))
     }
 
-    fn inputs(&self, subject: &Subject, memory: Option<&Utf8Path>, now: &Inputs) -> Result<Option<Inputs>, SinceError> {
+    fn inputs(&self, subject: &Subject, memory: Option<&Memory>, now: &Inputs) -> Result<Option<Inputs>, SinceError> {
         let Some(dockerfile) = self.bytes(&subject.dockerfile)? else { return Ok(None) };
         let beside = Utf8PathBuf::from(format!("{}.dockerignore", subject.dockerfile));
         let (rules, ignore) = self.ignore([beside, subject.context.join(".dockerignore")])?;

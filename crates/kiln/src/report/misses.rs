@@ -40,7 +40,8 @@ impl Cause {
             | MissReason::FilesRemoved { .. }
             | MissReason::ModesChanged { .. }
             | MissReason::IgnoreFile { .. }
-            | MissReason::ContextContent { .. } => Self::Files,
+            | MissReason::ContextContent { .. }
+            | MissReason::NothingThere { .. } => Self::Files,
             MissReason::Argument { .. }
             | MissReason::Environment { .. }
             | MissReason::EnvironmentOrder

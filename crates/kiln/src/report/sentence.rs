@@ -44,6 +44,10 @@ pub fn reason(reason: &MissReason) -> String {
         MissReason::ContextBase { context } => {
             format!("it stands on the folder {}, of which builders keep nothing", quoted(context))
         }
+        MissReason::NothingThere { paths } => {
+            let lead = if paths.len() == 1 { "leads" } else { "lead" };
+            format!("{} {lead} to nothing in the context, so the build fails here", files(paths))
+        }
         MissReason::FirstBuild => "no earlier build is known".to_owned(),
         MissReason::NotBuilt => "nothing changed, but no earlier build got this far".to_owned(),
         MissReason::CacheRemoved => "nothing changed, but it is gone from the builder's cache".to_owned(),

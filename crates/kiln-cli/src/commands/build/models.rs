@@ -25,7 +25,7 @@ pub(super) struct Looking {
 pub(super) fn look(jobs: &[Job], state: &Utf8Path) -> Looking {
     let look = |job: &Job| {
         let subject = subjects::of_request(&job.request);
-        let (own, memory) = (subject.clone(), subjects::hashes(state));
+        let (own, memory) = (subject.clone(), subjects::memory(state));
         (subject, thread::spawn(move || own.inputs(Some(&memory))))
     };
     Looking { jobs: jobs.iter().map(look).collect() }
@@ -46,7 +46,7 @@ impl Looking {
                 inputs.merges = can_merge.or(latest.map(|model| model.merges)).unwrap_or_default();
                 inputs.images = latest.map(|model| model.images.clone()).unwrap_or_default();
                 let outputs = FolderOutputs { context: subject.context.clone() };
-                let refused = |source| SubjectError::Predict { path: subject.dockerfile.clone(), source: Box::new(source) };
+                let refused = |problem| SubjectError::Predict { path: subject.dockerfile.clone(), problem: Box::new(problem) };
                 let mut model = Model::new(inputs.clone(), &outputs).map_err(refused)?;
                 model.settle(&build.state, build.result.is_ok());
                 if super::summary::ran(build).next().is_some() {
@@ -87,9 +87,9 @@ pub(super) fn keep_stages(context: &Context, job: &Job, stages: &BTreeSet<String
     let image = format!("{}-{}", job.service, job.variant.name());
     let subject = subjects::of_request(&job.request);
     let earlier = known(&folder, &image).models;
-    let made = subject.inputs(Some(&subjects::hashes(state))).and_then(|mut inputs| {
+    let made = subject.inputs(Some(&subjects::memory(state))).and_then(|mut inputs| {
         let outputs = FolderOutputs { context: subject.context.clone() };
-        let refused = |source| SubjectError::Predict { path: subject.dockerfile.clone(), source: Box::new(source) };
+        let refused = |problem| SubjectError::Predict { path: subject.dockerfile.clone(), problem: Box::new(problem) };
         inputs.merges = earlier.first().is_some_and(|latest| latest.merges);
         let model = Model::new(inputs.clone(), &outputs).map_err(refused)?;
         inputs.images = inspect(docker, &Vec::from_iter(model.image_references()), &context.cancel);

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use kiln::dockerfile::evaluate::Platform;
 use kiln::engine::{BuildRequest, Tool};
 use kiln::plan::Variant;
-use kiln::predict::{Known, Subject, SubjectError, known};
+use kiln::predict::{Known, Memory, Subject, SubjectError, known};
 use kiln::text::did_you_mean;
 
 use crate::commands::Context;
@@ -79,9 +79,9 @@ pub(crate) fn models(state: &Utf8Path) -> Utf8PathBuf {
     state.join("models")
 }
 
-/// Where content hashes are remembered.
-pub(crate) fn hashes(state: &Utf8Path) -> Utf8PathBuf {
-    state.join("hashes")
+/// What is known of the folders that images are built from.
+pub(crate) fn memory(state: &Utf8Path) -> Memory {
+    Memory::new(state.join("hashes"))
 }
 
 /// The builds that the arguments mean, with what is known of earlier ones.

@@ -71,7 +71,7 @@ pub(super) fn find(context: &Context, selection: &Selection) -> Result<All, Comm
     // kiln writes Dockerfiles of services only.
     let written = if selection.dockerfile.is_some() { None } else { Some(Written::new(&all.root)?) };
     let fixed = fixed(found.meant.iter().map(|meant| &meant.subject));
-    let memory = subjects::hashes(&all.state);
+    let memory = subjects::memory(&all.state);
     let mut without = Vec::new();
     for meant in &found.meant {
         all.prices.add(&all.state, meant);

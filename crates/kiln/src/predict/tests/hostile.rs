@@ -8,7 +8,7 @@ use super::super::outputs::NoOutputs;
 use super::{FILES, inputs, letters, model};
 use crate::context::{Entry, Tree};
 use crate::dockerfile::evaluate::Options;
-use crate::predict::{Inputs, Model, PredictError, predict};
+use crate::predict::{Inputs, MissReason, Model, PredictError, predict};
 
 /// Much longer than any of these takes, much shorter than what is quadratic in such sizes.
 const SOON: Duration = Duration::from_secs(20);
@@ -74,6 +74,32 @@ fn links_in_circles_lead_nowhere() {
         let text = "FROM x\nCOPY a /a\nCOPY self/x /s\nCOPY up* /u\nRUN --mount=target=/m,source=b y\nCOPY . /all";
         model(Inputs { trees: BTreeMap::from([(String::new(), tree(entries))]), ..inputs(text, &FILES) })
     };
-    assert_eq!(letters(&predict(&build(&circle), &[build(&circle)])), ".....");
-    assert_eq!(letters(&predict(&build(&circle[..3]), &[build(&circle)])), "..RRR");
+    // BuildKit says "too many links" to each of the first four.
+    let prediction = predict(&build(&circle), &[build(&circle)]);
+    assert_eq!(letters(&prediction), "?????");
+    assert_eq!(prediction.steps[0].reasons, [MissReason::NothingThere { paths: vec!["a".to_owned()] }]);
+    assert_eq!(prediction.steps[2].reasons[0], MissReason::NothingThere { paths: vec!["up".to_owned()] });
+    assert_eq!(letters(&predict(&build(&circle[..3]), &[build(&circle)])), "??RRR");
+    // A folder is copied with the links in it, wherever they lead.
+    let text = "FROM x\nCOPY d /d\nCOPY d* /e\nCOPY --exclude=f d /f\nCOPY . /all";
+    let build = |entries: &[(&str, Entry)]| {
+        model(Inputs { trees: BTreeMap::from([(String::new(), tree(entries))]), ..inputs(text, &FILES) })
+    };
+    let inside = [("d/self", link("self")), ("d/lost", link("nowhere"))];
+    assert_eq!(letters(&predict(&build(&inside), &[build(&inside)])), "....");
+    assert_eq!(letters(&predict(&build(&inside[..1]), &[build(&inside)])), "RRRR");
+}
+
+#[test]
+fn a_copy_of_what_is_not_there_is_not_cached() {
+    let link = |target: &str| Entry::Link { target: target.to_owned() };
+    for source in ["nothing", "lost", "los*"] {
+        let text = format!("FROM x\nCOPY {source} /y/");
+        let tree = Tree::new(vec![("lost".to_owned(), link("nowhere"))]);
+        let build = || model(Inputs { trees: BTreeMap::from([(String::new(), tree.clone())]), ..inputs(&text, &FILES) });
+        assert_eq!(letters(&predict(&build(), &[build()])), "?", "{source}");
+    }
+    // A wildcard that finds nothing is no error to BuildKit.
+    let build = || model(inputs("FROM x\nCOPY nothing* /y/", &FILES));
+    assert_eq!(letters(&predict(&build(), &[build()])), ".");
 }

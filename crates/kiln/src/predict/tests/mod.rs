@@ -3,6 +3,7 @@
 mod after;
 mod hostile;
 mod lost;
+mod pairs;
 mod places;
 
 use std::collections::BTreeMap;

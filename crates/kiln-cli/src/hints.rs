@@ -31,6 +31,9 @@ pub(crate) fn engine_error(error: &EngineError) -> CommandError {
         EngineError::BuilderNotFound { .. } => {
             &["`docker buildx ls` lists the builders; `docker buildx create --name NAME` makes one"]
         }
+        EngineError::BuilderUnreachable { .. } => &[
+            "`docker buildx ls` shows where it should be, `docker buildx inspect --bootstrap NAME` starts it where that can be done",
+        ],
         EngineError::CacheExport => &[
             "turn on the containerd image store: `\"features\": { \"containerd-snapshotter\": true }` in the engine's daemon.json, then restart it (its images of now are hidden until you turn it off again)",
             "or build with a builder of its own: `docker buildx create --driver docker-container --name NAME`, then `kiln build --builder NAME`",

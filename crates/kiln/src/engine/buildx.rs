@@ -261,12 +261,7 @@ impl Engine for Buildx {
     fn cache_mounts(&self) -> Result<BTreeMap<String, u64>, EngineError> {
         let run = self.client().args(["buildx", "du", "--verbose", "--filter", "type=exec.cachemount"]);
         let run = self.with_builder(run).timeout(DISK_USAGE_TIMEOUT).capture(16 << 20);
-        let finished = run.output(&self.cancel).map_err(process_error)?;
-        if finished.success() {
-            return Ok(look::mounts(&finished.stdout));
-        }
-        let nothing = || EngineError::Nonsense { program: self.docker.clone(), detail: "`buildx du` failed".to_owned() };
-        Err(failure::client_error(&finished.stderr).unwrap_or_else(nothing))
+        Ok(look::mounts(&self.succeed(&run)?.stdout))
     }
 
     fn builder_info(&self) -> Result<BuilderInfo, EngineError> {

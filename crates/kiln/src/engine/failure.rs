@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::event::{BuildState, Step};
+use crate::event::{BuildState, Step, StepKind};
 
 use super::EngineError;
 
@@ -59,6 +59,10 @@ const BROKEN: &[&str] = &[
     "context canceled",
     "graceful_stop",
 ];
+/// A step of the client's own, which fails where a builder has not answered for a while.
+const WAITING: &str = "waiting for connection";
+/// Nothing listens at a builder's address.
+const UNANSWERED: &[&str] = &["error while dialing"];
 /// Words of a step under which a stopping engine took its file system away; all of them.
 const UNMOUNTED: &[&str] = &["failed to walk", "buildkit-mount", "no such file or directory"];
 const NETWORK: &[&str] = &[
@@ -111,6 +115,21 @@ pub(super) fn client_error(text: &str) -> Option<EngineError> {
     None
 }
 
+/// Why a question to an engine or a builder, which is no build, was not answered: what the client printed.
+pub(super) fn question_error(program: &str, text: &str) -> EngineError {
+    if let Some(error) = client_error(text) {
+        return error;
+    }
+    let detail = error_line(text);
+    if has(&detail, UNANSWERED) {
+        return EngineError::BuilderUnreachable { detail };
+    }
+    if is_broken(&detail) {
+        return EngineError::Disconnected { detail };
+    }
+    EngineError::NotDocker { program: program.to_owned(), detail }
+}
+
 /// Why a build failed whose client exited with an error.
 pub(super) fn build_error(state: &BuildState) -> EngineError {
     let text: Vec<String> = state.text.lines().collect();
@@ -129,6 +148,9 @@ pub(super) fn build_error(state: &BuildState) -> EngineError {
         }
         if UNMOUNTED.iter().all(|word| has(&words, &[word])) {
             return EngineError::Disconnected { detail: message };
+        }
+        if failed.is_some_and(|step| step.name.kind == StepKind::Internal && step.name.text == WAITING) {
+            return EngineError::BuilderUnreachable { detail: message };
         }
         missing = image_of(&words, failed);
         if let Some(image) = missing.as_ref().filter(|_| has(&words, NETWORK)) {
@@ -262,6 +284,36 @@ mod tests {
         let gone = "failed to walk /var/lib/docker/tmp/buildkit-mount356/app: lstat /var/lib/docker/tmp/buildkit-mount356/app: no such file or directory";
         assert!(failed(&format!("{checksum}{gone}")));
         assert!(!failed(&format!("{checksum}\"/nothing\": not found")), "a file that the Dockerfile should not name");
+    }
+
+    #[test]
+    fn a_builder_that_is_not_there_is_told_of() {
+        let mut state = BuildState::new();
+        let (digest, at) = ("waiting".to_owned(), jiff::Timestamp::UNIX_EPOCH);
+        let name = "[internal] waiting for connection".to_owned();
+        state.apply(&BuildEvent::StepFound { digest: digest.clone(), name, inputs: Vec::new() });
+        state.apply(&BuildEvent::StepStarted { digest: digest.clone(), at });
+        state.apply(&BuildEvent::StepFinished { digest, at, error: Some("context deadline exceeded".to_owned()) });
+        state.apply(&BuildEvent::Text { line: "ERROR: context deadline exceeded".to_owned() });
+        let error = build_error(&state);
+        assert_eq!(error.to_string(), "the builder does not answer: context deadline exceeded");
+        assert!(error.is_transient());
+    }
+
+    #[test]
+    fn questions_that_are_not_answered_say_why() {
+        let dialing = "failed to call diskusage: Unavailable: connection error: desc = \"transport: Error while dialing: dial unix /b.sock: connect: no such file or directory\"";
+        let cases = [
+            (format!("ERROR: {dialing}"), format!("the builder does not answer: {dialing}")),
+            (
+                "ERROR: failed to call diskusage: code = Unavailable desc = error reading from server: EOF".to_owned(),
+                "lost the connection to the Docker daemon: failed to call diskusage: code = Unavailable desc = error reading from server: EOF".to_owned(),
+            ),
+            ("ERROR: no builder \"b\" found".to_owned(), "there is no builder `b`".to_owned()),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(question_error("docker", &text).to_string(), expected);
+        }
     }
 
     #[test]

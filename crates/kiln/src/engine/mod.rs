@@ -311,6 +311,12 @@ pub enum EngineError {
         /// The name.
         name: String,
     },
+    /// The builder is known, but nothing answers where it should be. With drivers other than `docker` only.
+    #[error("the builder does not answer: {detail}")]
+    BuilderUnreachable {
+        /// What the client says.
+        detail: String,
+    },
     /// The Dockerfile or one of its steps is to blame.
     #[error("{0}")]
     Build(Box<BuildFailure>),
@@ -390,7 +396,7 @@ impl EngineError {
     /// Whether the same build may succeed a moment later, without anyone changing anything.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Disconnected { .. } | Self::Registry { .. } | Self::Unresponsive)
+        matches!(self, Self::Disconnected { .. } | Self::Registry { .. } | Self::Unresponsive | Self::BuilderUnreachable { .. })
     }
 
     /// The same of an engine that has answered before: one that is not there now went away, and may come back.

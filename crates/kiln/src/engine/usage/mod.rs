@@ -219,19 +219,12 @@ impl Buildx {
         Ok(Some(ImageStays::read(said)))
     }
 
-    fn succeed(&self, run: &Run) -> Result<Finished, EngineError> {
+    pub(super) fn succeed(&self, run: &Run) -> Result<Finished, EngineError> {
         let finished = run.output(self.cancel_flag()).map_err(process_error)?;
         if finished.success() {
             return Ok(finished);
         }
-        let said = finished.stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message").trim().to_owned();
-        if let Some(error) = failure::client_error(&finished.stderr) {
-            return Err(error);
-        }
-        if failure::is_broken(&said) {
-            return Err(EngineError::Disconnected { detail: said });
-        }
-        Err(EngineError::NotDocker { program: self.program().to_owned(), detail: said })
+        Err(failure::question_error(self.program(), &finished.stderr))
     }
 }
 

@@ -198,7 +198,10 @@ impl Run<'_> {
                 pause *= 2;
                 continue;
             }
-            if matches!(error, EngineError::NotRunning { .. } | EngineError::Disconnected { .. }) {
+            if matches!(
+                error,
+                EngineError::NotRunning { .. } | EngineError::Disconnected { .. } | EngineError::BuilderUnreachable { .. }
+            ) {
                 self.lost.store(true, Ordering::SeqCst);
             }
             // A connection that broke may well be the registry's.

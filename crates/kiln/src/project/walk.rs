@@ -8,13 +8,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use ignore::{DirEntry, WalkBuilder};
 
 use super::LookError;
+use super::node::LOCKFILES;
 
 /// Folders that hold what tools made, never sources.
 const SKIPPED: [&str; 2] = ["target", "node_modules"];
-
-/// What package managers read beside manifests.
-const LOCKFILES: [&str; 7] =
-    ["Cargo.lock", "bun.lock", "bun.lockb", "npm-shrinkwrap.json", "package-lock.json", "pnpm-lock.yaml", "yarn.lock"];
 
 /// Folders whose packages are for demonstration or test, or someone else's.
 const INCIDENTAL: [&str; 15] = [
@@ -97,7 +94,7 @@ fn enters(entry: &DirEntry) -> bool {
 fn collect(root: &Utf8Path, entry: &DirEntry, candidates: &mut Candidates) {
     let Some(name) = entry.file_name().to_str() else { return };
     let is_manifest = name == "Cargo.toml" || name == "package.json";
-    let is_link = entry.path_is_symlink() && (is_manifest || LOCKFILES.contains(&name));
+    let is_link = entry.path_is_symlink() && (is_manifest || name == "Cargo.lock" || LOCKFILES.contains(&name));
     // Few files have such names: only they are worth a question to the system.
     if !is_manifest && !is_link && !is_docker_file(name) || entry.path().is_dir() {
         return;

@@ -28,7 +28,8 @@ impl Lockfile {
 }
 
 /// File names in the order of precedence: npm reads `npm-shrinkwrap.json` first, bun `bun.lock`.
-const NAMES: [&str; 6] = ["npm-shrinkwrap.json", "package-lock.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock", "bun.lockb"];
+pub(in crate::project) const NAMES: [&str; 6] =
+    ["npm-shrinkwrap.json", "package-lock.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock", "bun.lockb"];
 
 /// Names of the lockfiles in a folder, unread.
 pub(super) fn find_names(directory: &Utf8Path) -> Vec<&'static str> {

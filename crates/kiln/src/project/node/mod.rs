@@ -31,6 +31,7 @@ pub use install_files::SourceNeed;
 pub(crate) use install_files::{script_closure, within as path_within};
 pub(crate) use json::span_of;
 pub use lock::Lockfile;
+pub(super) use lock::NAMES as LOCKFILES;
 pub use lock_check::{Disagreement, Refusal};
 pub use manifest::{DependencySection, Manifest, NodeDependency};
 pub use members::WorkspaceGlobs;

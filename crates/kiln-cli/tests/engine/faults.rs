@@ -131,6 +131,9 @@ fn a_client_without_buildx_is_named(project: &Project<'_>) {
             .expect("unshare starts");
         let talk = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {talk}");
-        assert!(talk.contains("error: the Docker client has no buildx plugin\nhint: install"), "{arguments:?}: {talk}");
+        // A kiln that is linked dynamically says so first.
+        let said: Vec<&str> = talk.lines().skip_while(|line| line.starts_with("warning: ")).collect();
+        let expected = "error: the Docker client has no buildx plugin\nhint: install";
+        assert!(said.join("\n").starts_with(expected), "{arguments:?}: {talk}");
     }
 }

@@ -47,6 +47,9 @@ pub(crate) fn engine_error(error: &EngineError) -> CommandError {
         EngineError::DiskFull { .. } => {
             &["`docker system df` shows what takes the space; `docker buildx prune` frees the build cache"]
         }
+        EngineError::LayerLost { .. } => &[
+            "build again: finished steps are cached. It is a race in the engine's store; `kiln build SERVICE` builds one image at a time",
+        ],
         EngineError::Disconnected { .. } => {
             &["see whether the daemon still runs (`docker info`), then build again: finished steps are cached"]
         }

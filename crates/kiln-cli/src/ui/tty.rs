@@ -54,7 +54,14 @@ impl Tty {
 }
 
 impl Progress for Tty {
-    fn event(&mut self, _: &[View], _: usize, _: &BuildEvent) {}
+    fn event(&mut self, views: &[View], index: usize, event: &BuildEvent) {
+        // The tree goes when the builds are over; what the engine warns of stays, above it.
+        if let BuildEvent::Warning { message, line, .. } = event {
+            let line = line.map(|line| format!(" (line {line})")).unwrap_or_default();
+            // A terminal that went away cannot be told.
+            let _ = self.multi.println(format!("warning: {}: {message}{line}", views[index].label()));
+        }
+    }
 
     fn ended(&mut self, _: &[View], _: usize) {}
 

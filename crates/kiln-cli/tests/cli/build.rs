@@ -110,6 +110,23 @@ fn output_that_is_known_has_a_hint() {
     insta::assert_snapshot!(shop().args(["web", "--progress", "quiet"]).fake("build", &script).run());
 }
 
+/// As an engine with the containerd store may end a build of several images at once.
+#[test]
+fn an_image_of_which_the_engine_loses_a_layer_is_built_again() {
+    let lost =
+        "failed to prepare extraction snapshot \"extract-7 sha256:aa\": parent snapshot sha256:bb does not exist: not found";
+    let error = serde_json::Value::from(lost);
+    let line = format!(
+        r#"{{"vertexes":[{{"digest":"e","name":"exporting to image","started":"2026-01-01T00:00:01Z","completed":"2026-01-01T00:00:02Z","error":{error}}}]}}"#
+    );
+    let fails = format!("stream cold; echo '{line}' >&2; echo 'ERROR: failed to build: failed to solve: {lost}' >&2; exit 1");
+    let once = format!("if [[ ! -e $FAKE_DOCKER/again ]]; then : >\"$FAKE_DOCKER/again\"; {fails}; fi; stream noop");
+    let test = shop().args(["api"]).fake("build", &once);
+    insta::assert_snapshot!(test.run());
+    assert_eq!(test.calls().matches("buildx build").count(), 3, "twice the image, and once `kiln:latest`");
+    insta::assert_snapshot!(shop().args(["api", "--progress", "quiet"]).fake("build", &fails).run());
+}
+
 #[test]
 fn a_mistake_in_the_dockerfile_is_shown_where_it_is() {
     let script = "printf 'Dockerfile:2\\n--------------------\\n   2 | >>> RUNN true\\n--------------------\\nERROR: failed to build: failed to solve: dockerfile parse error on line 2: unknown instruction: RUNN (did you mean RUN?)\\n' >&2; exit 1";

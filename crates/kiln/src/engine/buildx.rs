@@ -16,7 +16,7 @@ use super::lines::Lines;
 use super::wire::Translator;
 use super::{
     BuildRequest, BuilderInfo, Engine, EngineError, EngineInfo, ImageInfo, MINIMUM_BUILDX, MINIMUM_ENGINE, Outcome, Output,
-    StoredImage, bake, failure, look, sent, store, wire,
+    StoredImage, bake, failure, look, sent, store, unpack, wire,
 };
 use crate::event::{BuildEvent, BuildState, EXPORTING, IMPORTING, StepName, StepStatus};
 use crate::process::{Cancel, ProcessError, Run, Stream};
@@ -123,60 +123,7 @@ impl Buildx {
         run.arg(context)
     }
 
-    /// A folder of kiln's own, made if need be.
-    pub(super) fn directory(&self, name: &str) -> Result<Utf8PathBuf, EngineError> {
-        let path = self.state.join(name);
-        fs::create_dir_all(&path).map_err(|source| EngineError::File { path: path.clone(), source })?;
-        Ok(path)
-    }
-
-    /// Id and size of a loaded image. Only for show: what goes wrong here is no error.
-    fn inspect(&self, image: &str) -> Option<(String, u64)> {
-        let run = self.client().args(["image", "inspect", "--format", "{{.Id}} {{.Size}}", image]).timeout(INSPECT_TIMEOUT);
-        let finished = run.output(&self.cancel).ok().filter(crate::process::Finished::success)?;
-        let (id, size) = finished.stdout.trim().split_once(' ')?;
-        Some((id.to_owned(), size.parse().ok()?))
-    }
-}
-
-impl Engine for Buildx {
-    /// One `docker info` tells everything: client, plugins, engine and storage.
-    fn check(&self) -> Result<EngineInfo, EngineError> {
-        let run = self.client().args(["info", "--format", "{{json .}}"]).timeout(CHECK_TIMEOUT).capture(4 << 20);
-        let finished = run.output(&self.cancel).map_err(process_error)?;
-        let nonsense = |detail: &str| EngineError::NotDocker { program: self.docker.clone(), detail: detail.to_owned() };
-        let Ok(info) = serde_json::from_str::<Info>(finished.stdout.trim()) else {
-            return Err(failure::client_error(&finished.stderr).unwrap_or_else(|| nonsense("it does not answer `docker info`")));
-        };
-        let Some(client) = info.client_info else { return Err(nonsense("`docker info` lacks `ClientInfo`")) };
-        let buildx = client.plugins.unwrap_or_default().into_iter().find(|plugin| plugin.name == "buildx");
-        let buildx = buildx.ok_or(EngineError::BuildxMissing)?.version;
-        let needed = |(major, minor)| format!("{major}.{minor}");
-        if older(&buildx, MINIMUM_BUILDX) {
-            return Err(EngineError::BuildxTooOld { found: buildx, needed: needed(MINIMUM_BUILDX) });
-        }
-        // A remote builder works without an engine on this machine.
-        if info.server_version.is_empty() && self.builder.is_none() {
-            let words = format!("{}\n{}", info.server_errors.unwrap_or_default().join("\n"), finished.stderr);
-            let detail = words.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message").trim().to_owned();
-            return Err(failure::client_error(&words).unwrap_or(EngineError::NotRunning { detail }));
-        }
-        if older(&info.server_version, MINIMUM_ENGINE) && self.builder.is_none() {
-            return Err(EngineError::EngineTooOld { found: info.server_version, needed: needed(MINIMUM_ENGINE) });
-        }
-        let containerd_store =
-            info.driver_status.unwrap_or_default().iter().flatten().any(|word| word.starts_with("io.containerd.snapshotter"));
-        let some = |text: String| Some(text).filter(|text| !text.is_empty());
-        Ok(EngineInfo {
-            client: client.version,
-            server: some(info.server_version),
-            buildx,
-            storage_driver: some(info.driver),
-            containerd_store,
-        })
-    }
-
-    fn build(&self, request: &BuildRequest, events: &mut dyn FnMut(BuildEvent)) -> Result<Outcome, EngineError> {
+    fn build_once(&self, request: &BuildRequest, events: &mut dyn FnMut(BuildEvent)) -> Result<Outcome, EngineError> {
         let context = sent::link(&self.state.join("contexts"), request)?;
         let metadata = Temporary::new(&self.directory("run")?, &request.name);
         let caches = LocalCaches::prepare(&request.cache_from, &request.cache_to, &request.name)?;
@@ -238,6 +185,63 @@ impl Engine for Buildx {
             outcome = Outcome { id: Some(id), size: Some(size) };
         }
         Ok(outcome)
+    }
+
+    /// A folder of kiln's own, made if need be.
+    pub(super) fn directory(&self, name: &str) -> Result<Utf8PathBuf, EngineError> {
+        let path = self.state.join(name);
+        fs::create_dir_all(&path).map_err(|source| EngineError::File { path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    /// Id and size of a loaded image. Only for show: what goes wrong here is no error.
+    fn inspect(&self, image: &str) -> Option<(String, u64)> {
+        let run = self.client().args(["image", "inspect", "--format", "{{.Id}} {{.Size}}", image]).timeout(INSPECT_TIMEOUT);
+        let finished = run.output(&self.cancel).ok().filter(crate::process::Finished::success)?;
+        let (id, size) = finished.stdout.trim().split_once(' ')?;
+        Some((id.to_owned(), size.parse().ok()?))
+    }
+}
+
+impl Engine for Buildx {
+    /// One `docker info` tells everything: client, plugins, engine and storage.
+    fn check(&self) -> Result<EngineInfo, EngineError> {
+        let run = self.client().args(["info", "--format", "{{json .}}"]).timeout(CHECK_TIMEOUT).capture(4 << 20);
+        let finished = run.output(&self.cancel).map_err(process_error)?;
+        let nonsense = |detail: &str| EngineError::NotDocker { program: self.docker.clone(), detail: detail.to_owned() };
+        let Ok(info) = serde_json::from_str::<Info>(finished.stdout.trim()) else {
+            return Err(failure::client_error(&finished.stderr).unwrap_or_else(|| nonsense("it does not answer `docker info`")));
+        };
+        let Some(client) = info.client_info else { return Err(nonsense("`docker info` lacks `ClientInfo`")) };
+        let buildx = client.plugins.unwrap_or_default().into_iter().find(|plugin| plugin.name == "buildx");
+        let buildx = buildx.ok_or(EngineError::BuildxMissing)?.version;
+        let needed = |(major, minor)| format!("{major}.{minor}");
+        if older(&buildx, MINIMUM_BUILDX) {
+            return Err(EngineError::BuildxTooOld { found: buildx, needed: needed(MINIMUM_BUILDX) });
+        }
+        // A remote builder works without an engine on this machine.
+        if info.server_version.is_empty() && self.builder.is_none() {
+            let words = format!("{}\n{}", info.server_errors.unwrap_or_default().join("\n"), finished.stderr);
+            let detail = words.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message").trim().to_owned();
+            return Err(failure::client_error(&words).unwrap_or(EngineError::NotRunning { detail }));
+        }
+        if older(&info.server_version, MINIMUM_ENGINE) && self.builder.is_none() {
+            return Err(EngineError::EngineTooOld { found: info.server_version, needed: needed(MINIMUM_ENGINE) });
+        }
+        let containerd_store =
+            info.driver_status.unwrap_or_default().iter().flatten().any(|word| word.starts_with("io.containerd.snapshotter"));
+        let some = |text: String| Some(text).filter(|text| !text.is_empty());
+        Ok(EngineInfo {
+            client: client.version,
+            server: some(info.server_version),
+            buildx,
+            storage_driver: some(info.driver),
+            containerd_store,
+        })
+    }
+
+    fn build(&self, request: &BuildRequest, events: &mut dyn FnMut(BuildEvent)) -> Result<Outcome, EngineError> {
+        unpack::build(|events| self.build_once(request, events), events)
     }
 
     fn cached(&self, requests: &[&BuildRequest]) -> Option<Vec<Outcome>> {

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::event::{BuildState, Step, StepKind};
 
-use super::EngineError;
+use super::{EngineError, unpack};
 
 /// A build that failed because of the Dockerfile or one of its steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +146,9 @@ pub(super) fn build_error(state: &BuildState) -> EngineError {
         if has(&words, FULL) {
             return EngineError::DiskFull { detail: message };
         }
+        if unpack::is_lost(&words) {
+            return EngineError::LayerLost { detail: message };
+        }
         if UNMOUNTED.iter().all(|word| has(&words, &[word])) {
             return EngineError::Disconnected { detail: message };
         }
@@ -257,6 +260,10 @@ mod tests {
             (
                 "ERROR: failed to build: failed to solve: failed to copy files: write /x: no space left on device",
                 "the disk of the Docker engine is full: failed to copy files: write /x: no space left on device",
+            ),
+            (
+                "ERROR: failed to build: failed to solve: failed to prepare extraction snapshot \"extract-7 sha256:aa\": parent snapshot sha256:bb does not exist: not found",
+                "the engine lost a layer of the image while it unpacked it: failed to prepare extraction snapshot \"extract-7 sha256:aa\": parent snapshot sha256:bb does not exist: not found",
             ),
             (
                 "ERROR: failed to build: failed to solve: debian:nope: failed to resolve source metadata for docker.io/library/debian:nope: failed to do request: Head \"https://registry.example/v2/\": dial tcp: lookup registry.example: no such host",

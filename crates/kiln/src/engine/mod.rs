@@ -13,6 +13,7 @@ mod look;
 mod sent;
 mod store;
 mod tool;
+mod unpack;
 mod usage;
 pub mod wire;
 
@@ -345,6 +346,12 @@ pub enum EngineError {
         /// What the engine says.
         detail: String,
     },
+    /// The engine lost a layer of the image while it unpacked it, several times. The image itself is whole.
+    #[error("the engine lost a layer of the image while it unpacked it: {detail}")]
+    LayerLost {
+        /// What the engine says.
+        detail: String,
+    },
     /// The connection to the engine broke while it worked.
     #[error("lost the connection to the Docker daemon: {detail}")]
     Disconnected {
@@ -396,7 +403,14 @@ impl EngineError {
     /// Whether the same build may succeed a moment later, without anyone changing anything.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Disconnected { .. } | Self::Registry { .. } | Self::Unresponsive | Self::BuilderUnreachable { .. })
+        matches!(
+            self,
+            Self::Disconnected { .. }
+                | Self::Registry { .. }
+                | Self::Unresponsive
+                | Self::BuilderUnreachable { .. }
+                | Self::LayerLost { .. }
+        )
     }
 
     /// The same of an engine that has answered before: one that is not there now went away, and may come back.

@@ -17,7 +17,7 @@ use super::random::Random;
 use super::score::Score;
 use super::server::serve;
 use super::state::{Around, State};
-use crate::support::{command, this_run};
+use crate::support::{command, environment, this_run};
 
 const IMAGE: &str = "debian:bookworm-slim";
 
@@ -48,19 +48,26 @@ impl Bench {
         let engine = Buildx::new(root.join("state"));
         let info = engine.check().expect("an engine");
         let run = this_run();
-        let (other, onbuild) = (format!("kiln-test-other:{run}"), format!("kiln-test-onbuild:{run}"));
+        // A builder apart from the engine has them from a registry.
+        let registry = environment("KILN_TEST_BASES");
+        let outputs: &[Output] = if registry.is_some() { &[Output::Load, Output::Push] } else { &[Output::Load] };
+        let registry = registry.unwrap_or_default();
+        let (other, onbuild) = (format!("{registry}kiln-test-other:{run}"), format!("{registry}kiln-test-onbuild:{run}"));
         let folders = Folders { context: root.join("images"), extra: root.join("images-extra") };
         fs::create_dir_all(&folders.context).expect("a folder");
         let around =
             Around { image: IMAGE.to_owned(), other: other.clone(), onbuild: onbuild.clone(), url: serve(), parents: false };
-        let mut bench = Self { engine, root: root.to_owned(), around, images: BTreeMap::new(), merges: info.containerd_store };
+        let merges = info.containerd_store || !engine.builder_info().expect("a builder").has_store();
+        let mut bench = Self { engine, root: root.to_owned(), around, images: BTreeMap::new(), merges };
         let triggers = "ONBUILD COPY one.txt /onbuild/\nONBUILD RUN echo trigger\nONBUILD WORKDIR /onbuild";
         for (tag, text) in [(&other, format!("FROM {IMAGE}\nCOPY x /other\n")), (&onbuild, format!("FROM {IMAGE}\n{triggers}\n"))]
         {
             fs::write(folders.context.join("x"), "x").expect("a file");
             let request = bench.request(&bench.of(&folders, text));
-            let request = BuildRequest { tags: vec![tag.clone()], output: Output::Load, ..bare(request) };
-            bench.engine.build(&request, &mut |_| {}).expect("an image");
+            for &output in outputs {
+                let request = BuildRequest { tags: vec![tag.clone()], output, ..bare(request.clone()) };
+                bench.engine.build(&request, &mut |_| {}).expect("an image");
+            }
         }
         bench.images = inspect("docker", &[IMAGE.to_owned(), other, onbuild], &Cancel::new());
         let parents = bench.request(&bench.of(&folders, "FROM scratch\nCOPY --parents x /\n".to_owned()));

@@ -2,7 +2,8 @@
 //!
 //! Three sources of pairs: random Dockerfiles with random edits, the shapes of well-known projects, and ten edits at once. In the random
 //! ones `KILN_TEST_PAIRS` says how many pairs (40), `KILN_TEST_SEED` where to begin, `KILN_TEST_JOBS` how many chains of builds go on side by
-//! side (2). Each disagreement is told with its Dockerfile; `KILN_TEST_REPORT` names a file for all that was counted.
+//! side (2). Each disagreement is told with its Dockerfile; `KILN_TEST_REPORT` names a file for all that was counted. Another builder than
+//! Docker's own (`BUILDX_BUILDER`) takes the images that Dockerfiles are based on from the registry `KILN_TEST_BASES=REGISTRY/`.
 
 mod bench;
 mod edits;

@@ -24,6 +24,7 @@ pub mod git;
 mod image_name;
 pub mod lifecycle;
 mod lock;
+pub mod parallel;
 pub mod plan;
 pub mod predict;
 pub mod process;

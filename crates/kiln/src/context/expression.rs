@@ -9,6 +9,8 @@ use super::pattern::PatternError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Expression {
     items: Vec<Item>,
+    /// The longest text that whatever matches has in it.
+    literal: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,14 @@ impl Set {
 
     fn one(character: char) -> Self {
         Self { negated: false, ranges: vec![(character, character)] }
+    }
+
+    /// The character of a set that has no other.
+    fn certain(&self) -> Option<char> {
+        match self.ranges.as_slice() {
+            [(low, high)] if low == high && !self.negated => Some(*low),
+            _ => None,
+        }
     }
 
     /// Adds what a set holds, also where that is "all but".
@@ -125,7 +135,8 @@ impl Expression {
                 Item::One(set)
             });
         }
-        Ok(Self { items })
+        let literal = longest_literal(&items);
+        Ok(Self { items, literal })
     }
 
     /// Whether the expression matches the whole text. Follows all ways at once: time is the product of the lengths, whatever the pattern.
@@ -185,8 +196,12 @@ impl Expression {
         }
     }
 
-    /// Whether the characters at both ends are such as the expression begins and ends with. That settles most paths of a context.
+    /// Whether the text holds what the expression cannot do without, and has such characters at its ends as the expression begins and
+    /// ends with. That settles nearly all paths of a context.
     fn may_match(&self, text: &str) -> bool {
+        if !text.contains(&self.literal) {
+            return false;
+        }
         let fits = |(item, character): (&Item, char)| match item {
             Item::One(set) => Some(set.contains(character)),
             _ => None,
@@ -194,6 +209,14 @@ impl Expression {
         let begins = self.items.iter().zip(text.chars()).map_while(fits).all(|fits| fits);
         begins && self.items.iter().rev().zip(text.chars().rev()).map_while(fits).all(|fits| fits)
     }
+}
+
+/// The longest run of items that are one certain character each.
+fn longest_literal(items: &[Item]) -> String {
+    let runs = items.split(|item| !matches!(item, Item::One(set) if set.certain().is_some()));
+    let text =
+        |run: &[Item]| run.iter().filter_map(|item| if let Item::One(set) = item { set.certain() } else { None }).collect();
+    runs.map(text).max_by_key(String::len).unwrap_or_default()
 }
 
 fn is_word(character: char) -> bool {

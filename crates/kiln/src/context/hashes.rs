@@ -5,7 +5,6 @@ use std::fmt;
 use std::fs::{self, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use camino::Utf8Path;
@@ -13,6 +12,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::stamp::Stamp;
 use crate::files::replace_file;
+use crate::parallel;
 
 /// Begins the file; another version is as good as none.
 const MAGIC: &[u8; 8] = b"kilnhsh1";
@@ -21,6 +21,8 @@ const RACY: Duration = Duration::from_secs(2);
 /// So many files are remembered that nobody asked for the last time, and as many again as somebody did: several images may have one folder
 /// for their context, each with an ignore file of its own.
 const SPARE: usize = 100_000;
+/// So many files are worth a thread.
+const FILES_PER_THREAD: usize = 16;
 
 /// What is in a file: git's id of the content as a blob, so that a commit's files need not be read at all.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +48,18 @@ impl ContentId {
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 20] {
         &self.0
+    }
+
+    /// The 40 hexadecimal digits, as bytes of text.
+    #[must_use]
+    pub fn digits(&self) -> [u8; 40] {
+        const DIGITS: [u8; 16] = *b"0123456789abcdef";
+        // By hand: this is done for every file of a context.
+        let mut text = [0; 40];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 0xf)]]);
+        }
+        text
     }
 
     /// Reads 40 hexadecimal digits.
@@ -80,10 +94,7 @@ impl ContentId {
 
 impl fmt::Display for ContentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // By hand: it is written for every file of a context.
-        let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
-        let digits: String = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect();
-        f.write_str(&digits)
+        f.write_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 
@@ -151,11 +162,12 @@ impl Hashes {
             .map(|known| known.map(|(_, id)| *id))
             .collect();
         let open: Vec<usize> = (0..questions.len()).filter(|&index| answers[index].is_none()).collect();
-        for (index, read) in in_parallel(&open, |&index| {
-            let question = &questions[index];
-            (index, ContentId::of_file(&root.join(&question.path), question.metadata.len()))
-        }) {
-            answers[index] = Some(read.map_err(|error| (questions[index].path.clone(), error))?);
+        let read = parallel::try_map(&open, FILES_PER_THREAD, |&index| {
+            let Question { path, metadata } = &questions[index];
+            ContentId::of_file(&root.join(path), metadata.len()).map_err(|error| (path.clone(), error))
+        })?;
+        for (&index, id) in open.iter().zip(read) {
+            answers[index] = Some(id);
         }
         let ids: Vec<ContentId> = answers.into_iter().flatten().collect();
         let settled = |metadata: &Metadata| {
@@ -180,30 +192,6 @@ impl Hashes {
         }
         Ok(ids)
     }
-}
-
-/// Does some work for each item on all processors; the results are in no particular order.
-pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len().div_ceil(16));
-    if threads <= 1 {
-        return items.iter().map(work).collect();
-    }
-    let next = AtomicUsize::new(0);
-    let worker = || {
-        let mut results = Vec::new();
-        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-            results.push(work(item));
-        }
-        results
-    };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(worker)).collect();
-        let mut results = worker();
-        for worker in workers {
-            results.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        results
-    })
 }
 
 fn read(bytes: &[u8]) -> Option<HashMap<String, (Stamp, ContentId)>> {

@@ -17,7 +17,6 @@ mod tree;
 mod walk;
 
 pub use evolving::Evolving;
-pub(crate) use hashes::in_parallel;
 pub use hashes::{ContentId, Hashes};
 pub use ignore::{FolderMatches, IgnoreError, IgnoreFile, PatternError};
 pub(crate) use paths::is_within;

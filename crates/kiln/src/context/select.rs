@@ -195,7 +195,7 @@ fn digest(path: &str, entry: &Entry, below: &[(String, Entry)]) -> blake3::Hash 
         hasher.update(&[0]);
         match entry {
             Entry::Folder => hasher.update(b"d"),
-            Entry::File { mode, content } => hasher.update(format!("f{mode:o} {content}").as_bytes()),
+            Entry::File { mode, content } => hasher.update(format!("f{mode:o} ").as_bytes()).update(&content.digits()),
             Entry::Link { target } => hasher.update(b"l").update(target.as_bytes()),
         };
         hasher.update(&[0]);

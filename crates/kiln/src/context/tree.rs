@@ -1,6 +1,7 @@
 //! The files of a context as a value: what BuildKit would hash of them, without their times and owners, which do not count.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::ContentId;
 
@@ -26,7 +27,8 @@ pub enum Entry {
 /// The files of a context, sorted so that each folder is followed by what is in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tree {
-    entries: Vec<(String, Entry)>,
+    /// Shared: trees are large, and images that have a context in common have one tree.
+    entries: Arc<Vec<(String, Entry)>>,
 }
 
 /// How an entry of one tree differs from that of another.
@@ -61,7 +63,7 @@ impl Tree {
             open = if entry == Entry::Folder { path.clone() } else { parent.to_owned() };
             whole.push((path, entry));
         }
-        Self { entries: whole }
+        Self { entries: Arc::new(whole) }
     }
 
     /// What stands at a path; the root is a folder.
@@ -101,7 +103,7 @@ impl Tree {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.entries.len() * 80);
-        for (path, entry) in &self.entries {
+        for (path, entry) in self.entries.iter() {
             let (kind, rest) = match entry {
                 Entry::Folder => ("d".to_owned(), ""),
                 Entry::File { mode, content } => (format!("f{mode:o} {content}"), ""),

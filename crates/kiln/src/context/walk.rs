@@ -6,12 +6,15 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::hashes::{Question, in_parallel};
+use super::hashes::Question;
 use super::{Entry, FolderMatches, Hashes, IgnoreError, IgnoreFile, Tree};
 use crate::dockerfile::parse::MAX_FILE;
+use crate::parallel;
 
 /// More files than this are no context: kiln stops instead of reading a whole disk.
 pub const MAX_ENTRIES: usize = 2_000_000;
+/// So many folders are worth a thread.
+const FOLDERS_PER_THREAD: usize = 4;
 
 /// A context that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -87,10 +90,9 @@ pub fn read_context(root: &Utf8Path, ignore: &IgnoreFile, hashes: &mut Hashes) -
     let mut walk = Walk { entries: Vec::new(), files: Vec::new() };
     let mut level = vec![(String::new(), FolderMatches::default())];
     while !level.is_empty() {
-        let read = in_parallel(&level, |(folder, matches)| read_folder(root, folder, matches, ignore));
+        let read = parallel::try_map(&level, FOLDERS_PER_THREAD, |(folder, matches)| read_folder(root, folder, matches, ignore))?;
         level.clear();
         for folder in read {
-            let folder = folder?;
             walk.entries.extend(folder.entries);
             walk.files.extend(folder.files);
             level.extend(folder.folders);

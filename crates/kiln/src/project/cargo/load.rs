@@ -1,7 +1,6 @@
 //! Reading a workspace: its root manifest, its members, and the packages that they reach by path.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZero;
 use std::thread;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -14,8 +13,9 @@ use super::{
     CargoError, CargoPackage, CargoWorkspace, DependencySource, Resolver, checks, configuration, dependencies, locate, lock,
     members, package, paths,
 };
+use crate::parallel;
 
-/// Manifests that one thread reads at least before another is worth starting.
+/// So many manifests are worth a thread.
 const MANIFESTS_PER_THREAD: usize = 12;
 
 impl CargoWorkspace {
@@ -181,7 +181,7 @@ impl Reader<'_> {
         let Some(workspace) = &self.root.workspace else { return Ok(packages) };
         let listed = members::listed(workspace, &self.root.document.path)?;
         let listed: Vec<Member> = listed.into_iter().filter(|member| seen.insert(member.folder.clone())).collect();
-        let read = in_parallel(&listed, |member| {
+        let read = parallel::try_map(&listed, MANIFESTS_PER_THREAD, |member| {
             let document = member.document(&self.root.document.path)?;
             self.member(&document)
         })?;
@@ -191,7 +191,7 @@ impl Reader<'_> {
         }
         while !next.is_empty() {
             next.retain(|found| !workspace.excludes(&found.folder) && seen.insert(found.folder.clone()));
-            let read = in_parallel(&next, |found| self.reached(found))?;
+            let read = parallel::try_map(&next, MANIFESTS_PER_THREAD, |found| self.reached(found))?;
             next.clear();
             for package in read.into_iter().flatten() {
                 next.extend(Found::of(&package, folder));
@@ -209,7 +209,7 @@ impl Reader<'_> {
         let mut seen: BTreeSet<Utf8PathBuf> = packages.keys().map(|key| paths::normalize(&folder.join(key))).collect();
         while !next.is_empty() {
             next.retain(|found| seen.insert(found.folder.clone()));
-            let read = in_parallel(&next, |found| self.other(found))?;
+            let read = parallel::try_map(&next, MANIFESTS_PER_THREAD, |found| self.other(found))?;
             next.clear();
             for package in read {
                 next.extend(Found::of(&package, folder));
@@ -260,27 +260,4 @@ impl Reader<'_> {
             None => Err(CargoError::NotAManifest { path: document.path.clone() }),
         }
     }
-}
-
-/// Maps many manifests over the machine's cores; the first error in order is the error.
-fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R, CargoError> + Sync) -> Result<Vec<R>, CargoError> {
-    let wanted = items.len() / MANIFESTS_PER_THREAD;
-    let threads = if wanted < 2 { 1 } else { wanted.min(thread::available_parallelism().map_or(1, NonZero::get)) };
-    if threads == 1 {
-        return items.iter().map(work).collect();
-    }
-    let work = &work;
-    thread::scope(|scope| {
-        let share = items.len().div_ceil(threads);
-        let spawned = items.chunks(share).map(|chunk| scope.spawn(move || chunk.iter().map(work).collect::<Vec<_>>()));
-        let spawned: Vec<_> = spawned.collect();
-        let mut results = Vec::with_capacity(items.len());
-        for handle in spawned {
-            match handle.join() {
-                Ok(chunk) => results.extend(chunk),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        results.into_iter().collect()
-    })
 }

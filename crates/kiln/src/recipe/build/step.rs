@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::messages::Transcript;
@@ -146,36 +144,15 @@ pub(super) fn lock(path: &Path, cancel: &Cancel) -> Result<File, StepError> {
     })
 }
 
+/// So many files or units are worth a thread.
+const ITEMS_PER_THREAD: usize = 4;
+
 /// Does the work for each item on all cores and gives the results in the items' order; stops at the first error.
 pub(in crate::recipe) fn parallel<T: Sync, R: Send>(
     items: &[T],
     work: impl Fn(&T) -> Result<R, StepError> + Sync,
 ) -> Result<Vec<R>, StepError> {
-    let threads = std::thread::available_parallelism().map_or(2, usize::from).min(8).min(items.len());
-    if threads <= 1 || items.len() < 8 {
-        return items.iter().map(work).collect();
-    }
-    let next = AtomicUsize::new(0);
-    let failed = AtomicBool::new(false);
-    let results = Mutex::new(Vec::with_capacity(items.len()));
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                let mut own = Vec::new();
-                while !failed.load(Ordering::Relaxed) {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(index) else { break };
-                    let result = work(item);
-                    failed.fetch_or(result.is_err(), Ordering::Relaxed);
-                    own.push((index, result));
-                }
-                results.lock().unwrap_or_else(PoisonError::into_inner).append(&mut own);
-            });
-        }
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
+    crate::parallel::try_map(items, ITEMS_PER_THREAD, work)
 }
 
 /// Writes a file beside its place and renames it, so that nobody ever sees half of it.

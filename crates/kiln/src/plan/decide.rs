@@ -14,7 +14,7 @@ use super::{
     Asset, BaseImages, DEFAULT_TOOL_IMAGE, ImageEngine, Plan, Question, QuestionKind, Serve, Service, ServiceFiles, ServiceKind,
     Source,
 };
-use crate::project::cargo::Included;
+use crate::project::cargo::SourceFacts;
 use crate::project::{Link, Project};
 use crate::settings::{At, ServiceSettings, Settings};
 
@@ -31,9 +31,9 @@ pub fn plan(project: &Project, settings: &Settings) -> Plan {
     picks.sort_by(|a, b| (&a.path, &a.name).cmp(&(&b.path, &b.name)));
     let all_paths: Vec<Utf8PathBuf> = picks.iter().map(|pick| pick.path.clone()).collect();
     let mut services = Vec::new();
-    let mut included = Included::default();
+    let mut source_facts = SourceFacts::default();
     for pick in &picks {
-        match service(pick, &all_paths, &mut included) {
+        match service(pick, &all_paths, &mut source_facts) {
             Ok((mut service, mut facts)) => {
                 let asked = [lock_question(pick), link_question(project, pick, &service)].into_iter().flatten();
                 for question in asked {
@@ -64,7 +64,11 @@ pub fn plan(project: &Project, settings: &Settings) -> Plan {
     Plan { project: name, engine, tool_image, services, questions }
 }
 
-fn service(pick: &Pick<'_>, all_paths: &[Utf8PathBuf], included: &mut Included) -> Result<(Service, IgnoreFacts), Box<Question>> {
+fn service(
+    pick: &Pick<'_>,
+    all_paths: &[Utf8PathBuf],
+    source_facts: &mut SourceFacts,
+) -> Result<(Service, IgnoreFacts), Box<Question>> {
     match &pick.what {
         What::Rust { place, member, chosen } => {
             let choice = match chosen {
@@ -72,7 +76,7 @@ fn service(pick: &Pick<'_>, all_paths: &[Utf8PathBuf], included: &mut Included) 
                 None => rust::choose(*place, Some(&pick.name), &pick.settings, member.as_deref())?,
             };
             let draft = Draft { place: *place, name: &pick.name, path: &pick.path, settings: &pick.settings, all_paths };
-            Ok(rust::service(draft, &choice, included))
+            Ok(rust::service(draft, &choice, source_facts))
         }
         What::Node(decision) => Ok(node_service(pick, decision)),
     }

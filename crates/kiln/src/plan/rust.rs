@@ -11,8 +11,8 @@ use super::{
     chef, ignore, images,
 };
 use crate::project::cargo::{
-    CargoPackage, CargoWorkspace, DependencySource, Distribution as Family, Included, NativeNeed, compiler_cache, linker_needs,
-    native_needs, sqlx_use,
+    CargoPackage, CargoWorkspace, DependencySource, Distribution as Family, NativeNeed, SourceFacts, compiler_cache,
+    linker_needs, native_needs,
 };
 use crate::settings::{FILE_NAME, ServiceSettings, service_head, string};
 
@@ -190,12 +190,12 @@ pub(super) struct Draft<'a> {
 }
 
 /// The service for a choice, with the facts for its ignore file.
-pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>, included: &mut Included) -> (Service, ignore::IgnoreFacts) {
+pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>, source_facts: &mut SourceFacts) -> (Service, ignore::IgnoreFacts) {
     let Draft { place, name, path, settings, all_paths } = draft;
     let workspace = place.workspace;
     let mut sources = BTreeMap::from([("binary".to_owned(), choice.source.clone())]);
     let included: Vec<Utf8PathBuf> =
-        included.of(workspace, &choice.package.name).iter().map(|path| join(place.folder, path)).collect();
+        source_facts.included(workspace, &choice.package.name).iter().map(|path| join(place.folder, path)).collect();
     let context = context(place, &included);
     let in_context = |path: &Utf8Path| relative(path, &context).unwrap_or_else(|| path.to_owned());
     let closure = workspace.closure(&choice.package.name, false);
@@ -250,7 +250,7 @@ pub(super) fn service(draft: Draft<'_>, choice: &Choice<'_>, included: &mut Incl
         toolchain: image.toolchain,
         install_toolchain,
         absent_wrapper: absent_wrapper.map(str::to_owned),
-        sqlx: sqlx_use(workspace, &choice.package.name).map(|found| Sqlx {
+        sqlx: source_facts.sqlx(workspace, &choice.package.name).map(|found| Sqlx {
             version: found.version,
             offline: found.checked_queries && !(found.data.is_empty() && found.legacy_data.is_empty()),
             data: found.data,

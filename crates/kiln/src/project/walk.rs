@@ -2,13 +2,19 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::num::NonZero;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use ignore::{DirEntry, WalkBuilder};
+use ignore::{DirEntry, WalkBuilder, WalkState};
 
 use super::LookError;
 use super::node::LOCKFILES;
+
+/// More threads than this only wait for one disk.
+const MAX_THREADS: usize = 16;
 
 /// Folders that hold what tools made, never sources.
 const SKIPPED: [&str; 2] = ["target", "node_modules"];
@@ -59,27 +65,28 @@ pub(super) fn walk(root: &Utf8Path) -> Result<Candidates, LookError> {
     // Only the repository's own rules: neither the person's global ones nor those of folders above decide what it holds.
     builder.hidden(false).ignore(false).git_global(false).parents(false).require_git(false).follow_links(false);
     builder.filter_entry(enters);
-    let mut candidates = Candidates::default();
-    for entry in builder.build() {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => match unreadable(root, error) {
-                Some(error) if error.place().0 == root => return Err(error),
-                Some(error) => {
-                    candidates.broken.push(error);
-                    continue;
-                }
-                None => continue,
-            },
-        };
-        if entry.depth() > 0 {
-            collect(root, &entry, &mut candidates);
-        }
+    let found = Mutex::new(Candidates::default());
+    let found = || found.lock().unwrap_or_else(PoisonError::into_inner);
+    builder.threads(thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS)).build_parallel().run(|| {
+        Box::new(|entry| {
+            match entry {
+                Ok(entry) if entry.depth() > 0 => collect(root, &entry, &found),
+                Ok(_) => {}
+                Err(error) => found().broken.extend(unreadable(root, error)),
+            }
+            WalkState::Continue
+        })
+    });
+    let mut candidates = std::mem::take(&mut *found());
+    let is_root = |error: &LookError| matches!(error, LookError::Read { path, .. } if path == root);
+    if let Some(at) = candidates.broken.iter().position(is_root) {
+        return Err(candidates.broken.swap_remove(at));
     }
     candidates.cargo.sort();
     candidates.node.sort();
     candidates.docker_files.sort();
     candidates.links.sort();
+    candidates.broken.sort_by(|a, b| a.place().0.cmp(b.place().0));
     Ok(candidates)
 }
 
@@ -91,7 +98,7 @@ fn enters(entry: &DirEntry) -> bool {
     !name.as_encoded_bytes().starts_with(b".") && !SKIPPED.iter().any(|skipped| name == OsStr::new(skipped))
 }
 
-fn collect(root: &Utf8Path, entry: &DirEntry, candidates: &mut Candidates) {
+fn collect<'a>(root: &Utf8Path, entry: &DirEntry, found: &impl Fn() -> MutexGuard<'a, Candidates>) {
     let Some(name) = entry.file_name().to_str() else { return };
     let is_manifest = name == "Cargo.toml" || name == "package.json";
     let is_link = entry.path_is_symlink() && (is_manifest || name == "Cargo.lock" || LOCKFILES.contains(&name));
@@ -99,6 +106,7 @@ fn collect(root: &Utf8Path, entry: &DirEntry, candidates: &mut Candidates) {
     if !is_manifest && !is_link && !is_docker_file(name) || entry.path().is_dir() {
         return;
     }
+    let mut candidates = found();
     let below = entry.path().strip_prefix(root).unwrap_or(entry.path());
     let Some(relative) = Utf8Path::from_path(below) else {
         candidates.broken.extend(is_manifest.then(|| not_utf8(root, below)));

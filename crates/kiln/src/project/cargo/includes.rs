@@ -2,12 +2,12 @@
 //!
 //! A search by letters, quick and never failing. It finds paths that are written as literals; only those that exist are reported.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::sources::{self, Source};
-use super::{CargoPackage, CargoWorkspace, paths, sqlx};
+use super::{CargoPackage, paths};
 
 /// Macros whose path is relative to the source file.
 const FROM_FILE: [&str; 3] = ["include_str", "include_bytes", "include"];
@@ -35,58 +35,25 @@ const TEMPLATES: [&str; 6] = ["askama", "askama_axum", "rinja", "rinja_axum", "s
 /// Folders that crates read beside the manifest while compiling, by crate.
 const FOLDERS: [(&str, &str); 3] = [("diesel_migrations", "migrations"), ("rust-i18n", "locales"), ("refinery", "migrations")];
 
-/// What packages read while compiling. Each package is looked at once, however many services are made of it.
-#[derive(Debug, Default)]
-pub struct Included {
-    /// What is there, absolute, by the folder of the package.
-    known: HashMap<Utf8PathBuf, BTreeSet<Utf8PathBuf>>,
-}
-
-impl Included {
-    /// What the sources of a package and of its local dependencies read while compiling, relative to the workspace root (paths may
-    /// begin with `..`), sorted. Rust modules that cargo finds by itself are not listed.
-    #[must_use]
-    pub fn of(&mut self, workspace: &CargoWorkspace, package: &str) -> Vec<Utf8PathBuf> {
-        let mut found = BTreeSet::new();
-        for package in workspace.closure(package, false) {
-            let paths = self.known.entry(workspace.folder(package)).or_insert_with(|| of_package(workspace, package));
-            found.extend(paths.iter().map(|path| paths::relative(&workspace.directory, path)));
-        }
-        found.into_iter().filter(|path| path != ".").collect()
-    }
-}
-
-/// [`Included::of`] one package.
-#[must_use]
-pub fn included_paths(workspace: &CargoWorkspace, package: &str) -> Vec<Utf8PathBuf> {
-    Included::default().of(workspace, package)
-}
-
-fn of_package(workspace: &CargoWorkspace, package: &CargoPackage) -> BTreeSet<Utf8PathBuf> {
-    let mut found = BTreeSet::new();
-    sources::visit(workspace, &[package], |source| {
-        of_source(source, &mut found);
-        if source.path.parent() == Some(source.folder) && source.package.build_script {
-            of_build_script(source, &mut found);
-        }
-    });
-    let folder = workspace.folder(package);
+/// What crates that a package depends on read in its folder while compiling, by custom: absolute, whether or not it is there.
+pub(super) fn by_custom(folder: &Utf8Path, package: &CargoPackage) -> Vec<Utf8PathBuf> {
     let depends = |name: &str| package.dependencies.iter().any(|dependency| dependency.package == name);
+    let mut names: Vec<&str> = FOLDERS.iter().filter(|(name, _)| depends(name)).map(|(_, below)| *below).collect();
     if TEMPLATES.iter().any(|name| depends(name)) {
-        found.extend(["templates", "askama.toml", "rinja.toml", "sailfish.toml"].map(|name| folder.join(name)));
+        names.extend(["templates", "askama.toml", "rinja.toml", "sailfish.toml"]);
     }
-    found.extend(FOLDERS.iter().filter(|(name, _)| depends(name)).map(|(_, below)| folder.join(below)));
-    found.retain(|path| path.exists());
-    found
+    names.into_iter().map(|name| folder.join(name)).collect()
 }
 
-fn of_source(source: &Source<'_>, found: &mut BTreeSet<Utf8PathBuf>) {
+/// What a source of a package reads while compiling: absolute, whether or not it is there.
+pub(super) fn of_source(source: &Source<'_>, package: &CargoPackage) -> BTreeSet<Utf8PathBuf> {
+    let mut found = BTreeSet::new();
     let beside = source.path.parent().unwrap_or(source.folder);
     let mut add = |base: &Utf8Path, written: &str| {
         found.extend(resolve(source.folder, base, written));
     };
     for (names, base) in [(&FROM_FILE[..], beside), (&FROM_PACKAGE[..], source.folder)] {
-        for arguments in sources::macros(&source.text, names).filter_map(|(_, rest)| sources::arguments(rest)) {
+        for arguments in sources::macros(source.text, names).filter_map(|(_, rest)| sources::arguments(rest)) {
             if let Some(written) = written_path(arguments) {
                 add(base, &written);
             }
@@ -96,19 +63,22 @@ fn of_source(source: &Source<'_>, found: &mut BTreeSet<Utf8PathBuf>) {
     let pest = source.folder.join("src");
     let keys = KEYS.iter().map(|key| (*key, source.folder)).chain([("path", beside), ("grammar", pest.as_path())]);
     let keys: Vec<(&str, &Utf8Path)> = keys.collect();
-    for attribute in sources::attributes(&source.text) {
+    for attribute in sources::attributes(source.text) {
         for (key, base) in &keys {
             if let Some(written) = attribute_value(attribute, key) {
                 add(base, written);
             }
         }
     }
-    found.extend(sqlx::migrate_folders(source));
+    if source.path.parent() == Some(source.folder) && package.build_script {
+        of_build_script(source, &mut found);
+    }
+    found
 }
 
 /// Whatever a build script names and exists beside its manifest: .proto files, headers, C sources.
 fn of_build_script(source: &Source<'_>, found: &mut BTreeSet<Utf8PathBuf>) {
-    for written in sources::literals(&source.text) {
+    for written in sources::literals(source.text) {
         let path = written.rsplit_once("rerun-if-changed=").map_or(written, |(_, path)| path);
         let plain = !path.is_empty() && !path.starts_with('/') && !path.contains([' ', '{', '\\', '\n', ':']);
         if plain && !path.trim_matches(['.', '/']).is_empty() {

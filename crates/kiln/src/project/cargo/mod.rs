@@ -9,6 +9,7 @@ mod configuration;
 mod dependencies;
 mod document;
 mod error;
+mod facts;
 mod find;
 mod graph;
 mod includes;
@@ -35,14 +36,14 @@ use camino::Utf8PathBuf;
 use serde::Serialize;
 
 pub use error::CargoError;
+pub use facts::{SourceFacts, included_paths, sqlx_use};
 pub use find::{Found, find};
 pub use graph::LockGraph;
-pub use includes::{Included, included_paths};
 pub use linker::linker_needs;
 pub use lock_check::{Disagreement, DisagreementKind};
 pub use native::{Distribution, NativeNeed, native_needs};
 pub use native_certain::{AskedFeatures, certain_native_needs};
-pub use sqlx::{SqlxUse, embeds_migrations, sqlx_use};
+pub use sqlx::{SqlxUse, embeds_migrations};
 pub use wrapper::compiler_cache;
 
 /// A cargo workspace, or a package on its own.

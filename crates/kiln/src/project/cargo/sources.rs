@@ -7,41 +7,31 @@ use std::io::Read as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{CargoPackage, CargoWorkspace};
-use crate::context::in_parallel;
+use crate::parallel;
 
 /// Larger files are generated, and read nothing.
 const LARGEST: u64 = 2 << 20;
+/// So many files are worth a thread.
+const FILES_PER_THREAD: usize = 16;
 
 /// Folders beside `src` that `cargo build` does not compile.
 const NOT_BUILT: [&str; 4] = ["tests", "examples", "benches", "fuzz"];
 
 /// One source file of a package.
 pub(super) struct Source<'a> {
-    /// The package that it belongs to.
-    pub(super) package: &'a CargoPackage,
     /// Absolute folder of the package.
     pub(super) folder: &'a Utf8Path,
     /// Absolute path of the file.
-    pub(super) path: Utf8PathBuf,
+    pub(super) path: &'a Utf8Path,
     /// Its text.
-    pub(super) text: String,
+    pub(super) text: &'a str,
 }
 
-/// So many files are in memory at once.
-const TOGETHER: usize = 1024;
-
-/// Calls `visit` with every source file that building the packages can compile, in no particular order. Files are read on all processors.
-pub(super) fn visit(workspace: &CargoWorkspace, packages: &[&CargoPackage], mut visit: impl FnMut(&Source<'_>)) {
-    for package in packages {
-        let folder = workspace.folder(package);
-        for paths in paths(&folder).chunks(TOGETHER) {
-            let read = in_parallel(paths, |path| Some((path.clone(), read(path)?)));
-            for (path, text) in read.into_iter().flatten() {
-                visit(&Source { package, folder: &folder, path, text });
-            }
-        }
-    }
+/// What `look` finds in each source file that building the package in a folder can compile, in no particular order. Files are read on all
+/// processors.
+pub(super) fn each<T: Send>(folder: &Utf8Path, look: impl Fn(&Source<'_>) -> T + Sync) -> Vec<T> {
+    let looked = parallel::map(&paths(folder), FILES_PER_THREAD, |path| Some(look(&Source { folder, path, text: &read(path)? })));
+    looked.into_iter().flatten().collect()
 }
 
 /// The source files of the package in a folder, without those of packages below.

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
 use super::sources::{self, Source};
-use super::{CargoPackage, CargoWorkspace, paths};
+use super::{CargoPackage, CargoWorkspace, SourceFacts, paths};
 
 /// SQLx in the closure of a package. Paths are relative to the workspace root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -41,9 +41,8 @@ const QUERIES: [&str; 12] = [
     "query_unchecked",
 ];
 
-/// How the closure of a package uses SQLx; `None` if it does not.
-#[must_use]
-pub fn sqlx_use(workspace: &CargoWorkspace, package: &str) -> Option<SqlxUse> {
+/// [`SourceFacts::sqlx`].
+pub(super) fn of_closure(facts: &mut SourceFacts, workspace: &CargoWorkspace, package: &str) -> Option<SqlxUse> {
     let closure = workspace.closure(package, false);
     let locked = workspace.locked_closure(package).into_iter().find(|locked| locked.name == "sqlx");
     let asked = closure.iter().flat_map(|package| &package.dependencies).any(|dependency| dependency.package == "sqlx");
@@ -59,15 +58,12 @@ pub fn sqlx_use(workspace: &CargoWorkspace, package: &str) -> Option<SqlxUse> {
         embedded_migrations: false,
     };
     let mut migrations = BTreeSet::new();
-    sources::visit(workspace, &closure, |source| {
-        if source.text.contains("sqlx") || source.package.dependencies.iter().any(|dependency| dependency.package == "sqlx") {
-            found.checked_queries = found.checked_queries || has_queries(&source.text);
-            for folder in migrate_folders(source) {
-                found.embedded_migrations = true;
-                migrations.insert(folder);
-            }
-        }
-    });
+    for package in &closure {
+        let facts = facts.of(workspace, package);
+        found.checked_queries |= facts.checked_queries;
+        found.embedded_migrations |= !facts.migrations.is_empty();
+        migrations.extend(facts.migrations.iter().cloned());
+    }
     let mut folders: Vec<Utf8PathBuf> = closure.iter().map(|package| workspace.folder(package)).collect();
     folders.retain(|folder| *folder != workspace.directory);
     folders.push(workspace.directory.clone());
@@ -92,25 +88,22 @@ pub fn embeds_migrations(workspace: &CargoWorkspace, package: &CargoPackage) -> 
     if !package.dependencies.iter().any(|dependency| dependency.package == "sqlx") {
         return None;
     }
-    let mut found: Option<(Utf8PathBuf, usize)> = None;
-    sources::visit(workspace, &[package], |source| {
-        let Some((name, rest)) = sources::macros(&source.text, &["migrate"]).next() else { return };
-        let offset = source.text.len() - rest.len() - name.len() - 1;
-        if found.as_ref().is_none_or(|(path, _)| source.path < *path) {
-            found = Some((source.path.clone(), offset));
-        }
+    let found = sources::each(&workspace.folder(package), |source| {
+        let (name, rest) = sources::macros(source.text, &["migrate"]).next()?;
+        Some((source.path.to_owned(), source.text.len() - rest.len() - name.len() - 1))
     });
-    found
+    found.into_iter().flatten().min()
 }
 
 /// The folders that `migrate!` names, absolute.
 pub(super) fn migrate_folders(source: &Source<'_>) -> Vec<Utf8PathBuf> {
-    let each = sources::macros(&source.text, &["migrate"]).filter_map(|(_, rest)| sources::arguments(rest));
+    let each = sources::macros(source.text, &["migrate"]).filter_map(|(_, rest)| sources::arguments(rest));
     let named = each.map(|arguments| sources::literals(arguments).first().copied().unwrap_or("./migrations"));
     named.map(|path| paths::normalize(&source.folder.join(path))).collect()
 }
 
-fn has_queries(text: &str) -> bool {
+/// Whether a text uses a macro that checks queries.
+pub(super) fn has_queries(text: &str) -> bool {
     sources::macros(text, &QUERIES).any(|(_, rest)| rest.trim_start().starts_with(['(', '[', '{']))
 }
 

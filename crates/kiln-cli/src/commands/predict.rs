@@ -8,9 +8,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use kiln::engine::Buildx;
 use kiln::event::{StepKind, StepName};
 use kiln::files::Scratch;
+use kiln::parallel;
 use kiln::plan::Variant;
 use kiln::predict::outputs::{FolderOutputs, KnownOutputs, RecipeCall, decides_recipe};
-use kiln::predict::{Memory, Model, Predicted, Prediction, Verdict, installs_dependencies, lost, predict_without};
+use kiln::predict::{Inputs, Memory, Model, Predicted, Prediction, Verdict, installs_dependencies, lost, predict_without};
 use kiln::process::Cancel;
 use kiln::record::History;
 use kiln::replay::{Since, SinceError};
@@ -202,40 +203,57 @@ fn look(context: &Context, args: &Args) -> Result<Vec<Looked>, CommandError> {
     let memory = subjects::memory(&all.state);
     let root = context.project.canonicalize_utf8().unwrap_or_else(|_| context.project.clone());
     let since = args.since.as_deref().map(|revision| Since::new(&root, revision, &context.cancel));
-    let since = since.transpose().map_err(|error| repository::error(&error))?;
-    let mut looked = Vec::new();
-    for mut meant in all.meant {
-        let outputs = FolderOutputs { context: meant.subject.context.clone() };
-        let inputs = || meant.subject.inputs(Some(&memory)).map_err(|error| subjects::error(&error));
-        let refused = |problem| {
-            subjects::error(&kiln::predict::SubjectError::Predict { path: meant.shown.clone(), problem: Box::new(problem) })
-        };
-        let (next, earlier) = if let Some(since) = &since {
-            compared(since, &meant, &all.state, &memory)?
-        } else if args.changed.is_empty() {
-            (Model::new(inputs()?, &outputs).map_err(refused)?, std::mem::take(&mut meant.known.models))
-        } else {
-            let mut inputs = inputs()?;
-            // Compared with a build of what is there now.
-            let mut now = Model::new(inputs.clone(), &outputs).map_err(refused)?;
-            now.steps.iter_mut().for_each(|step| step.done = true);
-            let mut edits_recipe = false;
-            for path in &args.changed {
-                let path = root.join(path);
-                if let Ok(inside) = path.strip_prefix(&meant.subject.context) {
-                    inputs.touch(inside.as_str());
-                    edits_recipe |= decides_recipe(inside.file_name().unwrap_or_default());
-                }
+    let found = match since.transpose().map_err(|error| repository::error(&error))? {
+        Some(since) => {
+            let compared = all.meant.iter().map(|meant| compared(&since, meant, &all.state, &memory));
+            compared.map(|found| found.map(|(next, earlier)| (next, Some(earlier)))).collect::<Result<Vec<_>, _>>()?
+        }
+        None => parallel::try_map(&all.meant, 1, |meant| {
+            if args.changed.is_empty() {
+                Ok((model(meant, meant.inputs(&memory)?, false)?, None))
+            } else {
+                supposed(meant, &root, &args.changed, &memory).map(|(next, earlier)| (next, Some(vec![earlier])))
             }
-            let outputs = WhatIf { outputs, unknown: edits_recipe };
-            let mut earlier = vec![now];
-            earlier[0].steps.iter_mut().zip(names(&meant.known.models)).for_each(|(step, name)| step.name = name);
-            (Model::new(inputs, &outputs).map_err(refused)?, earlier)
-        };
-        let history = meant.variant.map(|variant| History::read(&all.state.join("builds"), &meant.service, variant));
-        looked.push(Looked { meant, next, earlier, history: history.unwrap_or_default() });
+        })?,
+    };
+    let records = all.state.join("builds");
+    let looked = all.meant.into_iter().zip(found).map(|(mut meant, (next, earlier))| {
+        let earlier = earlier.unwrap_or_else(|| std::mem::take(&mut meant.known.models));
+        let history = meant.variant.map(|variant| History::read(&records, &meant.service, variant));
+        Looked { meant, next, earlier, history: history.unwrap_or_default() }
+    });
+    Ok(looked.collect())
+}
+
+impl Meant {
+    fn inputs(&self, memory: &Memory) -> Result<Inputs, CommandError> {
+        self.subject.inputs(Some(memory)).map_err(|error| subjects::error(&error))
     }
-    Ok(looked)
+}
+
+/// The model of a build; what its recipes leave is unknown where files decide about it whose content is only supposed.
+fn model(meant: &Meant, inputs: Inputs, edits_recipe: bool) -> Result<Model, CommandError> {
+    let outputs = WhatIf { outputs: FolderOutputs { context: meant.subject.context.clone() }, unknown: edits_recipe };
+    Model::new(inputs, &outputs).map_err(|problem| {
+        subjects::error(&kiln::predict::SubjectError::Predict { path: meant.shown.clone(), problem: Box::new(problem) })
+    })
+}
+
+/// The models of a build after some files were edited, and of one of what is there now.
+fn supposed(meant: &Meant, root: &Utf8Path, changed: &[Utf8PathBuf], memory: &Memory) -> Result<(Model, Model), CommandError> {
+    let mut inputs = meant.inputs(memory)?;
+    let mut now = model(meant, inputs.clone(), false)?;
+    now.steps.iter_mut().for_each(|step| step.done = true);
+    now.steps.iter_mut().zip(names(&meant.known.models)).for_each(|(step, name)| step.name = name);
+    let mut edits_recipe = false;
+    for path in changed {
+        let path = root.join(path);
+        if let Ok(inside) = path.strip_prefix(&meant.subject.context) {
+            inputs.touch(inside.as_str());
+            edits_recipe |= decides_recipe(inside.file_name().unwrap_or_default());
+        }
+    }
+    Ok((model(meant, inputs, edits_recipe)?, now))
 }
 
 /// The models of a build now and, if it had a Dockerfile then, at a commit.

@@ -1,5 +1,6 @@
 //! From a Dockerfile, options and contexts to a [`Model`].
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::ImageFacts;
@@ -89,6 +90,7 @@ impl Model {
             graph: &graph,
             inputs,
             contents,
+            selections: RefCell::default(),
             outputs,
             named: names_stages(&file),
             variables: 0,
@@ -147,10 +149,15 @@ fn declared(file: &File) -> Vec<String> {
     names
 }
 
+/// By name of the context, and selectors.
+type Selections = BTreeMap<(String, Vec<Selector>), Option<Selection>>;
+
 struct Builder<'a> {
     graph: &'a Graph,
     inputs: &'a Inputs,
     contents: &'a dyn Contents,
+    /// What selectors choose from contexts, as far as that was asked: several steps often read the same.
+    selections: RefCell<Selections>,
     outputs: &'a dyn KnownOutputs,
     /// Whether stages are called by their names.
     named: bool,
@@ -361,7 +368,7 @@ impl Builder<'_> {
         match origin {
             Origin::Step(_) => None,
             // BuildKit has no key for such a folder, but its files are known.
-            Origin::Context(name) => Some(hash(&["context", &self.contents.selection(name, &[Selector::new("/", false)])?.hash])),
+            Origin::Context(name) => Some(hash(&["context", &self.selection(name, &[Selector::new("/", false)])?.hash])),
             origin => Some(self.identity(origin)),
         }
     }
@@ -369,7 +376,7 @@ impl Builder<'_> {
     fn content(&self, origin: &Origin, selectors: &[Selector], missing: &mut Vec<String>) -> Option<String> {
         match origin {
             Origin::Context(name) => {
-                let selection = self.contents.selection(name, selectors)?;
+                let selection = self.selection(name, selectors)?;
                 *missing = selection.missing;
                 Some(selection.hash)
             }
@@ -382,6 +389,12 @@ impl Builder<'_> {
             }
             Origin::Image(_) | Origin::Remote(_) => None,
         }
+    }
+
+    fn selection(&self, context: &str, selectors: &[Selector]) -> Option<Selection> {
+        let mut known = self.selections.borrow_mut();
+        let selection = known.entry((context.to_owned(), selectors.to_vec()));
+        selection.or_insert_with(|| self.contents.selection(context, selectors)).clone()
     }
 
     fn written_by(&self, step: &EvaluatedStep, operation: &Operation) -> BTreeMap<String, String> {

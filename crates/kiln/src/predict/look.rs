@@ -1,9 +1,9 @@
 //! Reads what a build is made of from disk.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -125,35 +125,50 @@ impl Subject {
 }
 
 /// What is known of folders, so that images which share one have it read once: as long as the value lives, a folder is as it was when it
-/// was first read.
+/// was first read. Several threads can share it.
 #[derive(Debug)]
 pub struct Memory {
     /// Where hashes of contents are remembered.
     folder: Utf8PathBuf,
-    hashes: RefCell<BTreeMap<Utf8PathBuf, Hashes>>,
-    trees: RefCell<Vec<(Utf8PathBuf, IgnoreFile, Tree)>>,
+    /// By path. Different folders are read side by side, each by one thread at a time.
+    folders: Mutex<BTreeMap<Utf8PathBuf, Arc<Mutex<Folder>>>>,
+}
+
+/// What is known of one folder.
+#[derive(Debug, Default)]
+struct Folder {
+    /// Hashes of contents, once they are loaded.
+    hashes: Option<Hashes>,
+    /// What is in it under some rules.
+    trees: Vec<(IgnoreFile, Tree)>,
 }
 
 impl Memory {
     /// A memory that remembers hashes of contents in a folder.
     #[must_use]
     pub const fn new(folder: Utf8PathBuf) -> Self {
-        Self { folder, hashes: RefCell::new(BTreeMap::new()), trees: RefCell::new(Vec::new()) }
+        Self { folder, folders: Mutex::new(BTreeMap::new()) }
     }
 
-    fn read(&self, folder: &Utf8Path, rules: &IgnoreFile) -> Result<Tree, ContextError> {
-        if let Some((.., tree)) = self.trees.borrow().iter().find(|(path, known, _)| path == folder && known == rules) {
+    fn read(&self, path: &Utf8Path, rules: &IgnoreFile) -> Result<Tree, ContextError> {
+        let folder = Arc::clone(lock(&self.folders).entry(path.to_owned()).or_default());
+        let mut folder = lock(&folder);
+        if let Some((_, tree)) = folder.trees.iter().find(|(known, _)| known == rules) {
             return Ok(tree.clone());
         }
-        let file = self.folder.join(format!("{}.hashes", crate::text::short_hash(folder.as_str().as_bytes())));
-        let mut hashes = self.hashes.borrow_mut();
-        let hashes = hashes.entry(folder.to_owned()).or_insert_with(|| Hashes::load(&file));
-        let tree = read_context(folder, rules, hashes)?;
+        let file = self.folder.join(format!("{}.hashes", crate::text::short_hash(path.as_str().as_bytes())));
+        let hashes = folder.hashes.get_or_insert_with(|| Hashes::load(&file));
+        let tree = read_context(path, rules, hashes)?;
         // Without a memory the next time takes longer, nothing else.
         let _ = hashes.save(&file);
-        self.trees.borrow_mut().push((folder.to_owned(), rules.clone(), tree.clone()));
+        folder.trees.push((rules.clone(), tree.clone()));
         Ok(tree)
     }
+}
+
+/// What a thread that panicked knew is still right.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The files of a folder that are not ignored.

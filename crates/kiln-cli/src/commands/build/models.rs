@@ -3,6 +3,7 @@
 //! Nothing here can fail a build: what cannot be looked at or saved is a warning.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use camino::Utf8Path;
@@ -23,9 +24,11 @@ pub(super) struct Looking {
 
 /// Begins to look at what the jobs are made of.
 pub(super) fn look(jobs: &[Job], state: &Utf8Path) -> Looking {
+    // Images that have a context in common have it read once.
+    let memory = Arc::new(subjects::memory(state));
     let look = |job: &Job| {
         let subject = subjects::of_request(&job.request);
-        let (own, memory) = (subject.clone(), subjects::memory(state));
+        let (own, memory) = (subject.clone(), Arc::clone(&memory));
         (subject, thread::spawn(move || own.inputs(Some(&memory))))
     };
     Looking { jobs: jobs.iter().map(look).collect() }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use kiln::dockerfile::evaluate::Platform;
 use kiln::engine::{BuildRequest, Tool};
-use kiln::plan::Variant;
+use kiln::parallel;
+use kiln::plan::{Service, Variant};
 use kiln::predict::{Known, Memory, Subject, SubjectError, known};
 use kiln::text::did_you_mean;
 
@@ -133,37 +134,35 @@ fn services(context: &Context, selection: &Selection) -> Result<All, CommandErro
         }
     }
     let chosen = |name: &String| selection.services.is_empty() || selection.services.contains(name);
-    let mut tool = None;
-    let mut meant = Vec::new();
-    for service in plan.services.iter().filter(|service| chosen(&service.name)) {
-        for &variant in &selection.variants {
-            let shown = service.files.dockerfile(variant).clone();
-            let dockerfile = root.join(&shown);
-            let mut named_contexts = BTreeMap::new();
-            if std::fs::read_to_string(&dockerfile).is_ok_and(|text| text.contains(&plan.tool_image)) {
-                if tool.is_none() {
-                    tool = Some(tool_folder(&state)?);
-                }
-                named_contexts.extend(tool.clone().map(|folder| (plan.tool_image.clone(), folder)));
-            }
-            let known = known(&models(&state), &format!("{}-{}", service.name, variant.name()));
-            let latest = known.models.first();
-            // What was given to the latest build is given again, unless the command line says otherwise.
-            let mut build_args = latest.map(|model| model.arguments.clone()).unwrap_or_default();
-            build_args.extend(given(&selection.build_args));
-            let subject = Subject {
-                context: if service.context == "." { root.clone() } else { root.join(&service.context) },
-                dockerfile,
-                named_contexts,
-                target: selection.target.clone(),
-                build_args,
-                platform: service.platform.as_deref().and_then(Platform::parse),
-                images: latest.map(|model| model.images.clone()).unwrap_or_default(),
-                merges: latest.is_some_and(|model| model.merges),
-            };
-            meant.push(Meant { service: service.name.clone(), variant: Some(variant), shown, subject, known });
-        }
-    }
+    let services = plan.services.iter().filter(|service| chosen(&service.name));
+    let images: Vec<(&Service, Variant, bool)> = services
+        .flat_map(|service| selection.variants.iter().map(move |variant| (service, *variant)))
+        .map(|(service, variant)| {
+            let text = std::fs::read_to_string(root.join(service.files.dockerfile(variant)));
+            (service, variant, text.is_ok_and(|text| text.contains(&plan.tool_image)))
+        })
+        .collect();
+    let tool = if images.iter().any(|(.., uses_tool)| *uses_tool) { Some(tool_folder(&state)?) } else { None };
+    let meant = parallel::map(&images, 1, |&(service, variant, uses_tool)| {
+        let shown = service.files.dockerfile(variant).clone();
+        let tool = tool.clone().filter(|_| uses_tool);
+        let known = known(&models(&state), &format!("{}-{}", service.name, variant.name()));
+        let latest = known.models.first();
+        // What was given to the latest build is given again, unless the command line says otherwise.
+        let mut build_args = latest.map(|model| model.arguments.clone()).unwrap_or_default();
+        build_args.extend(given(&selection.build_args));
+        let subject = Subject {
+            context: if service.context == "." { root.clone() } else { root.join(&service.context) },
+            dockerfile: root.join(&shown),
+            named_contexts: tool.into_iter().map(|folder| (plan.tool_image.clone(), folder)).collect(),
+            target: selection.target.clone(),
+            build_args,
+            platform: service.platform.as_deref().and_then(Platform::parse),
+            images: latest.map(|model| model.images.clone()).unwrap_or_default(),
+            merges: latest.is_some_and(|model| model.merges),
+        };
+        Meant { service: service.name.clone(), variant: Some(variant), shown, subject, known }
+    });
     Ok(All { state, meant })
 }
 

@@ -257,6 +257,37 @@ fn builds_that_others_started_are_explained_from_the_builders_history() {
 }
 
 #[test]
+fn links_are_told_as_the_builder_makes_them() {
+    let file = |data: &str| {
+        format!(
+            r#"{{"metadata":{{"https://mobyproject.org/buildkit@v1#metadata":{{"source":{{"infos":[{{"filename":"Dockerfile","data":"{data}"}}]}}}}}}}}"#
+        )
+    };
+    // `FROM a`, `RUN make` or `RUN make all`, `COPY --link . /x`.
+    let history = HISTORY
+        .replace("ONE", &file("RlJPTSBhClJVTiBtYWtlCkNPUFkgLS1saW5rIC4gL3gK"))
+        .replace("TWO", &file("RlJPTSBhClJVTiBtYWtlIGFsbApDT1BZIC0tbGluayAuIC94Cg=="))
+        .replace("FIRST", &ran(&["[2/3] RUN make", "[3/3] COPY --link . /x"]))
+        .replace("SECOND", &ran(&["[1/3] FROM a", "[2/3] RUN make all", "[3/3] COPY --link . /x"]));
+    let why = |driver: &str| {
+        let inspect = format!("printf 'Name: b\\nDriver: {driver}\\n\\nNodes:\\nName: b\\n'");
+        let mut test = Test::new().docker().fake("history", &history).fake("inspect", &inspect);
+        test.run_with(["why", "--history"]).stdout
+    };
+    let own = "files of the context that it reads changed";
+    assert!(why("remote").contains(own), "BuildKit makes it apart: {}", why("remote"));
+    assert!(!why("docker").contains(own), "it stands on the step before: {}", why("docker"));
+}
+
+#[test]
+fn a_builder_that_is_not_there_has_no_history() {
+    let script = "echo 'ERROR: failed to call: Unavailable: connection error: desc = \"transport: Error while dialing: dial unix /b.sock: connect: no such file or directory\"' >&2; exit 1";
+    let output = Test::new().docker().fake("history", script).args(["why", "--history"]).run();
+    assert_eq!(output.code, Some(75), "{output}");
+    assert!(output.stderr.starts_with("error: the builder does not answer"), "{output}");
+}
+
+#[test]
 fn a_client_without_history_is_told_apart() {
     let output = Test::new().docker().args(["why", "--history"]).run();
     assert_eq!(output.code, Some(1), "{output}");

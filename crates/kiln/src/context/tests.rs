@@ -1,6 +1,6 @@
 use camino::Utf8Path;
 
-use super::{ContentId, Entry, Hashes, IgnoreFile, Selection, Selector, Tree, read_context};
+use super::{ContentId, Entry, Hashes, IgnoreFile, Selection, Selector, Tree, read_context, read_ignore};
 
 fn file(text: &str) -> Entry {
     Entry::File { mode: 0o644, content: ContentId::of(text.as_bytes()) }
@@ -139,6 +139,16 @@ fn a_context_is_read_without_what_is_ignored() {
     let tree = read_context(root, &ignore, &mut Hashes::default()).unwrap();
     let names: Vec<&str> = tree.entries().iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(names, ["docs", "docs/keep", "docs/keep/b.md", "loop", "src", "src/main.rs"]);
+}
+
+#[test]
+fn an_ignore_file_that_is_too_large_is_not_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Utf8Path::from_path(folder.path()).unwrap();
+    std::fs::write(root.join(".dockerignore"), "# nothing\n".repeat(2 << 20)).unwrap();
+    let error = read_ignore(root, None).unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot read `{root}/.dockerignore`"));
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("16 MiB"));
 }
 
 #[test]

@@ -53,6 +53,10 @@ pub fn read_ignore(context: &Utf8Path, dockerfile: Option<&Utf8Path>) -> Result<
     let beside = dockerfile.map(|dockerfile| Utf8PathBuf::from(format!("{dockerfile}.dockerignore")));
     for path in beside.into_iter().chain([context.join(".dockerignore")]) {
         match read_text_file(&path) {
+            Ok(bytes) if bytes.len() > MAX_FILE => {
+                let source = io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than the 16 MiB that BuildKit reads");
+                return Err(ContextError::Read { path, source });
+            }
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(&bytes);
                 let parsed = IgnoreFile::parse(&text);

@@ -287,6 +287,14 @@ impl Engine for Buildx {
 
 /// The questions of [`Engine`] that are no builds.
 impl Buildx {
+    /// Whether the builder makes `COPY --link` apart from what it is laid on: a BuildKit of its own does, Docker's with the containerd store.
+    ///
+    /// # Errors
+    /// Why the builder or the engine cannot tell.
+    pub fn merges(&self) -> Result<bool, EngineError> {
+        Ok(!self.builder_info()?.has_store() || self.check()?.containerd_store)
+    }
+
     /// The client. A builder of the `docker` driver is the engine of the context of that name, which need not be the one that the client
     /// speaks to by itself: then images and containers are in that engine, and buildx wants to be switched to it.
     pub(super) fn client(&self) -> Run {

@@ -134,7 +134,7 @@ impl Buildx {
         let progress = self.question(&["logs", "--progress", "rawjson", &build.id]);
         // Which of the two it is printed on has changed over time.
         let finished = progress.lines(self.cancel_flag(), &mut |_: Stream, line| translator.line(line, &mut apply));
-        succeeded(finished.map_err(process_error)?)?;
+        succeeded(self.program(), finished.map_err(process_error)?)?;
         let told = step_lines(&serde_json::json!({ "buildx.build.provenance": predicate(&provenance) }));
         correct_lines(&told, &lines, &mut run.state, &mut |_| {});
         Ok(run)
@@ -146,11 +146,11 @@ impl Buildx {
     }
 
     fn ask(&self, words: &[&str]) -> Result<Finished, PastError> {
-        succeeded(self.question(words).output(self.cancel_flag()).map_err(process_error)?)
+        succeeded(self.program(), self.question(words).output(self.cancel_flag()).map_err(process_error)?)
     }
 }
 
-fn succeeded(finished: Finished) -> Result<Finished, PastError> {
+fn succeeded(program: &str, finished: Finished) -> Result<Finished, PastError> {
     if finished.success() {
         return Ok(finished);
     }
@@ -159,8 +159,7 @@ fn succeeded(finished: Finished) -> Result<Finished, PastError> {
     if said.contains("unknown command") || said.contains("unknown flag") || said.contains("is not a docker command") {
         return Err(PastError::NoHistory);
     }
-    let last = said.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no message").to_owned();
-    Err(PastError::Engine(failure::client_error(said).unwrap_or(EngineError::NotRunning { detail: last })))
+    Err(PastError::Engine(failure::question_error(program, said)))
 }
 
 /// Reads `history ls`, one object on each line. The reference is `builder/node/id`; questions about a build want the id.

@@ -138,6 +138,12 @@ fn names_stages(file: &File) -> bool {
     file.stages.len() > 1 || file.stages.iter().flat_map(|stage| &stage.steps).any(takes)
 }
 
+/// Whether a Dockerfile may have steps that are made apart where the builder can merge layers.
+#[must_use]
+pub fn uses_link(dockerfile: &[u8]) -> bool {
+    dockerfile.windows(6).any(|word| word == b"--link")
+}
+
 /// Names that any `ARG` declares.
 fn declared(file: &File) -> Vec<String> {
     let steps = file.global_arguments.iter().chain(file.stages.iter().flat_map(|stage| &stage.steps));

@@ -27,7 +27,7 @@ mod store;
 mod tests;
 mod why;
 
-pub use build::{Contents, Inputs, PredictError};
+pub use build::{Contents, Inputs, PredictError, uses_link};
 pub(crate) use compare::verdicts;
 pub use compare::{Predicted, Prediction, Verdict, predict, predict_without};
 pub(crate) use done::Done;

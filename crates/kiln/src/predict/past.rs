@@ -11,19 +11,19 @@ use crate::engine::PastRun;
 use crate::image_name::familiar;
 
 impl Model {
-    /// The model of a build by what its builder remembers. The files of its contexts are not known: where nothing else is different, a
+    /// The model of a build by what its builder remembers; `merges` says whether the builder can merge layers. The files of its contexts are not known: where nothing else is different, a
     /// step that reads them ran because of [them](super::MissReason::ContextContent).
     ///
     /// # Errors
     /// A Dockerfile that cannot be built.
-    pub fn of_past(past: &PastRun, succeeded: bool) -> Result<Self, PredictError> {
+    pub fn of_past(past: &PastRun, succeeded: bool, merges: bool) -> Result<Self, PredictError> {
         let options = Options {
             build_args: past.arguments.clone(),
             target: past.target.clone(),
             contexts: past.contexts.iter().cloned().collect(),
             ..Options::default()
         };
-        let inputs = Inputs { dockerfile: past.dockerfile.clone(), options, ..Inputs::default() };
+        let inputs = Inputs { dockerfile: past.dockerfile.clone(), options, merges, ..Inputs::default() };
         let mut model = Self::new(inputs.clone(), &NoOutputs)?;
         let digests: BTreeMap<String, &String> = past.images.iter().map(|(name, digest)| (familiar(name), digest)).collect();
         let known = model.image_references().into_iter().filter_map(|reference| {

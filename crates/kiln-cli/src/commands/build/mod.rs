@@ -133,7 +133,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
     let mut builds = session.run(jobs, display.as_mut());
     display.close();
     if !context.cancel.is_set() {
-        looking.finish(context, &mut builds, &docker, &state);
+        let asked = engine.clone().cancel(context.cancel.child());
+        looking.finish(context, &mut builds, &asked, &docker, &state);
     }
     seeding.remember(&builds);
     if builds.failed() == 0 && summary::any_step_ran(&builds) && !args.push && args.builder.is_none() {

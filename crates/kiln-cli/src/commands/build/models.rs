@@ -2,13 +2,15 @@
 //!
 //! Nothing here can fail a build: what cannot be looked at or saved is a warning.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use camino::Utf8Path;
+use kiln::engine::Buildx;
 use kiln::predict::outputs::FolderOutputs;
-use kiln::predict::{Inputs, Miss, Model, Subject, SubjectError, Verdict, inspect, known, misses, predict, save};
+use kiln::predict::{Inputs, Miss, Model, Subject, SubjectError, Verdict, inspect, known, misses, predict, save, uses_link};
 use kiln::process::Cancel;
 use kiln::record::{Record, append_misses};
 
@@ -36,9 +38,10 @@ pub(super) fn look(jobs: &[Job], state: &Utf8Path) -> Looking {
 
 impl Looking {
     /// Explains the builds that are over, and keeps their models beside their records.
-    pub(super) fn finish(self, context: &Context, builds: &mut Builds, docker: &str, state: &Utf8Path) {
+    pub(super) fn finish(self, context: &Context, builds: &mut Builds, engine: &Buildx, docker: &str, state: &Utf8Path) {
         let folder = subjects::models(state);
-        let can_merge = builds.engine.as_ref().map(|engine| engine.containerd_store);
+        let store_merges = builds.engine.as_ref().map(|engine| engine.containerd_store);
+        let builder_merges = OnceCell::new();
         for ((subject, looking), build) in self.jobs.into_iter().zip(&mut builds.builds) {
             let Ok(inputs) = looking.join() else { continue };
             let Some(path) = build.record.clone() else { continue };
@@ -46,7 +49,13 @@ impl Looking {
             let earlier = known(&folder, &image).models;
             let latest = earlier.first();
             let model = inputs.and_then(|mut inputs| {
-                inputs.merges = can_merge.or(latest.map(|model| model.merges)).unwrap_or_default();
+                // Only where it makes a difference is it worth a question which builder it was.
+                let merges = if uses_link(&inputs.dockerfile) {
+                    *builder_merges.get_or_init(|| engine.merges().ok())
+                } else {
+                    store_merges
+                };
+                inputs.merges = merges.or(latest.map(|model| model.merges)).unwrap_or_default();
                 inputs.images = latest.map(|model| model.images.clone()).unwrap_or_default();
                 let outputs = FolderOutputs { context: subject.context.clone() };
                 let refused = |problem| SubjectError::Predict { path: subject.dockerfile.clone(), problem: Box::new(problem) };
@@ -85,7 +94,13 @@ impl Looking {
 }
 
 /// Keeps the model of an image of which some stages were made beforehand, so that they are foreseen to be cached.
-pub(super) fn keep_stages(context: &Context, job: &Job, stages: &BTreeSet<String>, docker: &str, state: &Utf8Path) {
+pub(super) fn keep_stages(
+    context: &Context,
+    job: &Job,
+    stages: &BTreeSet<String>,
+    (engine, docker): (&Buildx, &str),
+    state: &Utf8Path,
+) {
     let folder = subjects::models(state);
     let image = format!("{}-{}", job.service, job.variant.name());
     let subject = subjects::of_request(&job.request);
@@ -93,7 +108,8 @@ pub(super) fn keep_stages(context: &Context, job: &Job, stages: &BTreeSet<String
     let made = subject.inputs(Some(&subjects::memory(state))).and_then(|mut inputs| {
         let outputs = FolderOutputs { context: subject.context.clone() };
         let refused = |problem| SubjectError::Predict { path: subject.dockerfile.clone(), problem: Box::new(problem) };
-        inputs.merges = earlier.first().is_some_and(|latest| latest.merges);
+        let asked = uses_link(&inputs.dockerfile).then(|| engine.merges().ok()).flatten();
+        inputs.merges = asked.unwrap_or_else(|| earlier.first().is_some_and(|latest| latest.merges));
         let model = Model::new(inputs.clone(), &outputs).map_err(refused)?;
         inputs.images = inspect(docker, &Vec::from_iter(model.image_references()), &context.cancel);
         let mut model = Model::new(inputs, &outputs).map_err(refused)?;

@@ -144,7 +144,7 @@ impl<'a> Warming<'a> {
             }
             if !ending.stages.is_empty() && !self.place.context.cancel.is_set() {
                 let docker = env_vars::docker();
-                models::keep_stages(self.place.context, &job, &ending.stages, &docker, self.place.state);
+                models::keep_stages(self.place.context, &job, &ending.stages, (&self.engine, &docker), self.place.state);
             }
             if ending.whole {
                 whole.push(Build {

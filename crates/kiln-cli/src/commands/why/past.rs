@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use kiln::engine::{Buildx, PastBuild, PastError};
-use kiln::predict::{Model, misses};
+use kiln::predict::{Model, misses, uses_link};
 use kiln::record::step_records;
 use kiln::text::{Text, count};
 
@@ -33,11 +33,12 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<ExitCode, CommandErr
         }
         refused => error(refused),
     })?;
-    let model = Model::of_past(&run, build.succeeded()).map_err(|error| CommandError::from_error(Kind::User, &error))?;
+    let merges = uses_link(&run.dockerfile) && engine.merges().map_err(|error| hints::engine_error(&error))?;
+    let model = Model::of_past(&run, build.succeeded(), merges).map_err(|error| CommandError::from_error(Kind::User, &error))?;
     let before = builds[at + 1..].iter().filter(|other| other.name == build.name && other.is_over()).take(EARLIER);
     // One that is forgotten meanwhile, or had no Dockerfile, is no build to compare with.
     let earlier: Vec<Model> =
-        before.filter_map(|other| Model::of_past(&engine.past_run(other).ok()?, other.succeeded()).ok()).collect();
+        before.filter_map(|other| Model::of_past(&engine.past_run(other).ok()?, other.succeeded(), merges).ok()).collect();
     let started = build.started.unwrap_or_default();
     let steps = misses(&model, &earlier, &step_records(&run.state, started, build.succeeded()));
     let document = BuildDocument {

@@ -108,9 +108,9 @@ fn of_builds_that_others_started_text_is_compared_and_files_are_not_known() {
     };
     let text = "FROM a\nCOPY . /x\nARG V\nRUN y";
     let (copy, run, time) = ("[2/3] COPY . /x", "[3/3] RUN y", "2026-11-25T10:00:00Z");
-    let first = Model::of_past(&past(text, "1", "i", &[(copy, time), (run, time)]), true).expect("a model");
+    let first = Model::of_past(&past(text, "1", "i", &[(copy, time), (run, time)]), true, false).expect("a model");
     let reasons = |next: &PastRun| {
-        let model = Model::of_past(next, true).expect("a model");
+        let model = Model::of_past(next, true, false).expect("a model");
         let steps = crate::record::step_records(&next.state, time.parse().expect("a time"), true);
         let misses = misses(&model, std::slice::from_ref(&first), &steps);
         misses.into_iter().flat_map(|miss| miss.reasons).collect::<Vec<_>>()
@@ -131,10 +131,10 @@ fn of_builds_that_others_started_text_is_compared_and_files_are_not_known() {
     let at = |last: &'static str| {
         [(steps[0], last), (steps[1], last), (steps[2], last), (steps[3], time)].map(|(name, at)| (name, at))
     };
-    let first = Model::of_past(&past(twice, "1", "i", &at(time)), true).expect("a model");
+    let first = Model::of_past(&past(twice, "1", "i", &at(time)), true, false).expect("a model");
     let next = past(twice, "1", "i", &at("cached"));
     let steps = crate::record::step_records(&next.state, time.parse().expect("a time"), true);
-    let found = misses(&Model::of_past(&next, true).expect("a model"), &[first], &steps);
+    let found = misses(&Model::of_past(&next, true, false).expect("a model"), &[first], &steps);
     let found: Vec<_> = found.into_iter().map(|miss| miss.reasons).collect();
     assert_eq!(found, [[MissReason::ContextContent { context: String::new() }]]);
 }

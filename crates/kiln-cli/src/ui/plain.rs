@@ -8,7 +8,7 @@ use kiln::event::{BuildEvent, Step, StepKind, StepStatus};
 use kiln::text::{bytes, seconds};
 
 use super::Ui;
-use super::progress::{Progress, View, cut, instruction, place};
+use super::progress::{Progress, View, cut, instruction, place, warning};
 
 /// After this time a step that still runs gets another line: some CI systems end jobs that are silent.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -82,8 +82,7 @@ impl Progress for Plain<'_> {
                 }
             }
             BuildEvent::Warning { message, line, .. } => {
-                let line = line.map(|line| format!(" (line {line})")).unwrap_or_default();
-                self.line(views, index, &format!("warning: {message}{line}"));
+                self.line(views, index, &format!("warning: {}", warning(message, *line)));
             }
             _ => {}
         }

@@ -39,6 +39,14 @@ impl View {
     }
 }
 
+/// What the engine warns of, with the line in the Dockerfile, which it often names itself.
+pub(super) fn warning(message: &str, line: Option<u32>) -> String {
+    match line.map(|line| format!("(line {line})")) {
+        Some(place) if !message.contains(&place) => format!("{message} {place}"),
+        _ => message.to_owned(),
+    }
+}
+
 /// Shows builds while they go on.
 pub(crate) trait Progress {
     /// An event, already part of the view's state.

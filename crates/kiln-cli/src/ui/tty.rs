@@ -6,7 +6,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use kiln::event::BuildEvent;
 
-use super::progress::{Progress, View};
+use super::progress::{Progress, View, warning};
 use super::tree;
 
 /// What takes less is not worth a flicker.
@@ -57,9 +57,8 @@ impl Progress for Tty {
     fn event(&mut self, views: &[View], index: usize, event: &BuildEvent) {
         // The tree goes when the builds are over; what the engine warns of stays, above it.
         if let BuildEvent::Warning { message, line, .. } = event {
-            let line = line.map(|line| format!(" (line {line})")).unwrap_or_default();
             // A terminal that went away cannot be told.
-            let _ = self.multi.println(format!("warning: {}: {message}{line}", views[index].label()));
+            let _ = self.multi.println(format!("warning: {}: {}", views[index].label(), warning(message, *line)));
         }
     }
 

@@ -163,7 +163,7 @@ pub(super) fn reasons(
         }
     }
     if reasons.is_empty() && !step.linked {
-        below(next, latest, step, counterparts, &mut reasons);
+        below(next, latest, step, counterparts, verdicts, &mut reasons);
     }
     if reasons.is_empty() {
         reasons.push(without_difference(step, counterpart));
@@ -179,16 +179,29 @@ fn own(next: &Model, latest: &Model, step: &ModelStep, before: &ModelStep, reaso
     }
 }
 
-/// What is different about the nearest step below that differs from the latest build. It is cached, for a build before that one did the
-/// same; but nothing of what now stands on it was built there.
-fn below(next: &Model, latest: &Model, step: &ModelStep, counterparts: &Counterparts<'_>, reasons: &mut Vec<MissReason>) {
+/// What is different about the nearest step below that differs from the latest build, or stands on another one there. It is cached, for a
+/// build before that one did the same; but nothing of what now stands on it was built there.
+fn below(
+    next: &Model,
+    latest: &Model,
+    step: &ModelStep,
+    counterparts: &Counterparts<'_>,
+    verdicts: &[Verdict],
+    reasons: &mut Vec<MissReason>,
+) {
     let mut ground = &step.base;
     while let Origin::Step(number) = ground
-        && let Some(before) = counterparts.of(*number)
         && reasons.is_empty()
     {
-        own(next, latest, &next.steps[*number], before, reasons);
-        ground = &next.steps[*number].base;
+        let step = &next.steps[*number];
+        match counterparts.of(*number) {
+            Some(before) => own(next, latest, step, before, reasons),
+            None => reasons.push(MissReason::Instruction { before: None, after: Some(step.text.clone()) }),
+        }
+        if reasons.is_empty() && !step.linked {
+            base(latest, step, counterparts, *number, verdicts, next, reasons);
+        }
+        ground = &step.base;
     }
 }
 
@@ -250,6 +263,10 @@ fn base(
         }
         (Origin::Image(_), Some(ModelStep { base: Origin::Image(_), .. })) => {}
         (Origin::Step(origin), Some(ModelStep { base: Origin::Step(before), .. })) if is_before(*origin, *before) => {}
+        // A step between is new.
+        (Origin::Step(origin), Some(_)) if counterparts.of(*origin).is_none() => {
+            push(reasons, MissReason::Instruction { before: None, after: Some(next.steps[*origin].text.clone()) });
+        }
         (_, Some(before)) if before.base_key != step.base_key => match &before.base {
             // A step between is gone.
             Origin::Step(origin) if latest.steps[*origin].output != step.base_key => {

@@ -376,6 +376,24 @@ fn what_an_earlier_build_has_of_the_steps_below_is_not_what_the_latest_stood_on(
 }
 
 #[test]
+fn what_came_or_went_below_cached_steps_is_named() {
+    // Each build before has left the steps below; the latest stood on others.
+    let changed: Vec<(&str, &str)> = FILES.map(|(path, text)| (path, if path == "b.txt" { "new" } else { text })).to_vec();
+    let [short, long] =
+        ["RUN two\nRUN three", "RUN between\nRUN two\nRUN three"].map(|steps| format!("FROM a\nRUN one\n{steps}\nCOPY b.txt /b"));
+    let between = || Some("RUN between".to_owned());
+    for (first, second, letters_of, reason) in [
+        (&short, &long, "...R", MissReason::Instruction { before: between(), after: None }),
+        (&long, &short, "....R", MissReason::Instruction { before: None, after: between() }),
+    ] {
+        let builds = [model(inputs(second, &changed)), model(inputs(first, &FILES))];
+        let prediction = predict(&model(inputs(first, &changed)), &builds);
+        assert_eq!(letters(&prediction), letters_of);
+        assert_eq!(prediction.steps.last().expect("a step").reasons, [reason], "{first}");
+    }
+}
+
+#[test]
 fn a_file_that_is_left_out_counts_where_a_link_leads_to_it() {
     let build = |text: &str| {
         let mut inputs = inputs("FROM a\nCOPY --exclude=a/1 . /x", &[]);

@@ -56,12 +56,6 @@ pub fn included_paths(workspace: &CargoWorkspace, package: &str) -> Vec<Utf8Path
     SourceFacts::default().included(workspace, package)
 }
 
-/// [`SourceFacts::sqlx`] of one package.
-#[must_use]
-pub fn sqlx_use(workspace: &CargoWorkspace, package: &str) -> Option<SqlxUse> {
-    SourceFacts::default().sqlx(workspace, package)
-}
-
 impl PackageFacts {
     fn read(folder: &Utf8Path, package: &CargoPackage) -> Self {
         let mut whole = Self::default();

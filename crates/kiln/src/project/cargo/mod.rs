@@ -36,7 +36,7 @@ use camino::Utf8PathBuf;
 use serde::Serialize;
 
 pub use error::CargoError;
-pub use facts::{SourceFacts, included_paths, sqlx_use};
+pub use facts::{SourceFacts, included_paths};
 pub use find::{Found, find};
 pub use graph::LockGraph;
 pub use linker::linker_needs;

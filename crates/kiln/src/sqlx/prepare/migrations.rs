@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::tool::Tool;
 use super::{PrepareError, PrepareEvent, PrepareOptions};
-use crate::project::cargo::{CargoWorkspace, paths, sqlx_use};
+use crate::project::cargo::{CargoWorkspace, SourceFacts, paths};
 
 /// A folder with migrations.
 #[derive(Debug)]
@@ -25,9 +25,9 @@ pub(super) fn find(workspace: &CargoWorkspace, options: &PrepareOptions) -> Resu
         };
         return options.migrations.iter().map(read).collect();
     }
-    let mut folders = BTreeSet::new();
+    let (mut folders, mut facts) = (BTreeSet::new(), SourceFacts::default());
     for package in &workspace.packages {
-        let found = sqlx_use(workspace, &package.name).map(|found| found.migrations).unwrap_or_default();
+        let found = facts.sqlx(workspace, &package.name).map(|found| found.migrations).unwrap_or_default();
         folders.extend(found.iter().map(|folder| paths::normalize(&workspace.directory.join(folder))));
     }
     Ok(folders.iter().map(|folder| read(folder)).filter(|found| !found.files.is_empty()).collect())

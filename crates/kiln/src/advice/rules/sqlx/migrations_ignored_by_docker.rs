@@ -2,7 +2,7 @@
 
 use crate::advice::{Context, Findings, Group, Rule, Severity};
 use crate::context::IgnoreFile;
-use crate::project::cargo::sqlx_use;
+use crate::project::cargo::SourceFacts;
 
 pub(super) const RULE: Rule = Rule {
     id: "sqlx-migrations-ignored-by-docker",
@@ -19,7 +19,8 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
     for check in context.sqlx_checks() {
         let Some(workspace) = context.project.cargo.iter().find(|found| found.directory == check.workspace) else { continue };
         let uses = workspace.members().filter(|package| !package.binaries.is_empty());
-        let folders = uses.filter_map(|package| sqlx_use(workspace, &package.name)).filter(|found| found.embedded_migrations);
+        let mut facts = SourceFacts::default();
+        let folders = uses.filter_map(|package| facts.sqlx(workspace, &package.name)).filter(|found| found.embedded_migrations);
         let folders: Vec<_> = folders
             .flat_map(|found| found.migrations)
             .filter_map(|path| context.relative(&workspace.directory.join(path)))

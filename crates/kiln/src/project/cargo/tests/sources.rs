@@ -1,5 +1,9 @@
 use super::*;
-use crate::project::cargo::{included_paths, sqlx_use};
+use crate::project::cargo::{CargoWorkspace, SourceFacts, SqlxUse, included_paths};
+
+fn sqlx_use(workspace: &CargoWorkspace, package: &str) -> Option<SqlxUse> {
+    SourceFacts::default().sqlx(workspace, package)
+}
 
 #[test]
 fn what_compiling_reads_besides_modules_is_listed() {

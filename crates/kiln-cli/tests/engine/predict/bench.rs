@@ -122,9 +122,15 @@ impl Bench {
 
     /// Builds; the error in the engine's words.
     pub(super) fn build(&self, build: &Build<'_>) -> Result<BuildState, String> {
+        let (seen, error) = self.try_build(build);
+        error.map_or(Ok(seen), Err)
+    }
+
+    /// Builds, as far as it goes.
+    fn try_build(&self, build: &Build<'_>) -> (BuildState, Option<String>) {
         let mut seen = BuildState::new();
         let built = self.engine.build(&self.request(build), &mut |event| seen.apply(&event));
-        built.map(|_| seen).map_err(|error| error.to_string())
+        (seen, built.err().map(|error| error.to_string()))
     }
 
     /// Chains of builds side by side until there are enough pairs.
@@ -183,24 +189,29 @@ impl Bench {
                 platform: state.platform,
             };
             let model = self.model(&build);
-            let seen = self.build(&build);
-            let (mut model, seen) = match (model, seen) {
-                (Some(model), Ok(seen)) => (model, seen),
-                (None, Ok(_)) => {
+            let (seen, error) = self.try_build(&build);
+            let mut model = match (model, error) {
+                (Some(model), None) => model,
+                (None, None) => {
                     let told = format!("refused by kiln alone: {:?}\n{}", build.build_args, build.dockerfile);
                     score.lock().expect("no panic").disagreements.push(told);
                     state = before;
                     continue;
                 }
-                (_, Err(_)) => {
+                (model, Some(_)) => {
                     score.lock().expect("no panic").failed += 1;
+                    // What it did is done; but the next build is compared with one that came to its end.
+                    known.extend(model.map(|mut model| {
+                        model.settle(&seen, false);
+                        model
+                    }));
                     state = before;
                     // Files stay as they are edited: the next pair has these edits, too.
                     edits.retain(|edit| matches!(edit.what, What::Files(_) | What::Ignore));
                     continue;
                 }
             };
-            if !known.is_empty() {
+            if !history.is_empty() {
                 let prediction = predict(&model, &known);
                 let mut score = score.lock().expect("no panic");
                 state.features().into_iter().for_each(|feature| *score.features.entry(feature).or_default() += 1);

@@ -59,8 +59,8 @@ pub fn misses(model: &Model, earlier: &[Model], record: &[StepRecord]) -> Vec<Mi
             let ran_too = |place: &StepPlace| numbers.iter().any(|&number| prediction.steps[number].place == *place);
             let mut reasons: Vec<MissReason> =
                 step.reasons.iter().filter(|reason| upstream(reason).is_none_or(ran_too)).cloned().collect();
-            if step.verdict == Verdict::Cached {
-                // An earlier build has made the very same.
+            if reasons.is_empty() || step.verdict == Verdict::Cached {
+                // An earlier build has made the very same, or a copy that is laid over what ran was open and turned out to be cached.
                 let grounds = model.grounds(&model.steps[number]).into_iter();
                 reasons = grounds
                     .filter(|origin| ran[*origin].is_some())

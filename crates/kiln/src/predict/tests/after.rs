@@ -137,4 +137,18 @@ fn of_builds_that_others_started_text_is_compared_and_files_are_not_known() {
     let found = misses(&Model::of_past(&next, true, false).expect("a model"), &[first], &steps);
     let found: Vec<_> = found.into_iter().map(|miss| miss.reasons).collect();
     assert_eq!(found, [[MissReason::ContextContent { context: String::new() }]]);
+    // A copy that is made apart was cached, and lies on something new.
+    let linked = |text: &str| format!("FROM a\nRUN {text}\nCOPY --link b /b\nCOPY . /x");
+    let build = |text: &str, at: &[&'static str]| {
+        let names = [format!("[2/4] RUN {text}"), "[3/4] COPY --link b /b".to_owned(), "[4/4] COPY . /x".to_owned()];
+        let ran: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(at.iter().copied()).collect();
+        past(&linked(text), "1", "i", &ran)
+    };
+    let first = Model::of_past(&build("y", &[time; 3]), true, true).expect("a model");
+    let next = build("z", &[time, "cached", time]);
+    let steps = crate::record::step_records(&next.state, time.parse().expect("a time"), true);
+    let found = misses(&Model::of_past(&next, true, true).expect("a model"), &[first], &steps);
+    assert!(matches!(found[0].reasons.as_slice(), [MissReason::Instruction { .. }]), "{found:?}");
+    assert!(matches!(found[1].reasons.as_slice(), [MissReason::Upstream { place }] if place.line == 2), "{found:?}");
+    assert_eq!((found[0].dragged_along.as_slice(), found.len()), ([1].as_slice(), 2), "{found:?}");
 }

@@ -44,6 +44,9 @@ const FULL_IMAGE: [&str; 22] = [
 /// And these, which did not fit.
 const FULL_IMAGE_TOO: [&str; 6] = ["perl", "python3", "unzip", "xz-utils", "zlib1g-dev", "libkrb5-dev"];
 
+/// What Debian's packages recommend, as far as crates ask for it.
+const RECOMMENDED: [(&str, &[&str]); 2] = [("cmake", &["make", "gcc"]), ("protobuf-compiler", &["libprotobuf-dev"])];
+
 fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
     for build in builds(context) {
         let (distribution, full) = match crate::plan::distribution(&build.image.image) {
@@ -52,9 +55,11 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
             Images::Bare => continue,
         };
         let Some(Installed { words: mut installed, line, compiles }) = installed(&build) else { continue };
-        // apt brings what cmake recommends unless it is told not to.
-        if distribution == Distribution::Debian && installed.contains("cmake") && !installed.contains("--no-install-recommends") {
-            installed.extend(["make", "gcc"].map(str::to_owned));
+        // apt brings what packages recommend unless it is told not to.
+        if distribution == Distribution::Debian && !installed.contains("--no-install-recommends") {
+            let recommended = RECOMMENDED.iter().filter(|(package, _)| installed.contains(*package));
+            let recommended: Vec<String> = recommended.flat_map(|(_, others)| others.iter().map(|name| (*name).to_owned())).collect();
+            installed.extend(recommended);
         }
         let asked = asked(&compiles);
         let mut missing: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

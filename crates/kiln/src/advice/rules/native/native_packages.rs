@@ -42,7 +42,7 @@ const FULL_IMAGE: [&str; 22] = [
     "pkg-config",
 ];
 /// And these, which did not fit.
-const FULL_IMAGE_TOO: [&str; 6] = ["perl", "python3", "unzip", "xz-utils", "zlib1g-dev", "libkrb5-dev"];
+const FULL_IMAGE_TOO: [&str; 7] = ["curl", "perl", "python3", "unzip", "xz-utils", "zlib1g-dev", "libkrb5-dev"];
 
 /// What Debian's packages recommend, as far as crates ask for it.
 const RECOMMENDED: [(&str, &[&str]); 2] = [("cmake", &["make", "gcc"]), ("protobuf-compiler", &["libprotobuf-dev"])];
@@ -190,6 +190,8 @@ fn has(installed: &BTreeSet<String>, name: &str) -> bool {
                 any(&["libmysqlclient-dev", "default-libmysqlclient-dev", "libmariadb-dev"])
             }
             "openssl-dev" => any(&["libressl-dev", "openssl-dev"]),
+            // Whoever downloads with one does so with the other.
+            "curl" => any(&["python3"]),
             _ => false,
         }
 }

@@ -1,7 +1,7 @@
 //! Which Rust image compiles which cargo workspace.
 
 use crate::advice::{Context, Dockerfile, command_text};
-use crate::plan::is_rust_image;
+use crate::image_name::familiar;
 use crate::project::cargo::CargoWorkspace;
 
 /// An official Rust image in a `FROM`.
@@ -50,7 +50,7 @@ pub(crate) fn builds<'c>(context: &'c Context<'_>) -> Vec<Build<'c>> {
             .collect();
         // The first is enough: what it lacks, all lack.
         let Some(stage) = compiling.first() else { continue };
-        let Some(image) = dockerfile.image(*stage).filter(|image| is_rust_image(image)) else { continue };
+        let Some(image) = dockerfile.image(*stage).filter(|image| is_official(image)) else { continue };
         let mut ancestry = dockerfile.ancestry(*stage);
         ancestry.reverse();
         let bottom = ancestry.first().copied().unwrap_or(*stage);
@@ -67,6 +67,32 @@ pub(crate) fn builds<'c>(context: &'c Context<'_>) -> Vec<Build<'c>> {
     found
 }
 
+/// Whether an image is Docker's own of Rust, or a mirror of it that keeps Docker's name. Any other may hold anything.
+fn is_official(image: &str) -> bool {
+    let name = familiar(image);
+    let name = name.rsplit_once("/library/").map_or(name.as_str(), |(_, name)| name);
+    name.starts_with("rust:") || name.starts_with("rust@")
+}
+
 fn compiles(text: &str) -> bool {
     COMPILES.iter().any(|words| text.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_official;
+
+    #[test]
+    fn images_of_others_are_not_judged() {
+        for image in
+            ["rust", "rust:1.90-slim", "docker.io/library/rust:1", "public.ecr.aws/docker/library/rust:1.90", "rust@sha256:ab"]
+        {
+            assert!(is_official(image), "{image}");
+        }
+        for image in
+            ["public.ecr.aws/zinclabs/rust:trixie-sccache", "acme/rust:1", "localhost:5000/rust", "rustlang/rust:nightly"]
+        {
+            assert!(!is_official(image), "{image}");
+        }
+    }
 }

@@ -58,7 +58,8 @@ fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
         // apt brings what packages recommend unless it is told not to.
         if distribution == Distribution::Debian && !installed.contains("--no-install-recommends") {
             let recommended = RECOMMENDED.iter().filter(|(package, _)| installed.contains(*package));
-            let recommended: Vec<String> = recommended.flat_map(|(_, others)| others.iter().map(|name| (*name).to_owned())).collect();
+            let recommended: Vec<String> =
+                recommended.flat_map(|(_, others)| others.iter().map(|name| (*name).to_owned())).collect();
             installed.extend(recommended);
         }
         let asked = asked(&compiles);

@@ -42,6 +42,27 @@ fn is_script(path: &Utf8Path) -> bool {
         || (in_ci && matches!(path.extension(), Some("yml" | "yaml")))
 }
 
+/// Whether quotes in a file are the shell's.
+fn is_shell(path: &Utf8Path) -> bool {
+    !matches!(path.extension(), Some("json" | "yml" | "yaml"))
+}
+
+/// Whether what follows on a line is within quotes, as what a script prints is, and not what a shell is to run (`-c`).
+fn is_text(before: &str) -> bool {
+    let mut open: Option<(usize, char)> = None;
+    let mut escaped = false;
+    for (at, letter) in before.char_indices() {
+        match (letter, open) {
+            _ if escaped => escaped = false,
+            ('\\', _) => escaped = true,
+            ('"' | '\'', None) => open = Some((at, letter)),
+            (_, Some((_, quote))) if quote == letter => open = None,
+            _ => {}
+        }
+    }
+    open.is_some_and(|(at, _)| !before[..at].trim_end().ends_with("-c"))
+}
+
 fn look(file: &SourceFile, findings: &mut Findings<'_>) {
     let mut builds = false;
     for (index, line) in file.text.lines().enumerate() {
@@ -60,7 +81,8 @@ fn look(file: &SourceFile, findings: &mut Findings<'_>) {
             "podman build",
             "$(DOCKER) build",
         ];
-        builds |= starts.iter().any(|start| code.contains(start));
+        let quoted = |at: usize| is_shell(&file.path) && is_text(&code[..at]);
+        builds |= starts.iter().any(|start| code.find(start).is_some_and(|at| !quoted(at)));
         if builds && let Some(place) = file.find_on_line(index + 1, "--no-cache") {
             // `--no-cache-filter` is about single stages; it empties their mounts as well.
             findings

@@ -74,9 +74,17 @@ fn check(
         let Some(step) = dockerfile.broad_step() else { continue };
         let is_there = signs.iter().any(|sign| context.exists(&dockerfile.context.join(sign)));
         let inner = [path.to_owned(), format!("{path}/x")];
+        // Somebody wants it.
+        let brought_back =
+            context.file(&dockerfile.ignore_path).is_some_and(|file| file.text.lines().any(|line| brings_back(line, path)));
         let is_used =
             uses.iter().any(|text| dockerfile.steps().any(|(_, other)| other.original.contains(text) && crosses(other)));
-        if !is_there || dockerfile.ignore.is_err() || is_used || inner.iter().all(|path| !dockerfile.is_sent(path)) {
+        if !is_there
+            || dockerfile.ignore.is_err()
+            || brought_back
+            || is_used
+            || inner.iter().all(|path| !dockerfile.is_sent(path))
+        {
             continue;
         }
         findings
@@ -84,6 +92,13 @@ fn check(
             .help(format!("add `{pattern}` to {}", dockerfile.ignore_path))
             .fix(ignore(context, dockerfile, pattern));
     }
+}
+
+/// Whether a line of an ignore file is an exception for a path by its name.
+fn brings_back(line: &str, path: &str) -> bool {
+    let Some(pattern) = line.trim().strip_prefix('!') else { return false };
+    let pattern = pattern.trim().trim_start_matches("./").trim_start_matches('/').trim_start_matches("**/");
+    pattern.trim_end_matches("/**").trim_end_matches('/') == path
 }
 
 /// Whether a step takes something of the context, or runs a program that could read it there.

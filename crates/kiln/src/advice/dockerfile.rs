@@ -12,6 +12,7 @@ use super::{Context, SourceFile};
 use crate::context::{IgnoreError, IgnoreFile};
 use crate::dockerfile::evaluate::{Base, EvaluationError, Graph, Options};
 use crate::dockerfile::parse::{self, File, Instruction, Lines, ParseError, ParseErrorKind, ParsedStage, Run, Step};
+use crate::plan::Variant;
 use crate::project::is_incidental;
 
 /// A Dockerfile of the repository.
@@ -107,8 +108,15 @@ pub(super) fn is_dockerfile(path: &Utf8Path) -> bool {
     (stem && !is_other) || name == "dockerfile" || name.ends_with(".Dockerfile") || name.ends_with(".dockerfile")
 }
 
+/// The context of the service that a Dockerfile is of.
+fn context_of_service(context: &Context<'_>, path: &Utf8Path) -> Option<Utf8PathBuf> {
+    let is_of = |service: &&crate::plan::Service| Variant::ALL.iter().any(|variant| service.files.dockerfile(*variant) == path);
+    let service = context.plan().services.iter().find(is_of)?;
+    Some(if service.context == "." { Utf8PathBuf::new() } else { service.context.clone() })
+}
+
 /// The folder, among those above a Dockerfile, that holds most of what it copies by name; the nearest of several. Where nothing is copied by
-/// name, the nearest with a manifest.
+/// name, that of its service, or the nearest with a manifest.
 fn build_context(context: &Context<'_>, path: &Utf8Path, parsed: Option<&File>) -> Utf8PathBuf {
     let folders: Vec<&Utf8Path> = path.ancestors().skip(1).collect();
     let nearest = folders.first().copied().unwrap_or(Utf8Path::new("")).to_owned();
@@ -118,6 +126,11 @@ fn build_context(context: &Context<'_>, path: &Utf8Path, parsed: Option<&File>) 
         named.extend(
             sources.filter(|source| !matches!(source.as_str(), "" | "." | "..") && !source.contains(['*', '?', '[', '$', ':'])),
         );
+    }
+    if named.is_empty()
+        && let Some(folder) = context_of_service(context, path)
+    {
+        return folder;
     }
     let score = |folder: &Utf8Path| {
         let found = named.iter().filter(|source| context.exists(&folder.join(source))).count();
@@ -183,7 +196,8 @@ impl Dockerfile {
     fn read(context: &Context<'_>, file: Rc<SourceFile>) -> Self {
         let parsed = parse::parse(file.text.as_bytes());
         let graph = parsed.as_ref().ok().map(|file| Graph::new(file, &Options::default()));
-        let folder = build_context(context, &file.path, parsed.as_ref().ok());
+        let folder =
+            context_of_service(context, &file.path).unwrap_or_else(|| build_context(context, &file.path, parsed.as_ref().ok()));
         let own = Utf8PathBuf::from(format!("{}.dockerignore", file.path));
         let ignore_path = if context.exists(&own) { own } else { folder.join(".dockerignore") };
         let ignore = IgnoreFile::parse(&context.lossy(&ignore_path));

@@ -38,6 +38,9 @@ const INCIDENTAL: [&str; 15] = [
     "vendor",
 ];
 
+/// And those that say of what, such as `push-examples`.
+const OF_SOMETHING: [&str; 4] = ["-examples", "_examples", "-fixtures", "_fixtures"];
+
 /// What a walk found; every path is relative to the folder walked, and lists are ordered by path.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
@@ -55,7 +58,8 @@ pub(super) struct Candidates {
 
 /// Whether a path (relative to the folder that was looked at) lies in a folder for examples, tests or vendored code.
 pub(crate) fn is_incidental(relative: &Utf8Path) -> bool {
-    relative.components().any(|component| INCIDENTAL.contains(&component.as_str()))
+    let is = |name: &str| INCIDENTAL.contains(&name) || OF_SOMETHING.iter().any(|ending| name.ends_with(ending));
+    relative.components().any(|component| is(component.as_str()))
 }
 
 /// Walks a repository. Ignored by git, hidden, `target` and `node_modules` folders are left out; links are not followed. An error if the
@@ -172,6 +176,16 @@ fn is_docker_file(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_for_demonstration_are_told_by_their_names() {
+        for path in ["examples/a", "docs/example", "extra/push-examples/javascript", "tests/api_fixtures/x"] {
+            assert!(is_incidental(Utf8Path::new(path)), "{path}");
+        }
+        for path in ["services/email-template", "apps/examples-site", "contest", "src"] {
+            assert!(!is_incidental(Utf8Path::new(path)), "{path}");
+        }
+    }
 
     #[test]
     fn docker_files_are_told_by_their_names() {

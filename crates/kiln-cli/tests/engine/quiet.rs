@@ -87,11 +87,13 @@ fn two_quick_runs_agree() {
         };
         eprintln!("{:<40} {one:>9.2} {two:>9.2} {:>9.2} {stated:>9.2}  {note}", pair.name, (one - two).abs());
     }
+    // A verdict is about halves and multiples: it stands however noisy the machine is.
+    assert_eq!(verdicts(&first), verdicts(&second));
+    eprintln!("both runs have the verdicts {:?}", verdicts(&first));
     let disturbed: Vec<&str> = pairs.iter().filter(|pair| pair.disturbed).map(|pair| pair.name.as_str()).collect();
     assert!(disturbed.is_empty(), "the machine was not quiet, so nothing is shown: {disturbed:?}");
     // First builds have one sample, and so state no spread.
     let apart: Vec<&Pair> = pairs.iter().filter(|pair| !pair.agrees() && !pair.name.starts_with("cold ")).collect();
     assert!(apart.is_empty(), "medians are further apart than the runs say: {apart:#?}");
-    assert_eq!(verdicts(&first), verdicts(&second));
-    eprintln!("both runs agree, and their verdicts are {:?}", verdicts(&first));
+    eprintln!("both runs agree");
 }

@@ -22,6 +22,8 @@ pub(crate) const CARGO_HOME: &str = "CARGO_HOME";
 pub(crate) const TOOLS: &str = "KILN_TOOLS";
 /// The database that queries are compiled against; SQLx' own variable.
 pub(crate) const DATABASE_URL: &str = "DATABASE_URL";
+/// The number of the process with which kiln is to end: `kiln bench` sets it for the builds that it measures.
+pub(crate) const ENDS_WITH: &str = kiln::bench::ENDS_WITH;
 /// The cargo program, as `--cargo`.
 pub(crate) const CARGO: &str = "CARGO";
 

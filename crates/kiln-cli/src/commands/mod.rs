@@ -29,6 +29,7 @@ use clap::Subcommand;
 use kiln::process::Cancel;
 
 use crate::args::Global;
+use crate::env_vars;
 use crate::error::CommandError;
 use crate::ui::Ui;
 
@@ -49,8 +50,27 @@ impl Context {
         let flag = cancel.clone();
         // Without a handler Ctrl-C still ends kiln, only less tidily: not worth an error.
         let _ = ctrlc::set_handler(move || flag.set());
+        if let Some(parent) = env_vars::read(env_vars::ENDS_WITH) {
+            end_with(&parent, &cancel);
+        }
         Self { ui: Ui::new(global), project: global.project.clone(), cancel }
     }
+}
+
+/// Ends kiln as Ctrl-C would once the process that started it, of this number, is gone: also where that was killed and could not end it.
+fn end_with(parent: &str, cancel: &Cancel) {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+        // Without it kiln goes on to its end.
+        let _ = set_parent_process_death_signal(Some(Signal::TERM));
+        // It may have gone before.
+        if getppid().is_none_or(|now| now.as_raw_nonzero().to_string() != parent) {
+            cancel.set();
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (parent, cancel);
 }
 
 /// The commands.

@@ -20,4 +20,4 @@ pub use change::{
     edits_of_all,
 };
 pub use scenario::Scenario;
-pub use strategy::{Measured, Strategy, StrategyError};
+pub use strategy::{ENDS_WITH, Measured, Strategy, StrategyError};

@@ -9,6 +9,8 @@ mod own;
 mod sent;
 mod tool;
 
+pub use tool::ENDS_WITH;
+
 use serde::{Deserialize, Serialize};
 
 use crate::engine::EngineError;

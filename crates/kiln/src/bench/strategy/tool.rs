@@ -16,6 +16,9 @@ struct Document {
     builds: Vec<Build>,
 }
 
+/// Environment variable with the number of the process with which a `kiln` that it started ends.
+pub const ENDS_WITH: &str = "KILN_ENDS_WITH";
+
 #[derive(Debug, Deserialize)]
 struct Build {
     image: String,
@@ -47,6 +50,8 @@ pub(super) fn build(
         .env("KILN_DOCKER", docker)
         // Which projects there are is nothing that a copy should add to: what kiln remembers of it goes with it.
         .env("XDG_STATE_HOME", root.join(".kiln").as_str())
+        // A run that is killed cleans nothing up; what it started must not go on behind the one that does.
+        .env(ENDS_WITH, std::process::id().to_string())
         .env_remove("KILN_PROJECT")
         .env_remove("KILN_PROGRESS")
         // It takes its own builds with it.

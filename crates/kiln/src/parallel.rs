@@ -8,6 +8,11 @@ use std::thread;
 /// More threads than this only wait for one disk.
 const MAX_THREADS: usize = 16;
 
+/// How many threads are worth starting at most.
+pub(crate) fn threads() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS)
+}
+
 /// Does the work for each item and gives the results in the items' order. There is one thread for every `grain` items, as far as there
 /// are processors: fewer are not worth the start of a thread.
 pub fn map<T: Sync, R: Send>(items: &[T], grain: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
@@ -24,8 +29,7 @@ pub fn try_map<T: Sync, R: Send, E: Send>(
     grain: usize,
     work: impl Fn(&T) -> Result<R, E> + Sync,
 ) -> Result<Vec<R>, E> {
-    let threads =
-        thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS).min(items.len().div_ceil(grain.max(1)));
+    let threads = threads().min(items.len().div_ceil(grain.max(1)));
     if threads <= 1 {
         return items.iter().map(work).collect();
     }

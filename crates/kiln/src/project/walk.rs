@@ -2,19 +2,15 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::num::NonZero;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
 use super::LookError;
 use super::node::LOCKFILES;
-
-/// More threads than this only wait for one disk.
-const MAX_THREADS: usize = 16;
+use crate::parallel;
 
 /// Folders that hold what tools made, never sources.
 const SKIPPED: [&str; 2] = ["target", "node_modules"];
@@ -71,7 +67,7 @@ pub(super) fn walk(root: &Utf8Path) -> Result<Candidates, LookError> {
     builder.filter_entry(enters);
     let found = Mutex::new(Candidates::default());
     let found = || found.lock().unwrap_or_else(PoisonError::into_inner);
-    builder.threads(thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS)).build_parallel().run(|| {
+    builder.threads(parallel::threads()).build_parallel().run(|| {
         Box::new(|entry| {
             match entry {
                 Ok(entry) if entry.depth() > 0 => collect(root, &entry, &found),
